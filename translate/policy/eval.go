@@ -1,0 +1,59 @@
+package policy
+
+// Implicit is the line index of a list's implicit last line.
+const Implicit = -1
+
+// Eval walks the rules and gives the action of the first one that matches,
+// Permit or Deny, and its index; Deny and Implicit when none does. The packet
+// must be of a family that the policy governs.
+func (p *Policy) Eval(packet *Packet) (Action, int) {
+	for i := 0; i < len(p.Rules); i++ {
+		r := &p.Rules[i]
+		if !r.Matches(packet) {
+			continue
+		}
+		if r.Action != Next {
+			return r.Action, i
+		}
+		i = r.Goto - 1
+	}
+	return Deny, Implicit
+}
+
+// ID gives the RuleID of a line index that Eval returned.
+func (p *Policy) ID(line int) RuleID {
+	if line == Implicit {
+		return RuleID{ACL: p.ACL}
+	}
+	return p.Rules[line].ID
+}
+
+// Matches reports whether the packet is in the rule's match. A non-initial
+// fragment carries no ports, so a rule that asks for some matches it by its
+// addresses alone when it permits, and never when it does not (Cisco,
+// "Access Control Lists and IP Fragments").
+func (r *Rule) Matches(p *Packet) bool {
+	m := &r.Match
+	if m.Fragments && p.Fragment != Later {
+		return false
+	}
+	if !m.Source.Has(&p.Source) || !m.Destination.Has(&p.Destination) {
+		return false
+	}
+	for i := range m.Services {
+		if r.matchesService(&m.Services[i], p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Rule) matchesService(s *Service, p *Packet) bool {
+	if !s.Protocols.Has(p.Protocol) {
+		return false
+	}
+	if p.Fragment == Later {
+		return !s.LooksAtL4() || r.Action == Permit
+	}
+	return s.matchesL4(p)
+}

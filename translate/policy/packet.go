@@ -1,0 +1,73 @@
+package policy
+
+import "net/netip"
+
+// An Endpoint is one end of a packet as the judges see it.
+type Endpoint struct {
+	Addr netip.Addr `json:"addr"`
+	// Labels are a pod's labels with its namespace under NamespaceKey; nil
+	// when the address belongs to no pod.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Entity is Host, RemoteNode or KubeAPIServer where the address is known
+	// to be one; zero otherwise.
+	Entity Entity `json:"entity,omitzero"`
+}
+
+// is reports whether the endpoint belongs to the entity.
+func (e *Endpoint) is(entity Entity) bool {
+	inside := e.Labels != nil || e.Entity == Host || e.Entity == RemoteNode
+	switch entity {
+	case World:
+		return !inside
+	case Cluster:
+		return inside
+	}
+	return e.Entity == entity
+}
+
+// A Fragment says which part of a datagram a packet is.
+type Fragment uint8
+
+// The parts. First is the initial fragment of several, Later any other one;
+// only Later lacks the transport header.
+const (
+	Whole Fragment = iota
+	First
+	Later
+)
+
+// A Packet is what the judges look at. Fields that the protocol does not
+// carry are zero.
+type Packet struct {
+	Source          Endpoint `json:"source"`
+	Destination     Endpoint `json:"destination"`
+	Protocol        uint8    `json:"protocol"`
+	SourcePort      uint16   `json:"sourcePort"`
+	DestinationPort uint16   `json:"destinationPort"`
+	ICMPType        uint8    `json:"icmpType"`
+	ICMPCode        uint8    `json:"icmpCode"`
+	// ICMPID is the identifier of an ICMP query, which pairs it with its reply.
+	ICMPID   uint16   `json:"icmpId"`
+	Flags    uint8    `json:"flags"`
+	Fragment Fragment `json:"fragment"`
+	// FragmentID is the identification that the fragments of one datagram share.
+	FragmentID uint32 `json:"fragmentId"`
+	// Local marks a packet that the pod's own node sent by itself.
+	Local bool `json:"local"`
+	// Inner is, for an ICMP error, the packet that it complains about.
+	Inner *Packet `json:"inner,omitempty"`
+}
+
+// Family gives the packet's family.
+func (p *Packet) Family() Family {
+	if p.Source.Addr.Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
+// neighbourDiscovery reports whether the packet is a neighbour solicitation
+// or advertisement (RFC 4861, types 135 and 136).
+func (p *Packet) neighbourDiscovery() bool {
+	return p.Protocol == ICMPv6 && p.Fragment == Whole && (p.ICMPType == 135 || p.ICMPType == 136)
+}

@@ -1,0 +1,192 @@
+package policy
+
+import "fmt"
+
+// A RuleID names one line of a list for as long as the line lives: the name
+// of its ACL (or "zone-pair NAME") and its sequence number. It rides along
+// every hop, from the text to the counter. Seq 0 is the implicit last line.
+type RuleID struct {
+	ACL string `json:"acl"`
+	Seq uint32 `json:"seq"`
+}
+
+// String gives "ACL/Seq", as in IOS's IPv6 log messages.
+func (id RuleID) String() string { return fmt.Sprintf("%s/%d", id.ACL, id.Seq) }
+
+// A Source is the place in the configuration that a rule was written at.
+// Line and Column count from 1; Column counts runes. The zero Source means
+// that the rule has no text of its own.
+type Source struct {
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+}
+
+// String gives "file:line:column".
+func (s Source) String() string { return fmt.Sprintf("%s:%d:%d", s.File, s.Line, s.Column) }
+
+// A Policy is one list applied to one subject in one direction. The rules are
+// ordered and the first match decides; a packet that no rule matches is
+// denied by the implicit last line, whose RuleID is {ACL, 0}.
+type Policy struct {
+	// ACL is the list's name; for zones it is "zone-pair NAME".
+	ACL       string    `json:"acl"`
+	Subject   Subject   `json:"subject"`
+	Direction Direction `json:"direction"`
+	// Family holds the families that the list governs. A packet of another
+	// family is not filtered by this policy at all.
+	Family Family `json:"family"`
+	// Stateful is true on pod ports: replies to a permitted connection pass.
+	// It is false on a node's own interfaces.
+	Stateful bool   `json:"stateful"`
+	Rules    []Rule `json:"rules"`
+}
+
+// A Subject is what a policy protects: the pods that any of the selectors
+// selects, or a node's own interface.
+type Subject struct {
+	// Name is what the user typed after "interface": "workload BACKEND", "eth0".
+	Name string `json:"name"`
+	// Selectors select pods; empty exactly when Interface is set.
+	Selectors []Selector `json:"selectors,omitempty"`
+	// Interface is the name of a node's own interface.
+	Interface string `json:"interface,omitempty"`
+	// NoHostPermit withdraws the promise that a node always reaches its own
+	// pods ("no ip host-permit").
+	NoHostPermit bool `json:"noHostPermit,omitempty"`
+	// AllowSpoofed lets packets leave a pod with a source address that is not
+	// the pod's own ("no ip verify source").
+	AllowSpoofed bool `json:"allowSpoofed,omitempty"`
+}
+
+// Selects reports whether the subject covers the endpoint, which must be a pod.
+func (s *Subject) Selects(e *Endpoint) bool {
+	return e.Labels != nil && matchesAny(s.Selectors, e.Labels)
+}
+
+// A Rule is one ACE, or one member of an inspect class.
+type Rule struct {
+	ID RuleID `json:"id"`
+	// Text is the canonical text of the line without its sequence number. It
+	// identifies the line's counter within its ACL, subject and direction.
+	Text   string `json:"text"`
+	Source Source `json:"source,omitzero"`
+	Action Action `json:"action"`
+	// Goto is, for Next alone, the index of the rule to continue at. It is
+	// greater than the rule's own index and at most len(Rules).
+	Goto int  `json:"goto,omitempty"`
+	Log  bool `json:"log,omitempty"`
+	// Uncounted marks an implicit permit, which IOS does not count.
+	Uncounted bool  `json:"uncounted,omitempty"`
+	Match     Match `json:"match"`
+}
+
+// A Match is the set of packets that a rule speaks of: the source is in
+// Source, the destination is in Destination and one of the services fits.
+type Match struct {
+	Source      Peers `json:"source"`
+	Destination Peers `json:"destination"`
+	// Services is a union; none means that the rule matches no packet.
+	Services []Service `json:"services"`
+	// Fragments restricts the rule to non-initial fragments.
+	Fragments bool `json:"fragments,omitempty"`
+}
+
+// Action is what a rule does with a packet. The zero value is invalid.
+type Action uint8
+
+// The actions. Next leaves the rule's class undecided: the walk continues at
+// the rule's Goto index, as a deny in an access-group of a class-map does.
+const (
+	Permit Action = iota + 1
+	Deny
+	Next
+)
+
+var actionNames = []string{"", "permit", "deny", "next"}
+
+// String gives the IOS word.
+func (a Action) String() string { return nameOf(actionNames, uint8(a)) }
+
+// MarshalText writes the IOS word.
+func (a Action) MarshalText() ([]byte, error) { return marshalName(actionNames, uint8(a), "action") }
+
+// UnmarshalText reads the IOS word.
+func (a *Action) UnmarshalText(b []byte) error {
+	return unmarshalName(actionNames, b, (*uint8)(a), "action")
+}
+
+// Direction is seen from the subject. The zero value is invalid.
+type Direction uint8
+
+// The directions. Ingress travels towards a pod (IOS "out" on its switch
+// port) or into the node; Egress travels away from it (IOS "in").
+const (
+	Ingress Direction = iota + 1
+	Egress
+)
+
+var directionNames = []string{"", "ingress", "egress"}
+
+// String gives "ingress" or "egress".
+func (d Direction) String() string { return nameOf(directionNames, uint8(d)) }
+
+// Opposite gives the other direction.
+func (d Direction) Opposite() Direction { return Ingress + Egress - d }
+
+// MarshalText writes "ingress" or "egress".
+func (d Direction) MarshalText() ([]byte, error) {
+	return marshalName(directionNames, uint8(d), "direction")
+}
+
+// UnmarshalText reads "ingress" or "egress".
+func (d *Direction) UnmarshalText(b []byte) error {
+	return unmarshalName(directionNames, b, (*uint8)(d), "direction")
+}
+
+// Family is a set of address families. The zero value is the empty set.
+type Family uint8
+
+// The families.
+const (
+	IPv4 Family = 1 << iota
+	IPv6
+	Dual = IPv4 | IPv6
+)
+
+var familyNames = []string{"", "ipv4", "ipv6", "dual"}
+
+// String gives "ipv4", "ipv6" or "dual".
+func (f Family) String() string { return nameOf(familyNames, uint8(f)) }
+
+// MarshalText writes the family's name.
+func (f Family) MarshalText() ([]byte, error) { return marshalName(familyNames, uint8(f), "family") }
+
+// UnmarshalText reads a family's name.
+func (f *Family) UnmarshalText(b []byte) error {
+	return unmarshalName(familyNames, b, (*uint8)(f), "family")
+}
+
+func nameOf(names []string, v uint8) string {
+	if int(v) < len(names) && v != 0 {
+		return names[v]
+	}
+	return fmt.Sprintf("invalid(%d)", v)
+}
+
+func marshalName(names []string, v uint8, what string) ([]byte, error) {
+	if v == 0 || int(v) >= len(names) {
+		return nil, fmt.Errorf("policy: invalid %s %d", what, v)
+	}
+	return []byte(names[v]), nil
+}
+
+func unmarshalName(names []string, b []byte, v *uint8, what string) error {
+	for i, n := range names {
+		if i > 0 && n == string(b) {
+			*v = uint8(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("policy: unknown %s %q, want one of %q", what, b, names[1:])
+}

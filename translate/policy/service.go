@@ -1,0 +1,71 @@
+package policy
+
+// IP protocol numbers that the judges treat specially (IANA).
+const (
+	ICMP   uint8 = 1
+	TCP    uint8 = 6
+	UDP    uint8 = 17
+	ICMPv6 uint8 = 58
+	SCTP   uint8 = 132
+)
+
+// TCP flag bits as they lie in byte 13 of the header (RFC 9293).
+const (
+	FIN uint8 = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+)
+
+// A Service is the part of a match that lies behind the addresses. All of its
+// sets must hold. Ports count for TCP, UDP and SCTP, ICMP for ICMP and
+// ICMPv6, Flags for TCP; for a protocol that lacks a field, only the full set
+// of that field matches.
+type Service struct {
+	Protocols        ByteSet `json:"protocols"`
+	SourcePorts      Ranges  `json:"sourcePorts"`
+	DestinationPorts Ranges  `json:"destinationPorts"`
+	// ICMP holds type<<8|code.
+	ICMP Ranges `json:"icmp"`
+	// Flags holds the accepted values of the whole TCP flag byte.
+	Flags ByteSet `json:"flags"`
+}
+
+// AnyService gives the service of "ip": every protocol, nothing else looked at.
+func AnyService() Service { return ServiceOf(AllBytes()) }
+
+// ServiceOf gives the service of the protocols alone, with every other field full.
+func ServiceOf(protocols ByteSet) Service {
+	return Service{
+		Protocols: protocols, SourcePorts: AllNumbers(), DestinationPorts: AllNumbers(),
+		ICMP: AllNumbers(), Flags: AllBytes(),
+	}
+}
+
+// LooksAtL4 reports whether the service needs the transport header, which a
+// non-initial fragment does not carry.
+func (s *Service) LooksAtL4() bool {
+	return !s.SourcePorts.All() || !s.DestinationPorts.All() || !s.ICMP.All() || !s.Flags.All()
+}
+
+// HasPorts reports whether the protocol carries ports that an ACL can name.
+func HasPorts(protocol uint8) bool {
+	return protocol == TCP || protocol == UDP || protocol == SCTP
+}
+
+func (s *Service) matchesL4(p *Packet) bool {
+	sport, dport, icmp, flags := s.SourcePorts.All(), s.DestinationPorts.All(), s.ICMP.All(), s.Flags.All()
+	if HasPorts(p.Protocol) {
+		sport = s.SourcePorts.Has(p.SourcePort)
+		dport = s.DestinationPorts.Has(p.DestinationPort)
+	}
+	if p.Protocol == ICMP || p.Protocol == ICMPv6 {
+		icmp = s.ICMP.Has(uint16(p.ICMPType)<<8 | uint16(p.ICMPCode))
+	}
+	if p.Protocol == TCP {
+		flags = s.Flags.Has(p.Flags)
+	}
+	return sport && dport && icmp && flags
+}
