@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/*
+ * aclium.h defines every map key and value that the programs share with user
+ * space. Go gets them through bpf2go; nothing mirrors them by hand.
+ *
+ *   map             kind               key            value
+ *   generation_map  array, 1           0              generation (u64)
+ *   hook_map        hash               hook_key       hook
+ *   table_*_map     array of maps      slot           array, 1 -> blob (table.h)
+ *   ipcache_map     LPM trie           ipcache_key    ipcache_value
+ *   conn_map        LRU hash           conn_key       conn
+ *   fragment_map    LRU hash           fragment_key   fragment
+ *   counter_map     per-CPU array      counter id     counter
+ *   counter_id_map  hash               counter_name   counter id (u32), user space only
+ *   drop_map        per-CPU array      drop_reason    counter
+ *   event_map       ring buffer        -              event
+ *
+ * Addresses are 16 bytes in network order; IPv4 stands as ::ffff:a.b.c.d, so
+ * that both families take the same path. Ports and all other numbers are in
+ * host order. The generation's lowest bit says which half of hook_map is
+ * live: user space fills the other half and then flips the cell.
+ */
+#ifndef ACLIUM_H
+#define ACLIUM_H
+
+#define MAX_SERIES 8 /* lists in series on one hook */
+
+/* Directions and families, with policy.Direction's and policy.Family's values. */
+enum direction { DIRECTION_INGRESS = 1, DIRECTION_EGRESS = 2 };
+enum family { FAMILY_IPV4 = 1, FAMILY_IPV6 = 2 };
+
+/* Where a program runs on a device. */
+enum attach_point { ATTACH_TC_INGRESS = 1, ATTACH_TC_EGRESS = 2 };
+
+struct ip_addr {
+	__u8 bytes[16];
+};
+
+/* hook_key finds the lists of one device and direction of travel (seen from
+ * the subject: a pod's ingress is its host device's tc egress). */
+struct hook_key {
+	__u32 ifindex;
+	__u8 direction; /* enum direction */
+	__u8 half;      /* generation & 1 */
+	__u16 pad;
+};
+
+enum hook_flags {
+	HOOK_POD = 1,            /* a pod's port: stateful, spoof check, non-IP denied */
+	HOOK_ALLOW_SPOOFED = 2,  /* no spoof check */
+	HOOK_NO_HOST_PERMIT = 4, /* the node is judged like anybody else */
+	HOOK_IDENTITIES = 8,     /* some table looks at identities */
+};
+
+/* hook lists the tables that a packet passes in series. families is the set of
+ * families filtered on this port in either direction. */
+struct hook {
+	__u32 flags;
+	__u32 families;
+	__u32 count; /* tables in use */
+	__u32 pad;
+	struct table_ref {
+		__u32 class;    /* size class: which table map */
+		__u32 slot;
+		__u32 families; /* families that the list governs */
+		__u32 implicit; /* counter id of the implicit last line */
+	} tables[MAX_SERIES];
+};
+
+struct ipcache_key {
+	__u32 prefixlen; /* 0-128; IPv4 prefixes are 96 longer */
+	struct ip_addr addr;
+};
+
+/* Identities below 256 are reserved, with Cilium's numbers. */
+enum identity { IDENTITY_HOST = 1, IDENTITY_WORLD = 2, IDENTITY_REMOTE_NODE = 6, IDENTITY_KUBE_APISERVER = 7 };
+
+/* ipcache_value: ifindex is the local pod's host device, 0 for all others. */
+struct ipcache_value {
+	__u32 identity;
+	__u32 ifindex;
+};
+
+/* conn_key is a connection as its first packet travelled on one port. An ICMP
+ * query has its identifier as sport and its type as dport; a reply has the
+ * type that it answers as sport and its identifier as dport. */
+struct conn_key {
+	__u32 ifindex;
+	__u8 direction;
+	__u8 protocol;
+	__u16 pad;
+	struct ip_addr saddr;
+	struct ip_addr daddr;
+	__u16 sport;
+	__u16 dport;
+};
+
+enum conn_flags { CONN_REPLIED = 1, CONN_CLOSING = 2, CONN_LOCAL = 4 };
+
+struct conn {
+	__u64 seen;       /* bpf_ktime_get_ns of the last packet, in steps of a second */
+	__u64 generation; /* that the lines were found under */
+	__u32 flags;
+	__u32 count;      /* lines in use */
+	__u32 lines[MAX_SERIES]; /* counter ids; 0 is "not counted" */
+};
+
+struct fragment_key {
+	__u32 ifindex;
+	__u8 direction;
+	__u8 protocol;
+	__u16 pad;
+	__u32 id;
+	struct ip_addr saddr;
+	struct ip_addr daddr;
+};
+
+struct fragment {
+	__u64 seen;
+	__u64 generation;
+	__u32 count;
+	__u32 pad;
+	__u32 lines[MAX_SERIES];
+};
+
+/* counter: packets as they are on the wire (segments of a GSO packet count
+ * each), bytes of their IP packets, and the bpf_ktime_get_ns of the last one.
+ * Counter id 0 is never shown. */
+struct counter {
+	__u64 packets;
+	__u64 bytes;
+	__u64 last_hit;
+};
+
+/* counter_name is the first half of a SHA-256 over what identifies a line. */
+struct counter_name {
+	__u8 bytes[16];
+};
+
+/* Why a packet was dropped without a line. */
+enum drop_reason {
+	DROP_MALFORMED = 1, /* no whole IP or transport header */
+	DROP_SPOOFED,       /* source is not the pod's own */
+	DROP_FRAGMENT,      /* later fragment without its first */
+	DROP_NON_IP,        /* neither IP nor ARP on a filtered pod port */
+	DROP_FAULT,         /* a table that should be there is not */
+	DROP_REASONS,
+};
+
+/* event is one packet that a line with "log" decided. */
+struct event {
+	__u64 time;  /* bpf_ktime_get_ns */
+	__u32 line;  /* counter id */
+	__u32 ifindex;
+	struct ip_addr saddr;
+	struct ip_addr daddr;
+	__u16 sport;
+	__u16 dport;
+	__u16 packets;
+	__u8 protocol;
+	__u8 family;
+	__u8 direction;
+	__u8 permitted; /* 1 permitted, 0 denied */
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u32 pad;
+};
+
+#endif
