@@ -1,0 +1,191 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	podAddr  = "10.1.0.5"
+	peerAddr = "10.1.0.9"
+)
+
+func newGate(ingress, egress []*Policy) *Gate {
+	return NewGate(ingress, egress, func(a netip.Addr) bool { return a == addr(podAddr) })
+}
+
+func reply(p Packet, flags uint8) Packet {
+	p.Source, p.Destination = p.Destination, p.Source
+	p.SourcePort, p.DestinationPort = p.DestinationPort, p.SourcePort
+	p.Flags = flags
+	return p
+}
+
+// step is one packet of a scenario and what the specification says of it.
+type step struct {
+	dir    Direction
+	packet Packet
+	after  time.Duration
+	want   string // "accept|drop reason lines"
+}
+
+func run(t *testing.T, g *Gate, steps ...step) {
+	t.Helper()
+	now := time.Duration(0)
+	for i, s := range steps {
+		now += s.after
+		d := g.Judge(s.dir, &s.packet, now)
+		verdict := map[bool]string{true: "accept", false: "drop"}[d.Accept]
+		got := strings.TrimSpace(fmt.Sprintf("%s %s %s", verdict, d.Reason, strings.Trim(fmt.Sprint(d.Lines), "[]")))
+		if got != s.want {
+			t.Errorf("step %d: got %q, want %q", i, got, s.want)
+		}
+	}
+}
+
+func webOnly() []*Policy {
+	return []*Policy{list(line(10, Permit, Everybody(), Everybody(), ports(TCP, Range{80, 80})))}
+}
+
+func denyAll() []*Policy {
+	return []*Policy{list(line(10, Deny, Everybody(), Everybody(), AnyService()))}
+}
+
+func TestGateRepliesPass(t *testing.T) {
+	syn := tcp(peerAddr, 40000, podAddr, 80, SYN)
+	run(t, newGate(webOnly(), denyAll()),
+		step{Ingress, syn, 0, "accept line T/10"},
+		step{Egress, reply(syn, SYN|ACK), 0, "accept reply"},
+		step{Ingress, tcp(peerAddr, 40000, podAddr, 80, ACK), 0, "accept connection T/10"},
+		step{Egress, tcp(podAddr, 80, peerAddr, 40000, SYN), 0, "drop line T/10"},
+		step{Egress, tcp(podAddr, 81, peerAddr, 40000, ACK), 0, "drop line T/10"},
+		step{Ingress, tcp(peerAddr, 40000, podAddr, 22, SYN), 0, "drop line T/0"},
+	)
+}
+
+// A list in one direction alone must track what leaves through the other.
+func TestGateTracksTheUnfilteredDirection(t *testing.T) {
+	syn := tcp(podAddr, 40000, peerAddr, 443, SYN)
+	run(t, newGate(webOnly(), nil),
+		step{Egress, syn, 0, "accept unfiltered"},
+		step{Ingress, reply(syn, SYN|ACK), 0, "accept reply"},
+	)
+}
+
+func TestGateJudgesConnectionsAgain(t *testing.T) {
+	syn := tcp(peerAddr, 40000, podAddr, 80, SYN)
+	ack := tcp(peerAddr, 40000, podAddr, 80, ACK)
+	g := newGate(webOnly(), denyAll())
+	run(t, g, step{Ingress, syn, 0, "accept line T/10"})
+	g.Replace(denyAll(), denyAll())
+	run(t, g,
+		step{Egress, reply(syn, ACK), 0, "drop line T/10"},
+		step{Ingress, ack, 0, "drop line T/10"},
+	)
+	g.Replace(webOnly(), denyAll())
+	run(t, g,
+		step{Egress, reply(syn, ACK), 0, "drop line T/10"},
+		step{Ingress, ack, 0, "accept line T/10"},
+		step{Egress, reply(syn, ACK), 0, "accept reply"},
+	)
+}
+
+func TestGateIdleTimes(t *testing.T) {
+	syn := tcp(peerAddr, 40000, podAddr, 80, SYN)
+	for name, c := range map[string]struct {
+		established bool
+		wait        time.Duration
+		want        string
+	}{
+		"open, in time":        {false, 29 * time.Second, "accept reply"},
+		"open, too late":       {false, 30 * time.Second, "drop line T/10"},
+		"established, in time": {true, 3599 * time.Second, "accept reply"},
+		"established, late":    {true, 3600 * time.Second, "drop line T/10"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(webOnly(), denyAll())
+			run(t, g, step{Ingress, syn, 0, "accept line T/10"})
+			if c.established {
+				run(t, g, step{Egress, reply(syn, SYN|ACK), 0, "accept reply"})
+			}
+			run(t, g, step{Egress, reply(syn, ACK), c.wait, c.want})
+		})
+	}
+}
+
+func TestGateGuardsThePort(t *testing.T) {
+	ns := Packet{Source: Endpoint{Addr: addr("fe80::1")}, Destination: Endpoint{Addr: addr("ff02::1")}, Protocol: ICMPv6, ICMPType: 135}
+	local := tcp("10.0.0.1", 40000, podAddr, 22, SYN)
+	local.Source.Entity, local.Local = Host, true
+	forwarded := local
+	forwarded.Local = false
+	run(t, newGate(webOnly(), nil),
+		step{Egress, tcp("10.1.0.6", 1, peerAddr, 2, SYN), 0, "drop spoofed"},
+		step{Egress, ns, 0, "accept neighbour-discovery"},
+		step{Ingress, forwarded, 0, "drop line T/0"},
+		step{Ingress, local, 0, "accept host-permit"},
+		step{Egress, reply(local, SYN|ACK), 0, "accept reply"},
+		step{Ingress, later(tcp(peerAddr, 1, podAddr, 80, 0)), 0, "drop fragment"},
+	)
+	strict := webOnly()
+	strict[0].Subject.NoHostPermit = true
+	run(t, newGate(strict, nil), step{Ingress, local, 0, "drop line T/0"})
+	open := webOnly()
+	open[0].Subject.AllowSpoofed = true
+	run(t, newGate(open, nil), step{Egress, tcp("10.1.0.6", 1, peerAddr, 2, SYN), 0, "accept unfiltered"})
+}
+
+func TestGateFragmentsFollowTheFirst(t *testing.T) {
+	first := tcp(peerAddr, 40000, podAddr, 80, SYN)
+	first.Fragment, first.FragmentID = First, 7
+	other := later(first)
+	other.FragmentID = 8
+	run(t, newGate(webOnly(), nil),
+		step{Ingress, first, 0, "accept line T/10"},
+		step{Ingress, later(first), 0, "accept connection T/10"},
+		step{Ingress, other, 0, "drop fragment"},
+	)
+}
+
+func TestGateICMP(t *testing.T) {
+	echo := Packet{Source: Endpoint{Addr: addr(podAddr)}, Destination: Endpoint{Addr: addr(peerAddr)}, Protocol: ICMP, ICMPType: 8, ICMPID: 5}
+	answer := reply(echo, 0)
+	answer.ICMPType = 0
+	question := reply(echo, 0)
+	syn := tcp(podAddr, 40000, peerAddr, 443, SYN)
+	unreachable := Packet{Source: Endpoint{Addr: addr("192.0.2.1")}, Destination: Endpoint{Addr: addr(podAddr)}, Protocol: ICMP, ICMPType: 3, Inner: &syn}
+	stranger := tcp(podAddr, 40001, peerAddr, 443, SYN)
+	about := unreachable
+	about.Inner = &stranger
+	elsewhere := unreachable
+	elsewhere.Destination.Addr = addr("10.1.0.6")
+	redirect := unreachable
+	redirect.ICMPType = 5
+	run(t, newGate(denyAll(), nil),
+		step{Ingress, unreachable, 0, "drop line T/10"},
+		step{Egress, echo, 0, "accept unfiltered"},
+		step{Ingress, question, 0, "drop line T/10"},
+		step{Ingress, answer, 0, "accept reply"},
+		step{Egress, syn, 0, "accept unfiltered"},
+		step{Ingress, unreachable, 0, "accept reply"},
+		step{Ingress, about, 0, "drop line T/10"},
+		step{Ingress, elsewhere, 0, "drop line T/10"},
+		step{Ingress, redirect, 0, "drop line T/10"},
+	)
+}
+
+func TestGateListsInSeries(t *testing.T) {
+	first, second := webOnly()[0], list(line(10, Permit, nets("10.1.0.9/32"), Everybody(), AnyService()))
+	second.ACL, second.Rules[0].ID.ACL = "U", "U"
+	six := *second
+	six.Family = IPv6
+	g := newGate([]*Policy{first, &six, second}, nil)
+	run(t, g,
+		step{Ingress, tcp(peerAddr, 1, podAddr, 80, SYN), 0, "accept line T/10 U/10"},
+		step{Ingress, tcp("10.1.0.8", 1, podAddr, 80, SYN), 0, "drop line T/10 U/0"},
+		step{Ingress, tcp(peerAddr, 1, podAddr, 81, SYN), 0, "drop line T/0"},
+	)
+}
