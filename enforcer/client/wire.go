@@ -1,0 +1,52 @@
+package client
+
+import (
+	"net/netip"
+
+	"aclium/translate/policy"
+)
+
+// Desired is what an agent is asked to enforce: policies, and the text that
+// they were compiled from. The text is opaque to the agent.
+type Desired struct {
+	// Revision grows with every change; 0 is the state of an agent that was
+	// never told anything.
+	Revision uint64          `json:"revision"`
+	Source   string          `json:"source"`
+	Policies []policy.Policy `json:"policies"`
+}
+
+// An Endpoint is a pod that the agent knows.
+type Endpoint struct {
+	Name      string            `json:"name"`
+	Namespace string            `json:"namespace"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	// Addresses are the pod's own, of either family.
+	Addresses []netip.Addr `json:"addresses"`
+	// Interface is the node's device that the pod hangs on. It is empty for a
+	// pod of another node, which is known by its labels and not filtered here.
+	Interface string `json:"interface,omitempty"`
+}
+
+// A Drop counts the packets that were dropped for a reason other than a line.
+type Drop struct {
+	Reason  string `json:"reason"`
+	Packets uint64 `json:"packets"`
+	// Bytes counts whole IP packets, without link headers.
+	Bytes uint64 `json:"bytes"`
+}
+
+// Health is what an agent says about itself.
+type Health struct {
+	Node     string `json:"node"`
+	PID      int    `json:"pid"`
+	Revision uint64 `json:"revision"`
+	// Endpoints counts the known pods, Ports the filtered devices.
+	Endpoints int `json:"endpoints"`
+	Ports     int `json:"ports"`
+	// Missing names devices that policies or endpoints ask for and the node
+	// does not have; they are filtered as soon as they appear.
+	Missing []string `json:"missing,omitempty"`
+	// Error says why the desired state is not what is enforced; empty when it is.
+	Error string `json:"error,omitempty"`
+}
