@@ -1,0 +1,446 @@
+package grammar
+
+import "net/netip"
+
+// A Name is a reference to something that the configuration defines elsewhere,
+// or a free word. Text is empty when the line has no such word.
+type Name struct {
+	Text string
+	Pos  Position
+}
+
+// ACLKind is the syntax family of an access-list. The zero value is unset.
+type ACLKind uint8
+
+// The families. Standard and Extended govern IPv4.
+const (
+	Standard ACLKind = iota + 1
+	Extended
+	IPv6
+)
+
+// String gives the word that IOS uses in "show access-lists".
+func (k ACLKind) String() string {
+	return [...]string{"unset", "Standard", "Extended", "IPv6"}[k]
+}
+
+// An ACL is one access-list, numbered or named.
+type ACL struct {
+	Kind ACLKind
+	// Name is the number in decimal for a numbered list. One name space
+	// serves all kinds.
+	Name string
+	Pos  Position
+	// Numbered says that the list was typed as "access-list N ...", which is
+	// also how it prints as long as that form can say it exactly.
+	Numbered bool
+	// Entries are sorted by Seq; a remark stands before the line it is about.
+	// An entry is never modified once it is here, only replaced.
+	Entries []*Entry
+
+	keys *entryKeys
+}
+
+// An Entry is one line of an access-list: a remark or an ACE.
+type Entry struct {
+	// Seq is 1 to 2147483647. A remark carries the number of the ACE that
+	// follows it, and 0 as long as none does.
+	Seq uint32
+	Pos Position
+	// Text is the line as it was typed, without surrounding blanks.
+	Text string
+	// Remark is the text of a remark; ACE is nil then and only then.
+	Remark string
+	ACE    *ACE
+}
+
+// Action is what an ACE does. The zero value is invalid.
+type Action uint8
+
+// The actions. Evaluate consults the reflexive list named by ACE.Reflect and
+// goes on when that has no entry for the packet; such an ACE has no other
+// fields.
+const (
+	Permit Action = iota + 1
+	Deny
+	Evaluate
+)
+
+// String gives the IOS word.
+func (a Action) String() string {
+	return [...]string{"unset", "permit", "deny", "evaluate"}[a]
+}
+
+// An ACE is one permit or deny line with everything that was written on it.
+type ACE struct {
+	Kind   ACLKind
+	Pos    Position
+	Action Action
+	// Protocol is set unless ServiceGroup is. A standard ACE has "ip".
+	Protocol     Protocol
+	ServiceGroup Name
+	Source       Address
+	SourcePorts  Compare
+	// Destination is "any" in a standard ACE.
+	Destination      Address
+	DestinationPorts Compare
+	// ICMP and IGMP are nil when every type matches; so is Flags when no
+	// flag is looked at.
+	ICMP  *ICMP
+	IGMP  *Value
+	Flags *TCPFlags
+	// DSCP (0-63), Precedence (0-7), TOS (0-15), Option (0-255; AnyOption for
+	// any) and FlowLabel (0-1048575, IPv6) are nil when not looked at.
+	DSCP, Precedence, TOS, Option, FlowLabel *Value
+	// TTL compares 0-255.
+	TTL Compare
+	// Fragments restricts the line to non-initial fragments.
+	Fragments bool
+	// Extra are IPv6 header words that stand alone, such as "routing".
+	Extra     []Name
+	TimeRange Name
+	Log       Log
+	// Reflect names a reflexive list; ReflectTimeout is in seconds, 0 unset.
+	Reflect        Name
+	ReflectTimeout uint32
+	// Dynamic is the name of a lock-and-key entry; DynamicTimeout is in
+	// minutes, 0 unset.
+	Dynamic        Name
+	DynamicTimeout uint32
+}
+
+// AnyOption is the value of ACE.Option for "option any-options".
+const AnyOption = 256
+
+// Protocol is an IP protocol. Any is the IOS word "ip" ("ipv6" in an IPv6
+// list): every protocol. It is not the number 0.
+type Protocol struct {
+	Any    bool
+	Number uint8
+	Pos    Position
+}
+
+// AddressKind says how an address is written. The zero value is unset.
+type AddressKind uint8
+
+// The kinds of addresses. FQDNGroup and GeoGroup name other object-groups.
+const (
+	AnyAddress AddressKind = iota + 1
+	HostAddress
+	MaskedAddress
+	AddressGroup
+	FQDNGroup
+	GeoGroup
+)
+
+// An Address is one end of an ACE.
+type Address struct {
+	Kind AddressKind
+	Pos  Position
+	// Addr and Wildcard are valid for AnyAddress, HostAddress and
+	// MaskedAddress. A one bit in Wildcard means "don't care"; Addr is zero
+	// there. Both have the family of the list.
+	Addr, Wildcard netip.Addr
+	// Group is the object-group for the other kinds.
+	Group Name
+}
+
+// Op is a comparison. The zero value means that nothing is compared.
+type Op uint8
+
+// The comparisons.
+const (
+	Eq Op = iota + 1
+	Neq
+	Lt
+	Gt
+	Range
+)
+
+// String gives the IOS word.
+func (o Op) String() string {
+	return [...]string{"", "eq", "neq", "lt", "gt", "range"}[o]
+}
+
+// A Value is a number that was written by name or in decimal.
+type Value struct {
+	Number uint32
+	Pos    Position
+}
+
+// Compare is a condition on a number: one value for Lt and Gt, two in
+// ascending order for Range, one to ten for Eq (any of them) and Neq (none of
+// them). The zero Compare accepts every number.
+type Compare struct {
+	Op     Op
+	Values []Value
+	Pos    Position
+}
+
+// Ranges gives the accepted numbers of 0 to limit as ascending, disjoint,
+// inclusive intervals; nil when none is accepted.
+func (c Compare) Ranges(limit uint32) [][2]uint32 { return c.ranges(limit) }
+
+// ICMP is the condition on an ICMP or ICMPv6 message.
+type ICMP struct {
+	Type uint8
+	// Code is -1 for any code, else 0-255.
+	Code int16
+	Pos  Position
+}
+
+// FlagMatch says how TCP flags are looked at. The zero value is unset.
+type FlagMatch uint8
+
+// The ways to look at flags: ACK or RST set; one of the wanted states holds;
+// all of them hold; and the old form without signs, in which one of the flags
+// must be set.
+const (
+	Established FlagMatch = iota + 1
+	MatchAny
+	MatchAll
+	AnySet
+)
+
+// TCPFlags is the condition on TCP flags. Set and Clear are bits of byte 13 of
+// the TCP header (FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32) that are wanted
+// set or clear.
+type TCPFlags struct {
+	Match      FlagMatch
+	Set, Clear uint8
+	Pos        Position
+}
+
+// Log is what an ACE logs.
+type Log struct {
+	// On is "log"; Input is "log-input", which says the interface too and
+	// implies On.
+	On, Input bool
+	Cookie    string
+	Pos       Position
+}
+
+// GroupKind is the type of an object-group. The zero value is unset.
+type GroupKind uint8
+
+// The types of object-groups.
+const (
+	NetworkGroup GroupKind = iota + 1
+	NetworkGroup6
+	ServiceGroup
+)
+
+// String gives the keyword after "object-group".
+func (k GroupKind) String() string {
+	return [...]string{"unset", "network", "v6-network", "service"}[k]
+}
+
+// An ObjectGroup is a named set of addresses, workloads or services.
+type ObjectGroup struct {
+	Kind        GroupKind
+	Name        string
+	Pos         Position
+	Description string
+	// Members are in the order in which they were typed, without duplicates.
+	// A member is never modified once it is here.
+	Members []*Member
+
+	keys map[string]int
+}
+
+// MemberKind says which fields of a Member are valid. The zero value is unset.
+type MemberKind uint8
+
+// The kinds of members.
+const (
+	AnyMember      MemberKind = iota + 1 // no field
+	HostMember                           // First
+	SubnetMember                         // First, Wildcard
+	RangeMember                          // First, Last
+	GroupMember                          // Group
+	WorkloadMember                       // Namespace, Labels
+	EntityMember                         // Word
+	FQDNMember                           // Word
+	ServiceMember                        // Service
+)
+
+// A Member is one line of an object-group.
+type Member struct {
+	Kind MemberKind
+	Pos  Position
+	// Text is the line as it was typed, without surrounding blanks.
+	Text string
+	// First and Last are inclusive, First not above Last. Wildcard is the
+	// inverse of the netmask that was written: a one bit means "don't care",
+	// and First is zero there.
+	First, Last, Wildcard netip.Addr
+	Group                 Name
+	// Namespace is empty for every namespace. Labels are ANDed.
+	Namespace Name
+	Labels    []Label
+	// Word is the entity (world, cluster, host, remote-node, kube-apiserver)
+	// or the name pattern of fqdn.
+	Word    Name
+	Service *Service
+}
+
+// LabelOp is a condition on a label. The zero value is unset.
+type LabelOp uint8
+
+// The conditions.
+const (
+	Exists LabelOp = iota + 1
+	NotExists
+	In
+	NotIn
+)
+
+// A Label is one label condition of a workload: K, !K, K=V (In with one
+// value), K!=V (NotIn with one value), K in (A,B), K notin (A,B). As in
+// Kubernetes, NotIn holds for a pod without the label.
+type Label struct {
+	Key    string
+	Op     LabelOp
+	Values []string
+	Pos    Position
+}
+
+// A Service is one member of a service group.
+type Service struct {
+	// Protocols holds one protocol, or TCP and UDP for "tcp-udp".
+	Protocols   []Protocol
+	Source      Compare
+	Destination Compare
+	ICMP        *ICMP
+}
+
+// Direction is seen from the interface. The zero value is unset.
+type Direction uint8
+
+// The directions: In comes from what is attached, Out goes to it.
+const (
+	Inbound Direction = iota + 1
+	Outbound
+)
+
+// String gives the IOS word.
+func (d Direction) String() string { return [...]string{"unset", "in", "out"}[d] }
+
+// A Binding applies an access-list to an interface.
+type Binding struct {
+	ACL       Name
+	IPv6      bool
+	Direction Direction
+	Pos       Position
+	// Text is the line as it was typed, without surrounding blanks.
+	Text string
+}
+
+// An Interface is a node's own interface, or the switch ports of a workload.
+type Interface struct {
+	// Name is the interface, or the object-group whose pods it stands for.
+	Name        string
+	Workload    bool
+	Pos         Position
+	Description string
+	// Bindings hold at most one list for each family and direction, in the
+	// order IPv4 in, IPv4 out, IPv6 in, IPv6 out.
+	Bindings []Binding
+	Zone     Name
+	// NoHostPermit and NoVerifySource turn off what is on by default.
+	NoHostPermit, NoVerifySource bool
+	// Other holds lines that are kept but not understood.
+	Other []Verbatim
+}
+
+// A Zone is a security zone.
+type Zone struct {
+	Name        string
+	Pos         Position
+	Description string
+}
+
+// A ZonePair joins two zones in one direction.
+type ZonePair struct {
+	Name        string
+	Pos         Position
+	Description string
+	// Source and Destination are zones, "self" or "default".
+	Source, Destination Name
+	// Policy is the inspect policy-map; empty when there is none.
+	Policy Name
+}
+
+// A ClassMap is a "class-map type inspect".
+type ClassMap struct {
+	Name        string
+	Pos         Position
+	MatchAny    bool
+	Description string
+	Matches     []ClassMatch
+}
+
+// MatchKind is what a line of a class-map looks at. The zero value is unset.
+type MatchKind uint8
+
+// The kinds of matches.
+const (
+	MatchACL MatchKind = iota + 1
+	MatchProtocol
+	MatchClassMap
+)
+
+// A ClassMatch is one match line of a class-map.
+type ClassMatch struct {
+	Kind MatchKind
+	// Name is the access-list, the protocol's word or the class-map.
+	Name Name
+	Pos  Position
+	// Text is the line as it was typed, without surrounding blanks.
+	Text string
+}
+
+// A PolicyMap is a "policy-map type inspect".
+type PolicyMap struct {
+	Name        string
+	Pos         Position
+	Description string
+	// Classes are in order; class-default, when it was written, is last.
+	Classes []*PolicyClass
+}
+
+// PolicyAction is what a class of a policy-map does. The zero value is unset:
+// IOS drops such a class.
+type PolicyAction uint8
+
+// The actions of a class.
+const (
+	Inspect PolicyAction = iota + 1
+	Pass
+	Drop
+)
+
+// String gives the IOS word.
+func (a PolicyAction) String() string { return [...]string{"", "inspect", "pass", "drop"}[a] }
+
+// A PolicyClass is one class of a policy-map.
+type PolicyClass struct {
+	// Class is the class-map; Default says class-default instead.
+	Class   Name
+	Default bool
+	Pos     Position
+	Action  PolicyAction
+	Log     bool
+	// Parameter is the parameter-map of inspect; empty when there is none.
+	Parameter Name
+	ActionPos Position
+	// Text is the action's line as it was typed, without surrounding blanks.
+	Text string
+}
+
+// Verbatim is configuration that matters to security and is not understood: a
+// line with the lines below it. It is printed back as it came.
+type Verbatim struct {
+	Pos   Position
+	Lines []string
+}

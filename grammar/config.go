@@ -1,0 +1,171 @@
+package grammar
+
+import (
+	"io"
+	"slices"
+)
+
+// Config is a configuration: what a file says or what a session has typed.
+// Slices are in the order of definition.
+type Config struct {
+	Hostname     string
+	ObjectGroups []*ObjectGroup
+	ACLs         []*ACL
+	ClassMaps    []*ClassMap
+	PolicyMaps   []*PolicyMap
+	Zones        []*Zone
+	ZonePairs    []*ZonePair
+	Interfaces   []*Interface
+	// Unsupported is security configuration that is kept but not understood.
+	Unsupported []Verbatim
+
+	acls       index[ACL]
+	groups     index[ObjectGroup]
+	classMaps  index[ClassMap]
+	policyMaps index[PolicyMap]
+	zones      index[Zone]
+	zonePairs  index[ZonePair]
+	interfaces index[Interface]
+}
+
+// index finds the elements of a slice by key. It is built when it is first
+// used and again after the slice has changed its length.
+type index[T any] struct {
+	of []*T
+	m  map[string]*T
+}
+
+func (x *index[T]) get(all []*T, key func(*T) string, k string) *T {
+	if x.m == nil || len(all) != len(x.of) || len(all) > 0 && all[len(all)-1] != x.of[len(all)-1] {
+		x.build(all, key)
+	}
+	return x.m[k]
+}
+
+func (x *index[T]) build(all []*T, key func(*T) string) {
+	if x.m != nil && len(all) == len(x.of)+1 && (len(x.of) == 0 || all[len(x.of)-1] == x.of[len(x.of)-1]) {
+		x.m[key(all[len(all)-1])] = all[len(all)-1]
+	} else {
+		x.m = make(map[string]*T, len(all))
+		for _, e := range all {
+			x.m[key(e)] = e
+		}
+	}
+	x.of = all
+}
+
+// ACL gives the access-list of that name or number, or nil.
+func (c *Config) ACL(name string) *ACL {
+	return c.acls.get(c.ACLs, func(a *ACL) string { return a.Name }, name)
+}
+
+// ObjectGroup gives the object-group of that name, or nil.
+func (c *Config) ObjectGroup(name string) *ObjectGroup {
+	return c.groups.get(c.ObjectGroups, func(g *ObjectGroup) string { return g.Name }, name)
+}
+
+// ClassMap gives the class-map of that name, or nil.
+func (c *Config) ClassMap(name string) *ClassMap {
+	return c.classMaps.get(c.ClassMaps, func(m *ClassMap) string { return m.Name }, name)
+}
+
+// PolicyMap gives the policy-map of that name, or nil.
+func (c *Config) PolicyMap(name string) *PolicyMap {
+	return c.policyMaps.get(c.PolicyMaps, func(m *PolicyMap) string { return m.Name }, name)
+}
+
+// Zone gives the security zone of that name, or nil.
+func (c *Config) Zone(name string) *Zone {
+	return c.zones.get(c.Zones, func(z *Zone) string { return z.Name }, name)
+}
+
+// ZonePair gives the zone-pair of that name, or nil.
+func (c *Config) ZonePair(name string) *ZonePair {
+	return c.zonePairs.get(c.ZonePairs, func(z *ZonePair) string { return z.Name }, name)
+}
+
+// Interface gives the interface of that name, or nil. A workload interface is
+// found under "workload NAME".
+func (c *Config) Interface(name string) *Interface {
+	return c.interfaces.get(c.Interfaces, (*Interface).key, name)
+}
+
+func (i *Interface) key() string {
+	if i.Workload {
+		return "workload " + i.Name
+	}
+	return i.Name
+}
+
+// Clone gives a copy that can be edited without changing c. Entries and
+// members are shared: they are never modified.
+func (c *Config) Clone() *Config {
+	return &Config{
+		Hostname:     c.Hostname,
+		ObjectGroups: clones(c.ObjectGroups, (*ObjectGroup).clone),
+		ACLs:         clones(c.ACLs, (*ACL).clone),
+		ClassMaps:    clones(c.ClassMaps, (*ClassMap).clone),
+		PolicyMaps:   clones(c.PolicyMaps, (*PolicyMap).clone),
+		Zones:        clones(c.Zones, func(z *Zone) *Zone { d := *z; return &d }),
+		ZonePairs:    clones(c.ZonePairs, func(z *ZonePair) *ZonePair { d := *z; return &d }),
+		Interfaces:   clones(c.Interfaces, (*Interface).clone),
+		Unsupported:  cloneVerbatim(c.Unsupported),
+	}
+}
+
+func clones[T any](all []*T, clone func(*T) *T) []*T {
+	if all == nil {
+		return nil
+	}
+	out := make([]*T, len(all))
+	for i, e := range all {
+		out[i] = clone(e)
+	}
+	return out
+}
+
+func cloneVerbatim(all []Verbatim) []Verbatim {
+	out := slices.Clone(all)
+	for i := range out {
+		out[i].Lines = slices.Clone(out[i].Lines)
+	}
+	return out
+}
+
+func (a *ACL) clone() *ACL {
+	d := *a
+	d.Entries, d.keys = slices.Clone(a.Entries), nil
+	return &d
+}
+
+func (g *ObjectGroup) clone() *ObjectGroup {
+	d := *g
+	d.Members, d.keys = slices.Clone(g.Members), nil
+	return &d
+}
+
+func (m *ClassMap) clone() *ClassMap {
+	d := *m
+	d.Matches = slices.Clone(m.Matches)
+	return &d
+}
+
+func (m *PolicyMap) clone() *PolicyMap {
+	d := *m
+	d.Classes = clones(m.Classes, func(p *PolicyClass) *PolicyClass { e := *p; return &e })
+	return &d
+}
+
+func (i *Interface) clone() *Interface {
+	d := *i
+	d.Bindings, d.Other = slices.Clone(i.Bindings), cloneVerbatim(i.Other)
+	return &d
+}
+
+// Print writes the canonical configuration: blocks in IOS's order with "!"
+// between them, one blank of indent for each level. It parses again to the
+// same Config.
+func (c *Config) Print(w io.Writer) error {
+	_, err := io.WriteString(w, c.text())
+	return err
+}
