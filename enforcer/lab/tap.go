@@ -1,0 +1,231 @@
+package lab
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"aclium/translate/policy"
+)
+
+// A Sighting is one packet that a host sent, seen on the node's device before
+// any filter.
+type Sighting struct {
+	// Time is since the tap began.
+	Time time.Duration
+	// Host is the sender's index: pods first, then hosts of the outside.
+	Host int
+	// Packet is nil for what is not IP and for what cannot be read.
+	Packet *policy.Packet
+	// Err says why Packet is nil.
+	Err error
+	// Packets is more than 1 for a segmented packet that the kernel carries
+	// whole; Bytes is the sum of the IP packets' lengths, headers repeated.
+	Packets, Bytes uint64
+	// Hops is the packet's time to live, or hop limit.
+	Hops uint8
+}
+
+// A Tap writes down every packet that the lab's hosts send, in the order the
+// node receives them.
+type Tap struct {
+	file  *os.File
+	ports map[int]int // interface index -> index in hosts
+	spec  *Spec
+	began time.Time
+	last  atomic.Int64 // Time of the last sighting
+	seen  chan []Sighting
+	fault error
+}
+
+// Sizes in bytes. A segmented packet that the kernel carries whole has 64 KiB.
+const (
+	packetOverhead = 10 // struct virtio_net_hdr
+	tapBuffer      = 32 << 20
+	tapFrame       = 128 << 10
+)
+
+// Tap begins to listen. Packets sent from here on are seen.
+func (l *Lab) Tap() (*Tap, error) {
+	t := &Tap{spec: &l.spec, seen: make(chan []Sighting, 1)}
+	node, err := openSide(l.nodeNet())
+	if err != nil {
+		return nil, err
+	}
+	defer node.close()
+	if t.ports, err = l.ports(node); err != nil {
+		return nil, err
+	}
+	err = inNamespace(l.nodeNet(), func() error {
+		t.file, err = openPacketSocket()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("tap the node: %w", err)
+	}
+	t.began = time.Now()
+	go t.read()
+	return t, nil
+}
+
+func (l *Lab) ports(node *side) (map[int]int, error) {
+	ports := map[int]int{}
+	for i := range l.spec.hosts() {
+		link, err := node.handle.LinkByName(l.spec.device(i))
+		if err != nil {
+			return nil, fmt.Errorf("find device %s: %w", l.spec.device(i), err)
+		}
+		ports[link.Attrs().Index] = i
+	}
+	return ports, nil
+}
+
+// openPacketSocket hears every device of the namespace, receiving side only:
+// there the kernel shows a packet to taps before tc does anything with it.
+func openPacketSocket() (*os.File, error) {
+	// Protocol 0 hears nothing; bind sets the protocol once all is prepared.
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open a packet socket: %w", err)
+	}
+	err = errors.Join(
+		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
+		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, tapBuffer),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL)}),
+	)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("prepare a packet socket: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "tap"), nil
+}
+
+func networkOrder(v uint16) uint16 {
+	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, v))
+}
+
+// read collects until the file is closed.
+func (t *Tap) read() {
+	var sightings []Sighting
+	raw, err := t.file.SyscallConn()
+	buffer := make([]byte, tapFrame)
+	for err == nil {
+		var n int
+		var from unix.Sockaddr
+		var failed error
+		err = raw.Read(func(fd uintptr) bool {
+			n, from, failed = unix.Recvfrom(int(fd), buffer, 0)
+			return !errors.Is(failed, unix.EAGAIN)
+		})
+		if err == nil && failed != nil {
+			err = failed
+		}
+		if err != nil {
+			break
+		}
+		if port, ok := t.ports[from.(*unix.SockaddrLinklayer).Ifindex]; ok {
+			s := t.sight(port, buffer[:n])
+			t.last.Store(int64(s.Time))
+			sightings = append(sightings, s)
+		}
+	}
+	if !errors.Is(err, os.ErrClosed) {
+		t.fault = fmt.Errorf("read the tap: %w", err)
+	}
+	t.seen <- sightings
+}
+
+// sight decodes what was received: a virtio_net_hdr, then the frame.
+func (t *Tap) sight(host int, b []byte) Sighting {
+	s := Sighting{Time: time.Since(t.began), Host: host, Packets: 1}
+	f, err := decode(b[packetOverhead:])
+	if err != nil {
+		s.Err = err
+		return s
+	}
+	f.packet.Source = t.spec.endpoint(f.packet.Source.Addr)
+	f.packet.Destination = t.spec.endpoint(f.packet.Destination.Addr)
+	s.Packet, s.Hops = &f.packet, f.hops
+	s.Packets, s.Bytes = f.segments(int(binary.NativeEndian.Uint16(b[4:])))
+	return s
+}
+
+// segments gives how many packets of at most size bytes of payload the frame
+// will be on a wire, and their bytes; size 0 is a packet as it is.
+func (f *frame) segments(size int) (packets, bytes uint64) {
+	payload := f.bytes - f.headers
+	if size == 0 || payload <= size {
+		return 1, uint64(f.bytes)
+	}
+	n := (payload + size - 1) / size
+	return uint64(n), uint64(payload + n*f.headers)
+}
+
+// Settle waits until the pods have been quiet for a while: what was sent
+// before has then arrived or been dropped, and is counted.
+func (t *Tap) Settle(quiet, atMost time.Duration) error {
+	for end := time.Now().Add(atMost); ; {
+		last := t.last.Load()
+		since := time.Since(t.began) - time.Duration(last)
+		if since >= quiet {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("the pods did not fall silent in %s", atMost)
+		}
+		time.Sleep(quiet - since)
+	}
+}
+
+// Close ends the tap and gives what it saw. The error says that it missed
+// packets, so that nothing can be concluded from the rest.
+func (t *Tap) Close() ([]Sighting, error) {
+	dropped, err := t.dropped()
+	if closed := t.file.Close(); err == nil {
+		err = closed
+	}
+	sightings := <-t.seen
+	switch {
+	case t.fault != nil:
+		return nil, t.fault
+	case err != nil:
+		return nil, fmt.Errorf("close the tap: %w", err)
+	case dropped > 0:
+		return nil, fmt.Errorf("the tap missed %d packets", dropped)
+	}
+	return sightings, nil
+}
+
+func (t *Tap) dropped() (n uint32, err error) {
+	raw, err := t.file.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		var stats *unix.TpacketStats
+		if stats, failed = unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); failed == nil {
+			n = stats.Drops
+		}
+	})
+	return n, errors.Join(err, failed)
+}
+
+// endpoint says who has an address: a pod with its labels, the node, or
+// somebody outside.
+func (s *Spec) endpoint(a netip.Addr) policy.Endpoint {
+	e := policy.Endpoint{Addr: a}
+	if h := s.podAt(a); h != nil {
+		e.Labels = h.policyLabels()
+	} else if s.isNode(a) {
+		e.Entity = policy.Host
+	}
+	return e
+}
