@@ -14,6 +14,8 @@
  *   counter_id_map  hash               counter_name   counter id (u32), user space only
  *   drop_map        per-CPU array      drop_reason    counter
  *   event_map       ring buffer        -              event
+ *   event_budget_map per-CPU array, 1  0              event_budget
+ *   scratch_map     per-CPU array, 1   0              scratch (scratch.h), programs only
  *
  * Addresses are 16 bytes in network order; IPv4 stands as ::ffff:a.b.c.d, so
  * that both families take the same path. Ports and all other numbers are in
@@ -49,7 +51,7 @@ enum hook_flags {
 	HOOK_POD = 1,            /* a pod's port: stateful, spoof check, non-IP denied */
 	HOOK_ALLOW_SPOOFED = 2,  /* no spoof check */
 	HOOK_NO_HOST_PERMIT = 4, /* the node is judged like anybody else */
-	HOOK_IDENTITIES = 8,     /* some table looks at identities */
+	HOOK_NO_ETHERNET = 8,    /* packets start with their IP header (tun, WireGuard) */
 };
 
 /* hook lists the tables that a packet passes in series. families is the set of
@@ -100,8 +102,10 @@ enum conn_flags { CONN_REPLIED = 1, CONN_CLOSING = 2, CONN_LOCAL = 4 };
 struct conn {
 	__u64 seen;       /* bpf_ktime_get_ns of the last packet, in steps of a second */
 	__u64 generation; /* that the lines were found under */
-	__u32 flags;
-	__u32 count;      /* lines in use */
+	__u32 flags;      /* enum conn_flags */
+	__u16 count;      /* lines in use */
+	__u8 icmp_code;   /* of the query that opened it */
+	__u8 pad;
 	__u32 lines[MAX_SERIES]; /* counter ids; 0 is "not counted" */
 };
 
@@ -145,6 +149,16 @@ enum drop_reason {
 	DROP_NON_IP,        /* neither IP nor ARP on a filtered pod port */
 	DROP_FAULT,         /* a table that should be there is not */
 	DROP_REASONS,
+};
+
+/* event_budget limits the events of one CPU to EVENTS_PER_SECOND. lost counts
+ * those that the limit or a full ring buffer kept back. */
+#define EVENTS_PER_SECOND 1000
+
+struct event_budget {
+	__u64 since; /* bpf_ktime_get_ns at which this second began */
+	__u64 used;
+	__u64 lost;
 };
 
 /* event is one packet that a line with "log" decided. */

@@ -1,0 +1,149 @@
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+/*
+ * The filter of one device: tc_ingress sees what the device receives,
+ * tc_egress what it is about to send. Both attach as TCX programs and as
+ * direct-action filters of clsact.
+ *
+ * Maps (aclium.h says what is in them):
+ *
+ *   generation_map     which half of hook_map is live, and the push's number
+ *   hook_map           device and direction -> the lists to ask
+ *   table_*_map        the lists, compiled (table.h), by size class
+ *   ipcache_map        address -> identity, and the device of a local pod
+ *   conn_map           connections of pod ports
+ *   fragment_map       datagrams whose first fragment was permitted
+ *   counter_map        packets and bytes of each line
+ *   drop_map           packets that no line decided
+ *   event_map          packets of lines with "log"
+ *   event_budget_map   how many more events may be written in this second
+ *   scratch_map        working memory
+ *
+ * A packet's path:
+ *
+ *   hook of the device? ----- no ------------------------> pass
+ *     | yes
+ *   parse: malformed -> drop; ARP -> pass; other non-IP: pod drop, node pass
+ *     |
+ *     +-- node (stateless):  lists in series ------------> permit or drop
+ *     |
+ *     +-- pod (conn.h):  neighbour discovery ------------> permit
+ *           source not the pod's own --------------------> drop
+ *           later fragment ------------------------------> as its first
+ *           connection, reply, related ICMP error -------> permit
+ *           lists in series, node to its own pod --------> permit, remember; or drop
+ *
+ * Permitted packets go on to other programs on the device (TCX_NEXT, which
+ * is TC_ACT_UNSPEC), so that none hides the others.
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include "conn.h"
+
+char __license[] SEC("license") = "GPL";
+
+enum { PERMIT = TC_ACT_UNSPEC, DROP = TC_ACT_SHOT };
+
+/* Types that only user space names. */
+const struct table_header *unused_header __attribute__((unused));
+const struct table_residue *unused_residue __attribute__((unused));
+const enum table_const *unused_const __attribute__((unused));
+const enum table_class *unused_class __attribute__((unused));
+const enum hook_flags *unused_hook_flags __attribute__((unused));
+const enum identity *unused_identity __attribute__((unused));
+const enum drop_reason *unused_drop_reason __attribute__((unused));
+const enum attach_point *unused_attach_point __attribute__((unused));
+const enum direction *unused_direction __attribute__((unused));
+const enum conn_flags *unused_conn_flags __attribute__((unused));
+const struct event *unused_event __attribute__((unused));
+
+static __always_inline int drop(struct scratch *s, __u32 reason)
+{
+	count_drop(reason, s);
+	return DROP;
+}
+
+static __always_inline int judge_node(const struct hook *hook, struct scratch *s)
+{
+	struct judgement *j = &s->judgement;
+
+	judge(hook, &s->packet, j);
+	if (j->fault)
+		count_drop(DROP_FAULT, s);
+	count_judgement(s);
+	return j->accept ? PERMIT : DROP;
+}
+
+/* Gives the verdict on what is not whole IP. The length is the frame's. */
+static __always_inline int judge_odd(struct __sk_buff *skb, const struct hook *hook, struct scratch *s, int parsed)
+{
+	bool pod = hook->flags & HOOK_POD;
+
+	s->packet.segments = 1;
+	s->packet.bytes = skb->len;
+	if (parsed == PARSED_ARP)
+		return PERMIT;
+	if (parsed == PARSED_NON_IP)
+		return pod ? drop(s, DROP_NON_IP) : PERMIT;
+	if (!pod && s->packet.family && !(hook->families & s->packet.family))
+		return PERMIT;
+	return drop(s, DROP_MALFORMED);
+}
+
+/* The hook of this device: a pod's port travels against the device's own
+ * direction, a node's interface with it. */
+static __always_inline const struct hook *choose_hook(struct scratch *s, __u32 direction)
+{
+	const struct hook *hook;
+
+	s->direction = DIRECTION_INGRESS + DIRECTION_EGRESS - direction;
+	hook = hook_of(s, s->direction);
+	if (hook && hook->flags & HOOK_POD)
+		return hook;
+	s->direction = direction;
+	hook = hook_of(s, s->direction);
+	return hook && !(hook->flags & HOOK_POD) ? hook : 0;
+}
+
+static __always_inline int run(struct __sk_buff *skb, __u32 direction)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&scratch_map, &zero);
+	__u64 *generation = bpf_map_lookup_elem(&generation_map, &zero);
+	const struct hook *hook;
+	int parsed;
+
+	if (!s || !generation)
+		return DROP; /* cannot be: both are arrays */
+	s->generation = *(volatile __u64 *)generation;
+	s->ifindex = skb->ifindex;
+	hook = choose_hook(s, direction);
+	if (!hook)
+		return PERMIT;
+	s->now = bpf_ktime_get_ns();
+	__builtin_memset(&s->packet, 0, sizeof(s->packet));
+	parsed = parse(skb, &s->packet, !(hook->flags & HOOK_NO_ETHERNET));
+	if (parsed != PARSED_IP)
+		return judge_odd(skb, hook, s, parsed);
+	if (!(hook->flags & HOOK_POD))
+		return judge_node(hook, s);
+	s->packet.local = s->direction == DIRECTION_INGRESS && !skb->ingress_ifindex;
+	return judge_pod(skb, hook, s) ? PERMIT : DROP;
+}
+
+SEC("tc")
+int tc_ingress(struct __sk_buff *skb)
+{
+	return run(skb, DIRECTION_INGRESS);
+}
+
+SEC("tc")
+int tc_egress(struct __sk_buff *skb)
+{
+	return run(skb, DIRECTION_EGRESS);
+}

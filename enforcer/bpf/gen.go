@@ -1,0 +1,3 @@
+package bpf
+
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel,bpfeb -go-package bpf -output-stem aclium -type table_header -type table_axis -type table_record -type table_residue -type table_const -type table_class -type hook -type hook_key -type hook_flags -type table_ref -type ipcache_key -type ipcache_value -type identity -type conn -type conn_key -type conn_flags -type fragment -type counter -type counter_name -type drop_reason -type attach_point -type direction -type event -type event_budget Aclium aclium.c -- -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -mcpu=v3 -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu -fdebug-compilation-dir=. -ffile-prefix-map=/=

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* judge.h asks the lists of a hook in series. */
+#ifndef JUDGE_H
+#define JUDGE_H
+
+#include "classify.h"
+
+/* Looks the table up and judges by it; -1 when it is missing. */
+#define CLASSIFY(name)                                                         \
+	({                                                                     \
+		void *inner = bpf_map_lookup_elem(&table_##name##_map, &slot); \
+		struct table_##name *table =                                   \
+			inner ? bpf_map_lookup_elem(inner, &zero) : 0;         \
+		table ? classify_##name(table, p, found) : -1;                 \
+	})
+
+static __noinline int classify(const struct table_ref *ref, struct packet *p, struct table_record *found)
+{
+	__u32 slot = ref->slot, zero = 0;
+
+	switch (ref->class) {
+	case TABLE_SMALL:
+		return CLASSIFY(small);
+	case TABLE_MEDIUM:
+		return CLASSIFY(medium);
+	case TABLE_LARGE:
+		return CLASSIFY(large);
+	case TABLE_HUGE:
+		return CLASSIFY(huge);
+	}
+	return -1;
+}
+
+/* Adds one list's word; returns whether the next one is to be asked. */
+static __always_inline bool ask(const struct table_ref *ref, struct packet *p, struct judgement *j, __u32 i)
+{
+	struct table_record found = {};
+
+	if (classify(ref, p, &found)) {
+		j->accept = 0;
+		j->fault = 1;
+		return false;
+	}
+	j->lines[i] = found.action ? found.counter : ref->implicit;
+	if (found.action && found.flags & RECORD_LOG && found.counter)
+		j->logged |= 1 << i;
+	j->accept = found.action == ACTION_PERMIT;
+	j->count = i + 1;
+	return j->accept;
+}
+
+/*
+ * judge asks every list that governs the packet's family; all must permit. No
+ * list at all permits. It is global, so that the verifier walks it once.
+ */
+__noinline int judge(const struct hook *hook, struct packet *p, struct judgement *j)
+{
+	__u32 i, n = 0;
+
+	if (!hook || !p || !j)
+		return -1;
+	__builtin_memset(j, 0, sizeof(*j));
+	j->accept = 1;
+	for (i = 0; i < MAX_SERIES; i++) {
+		if (i >= hook->count)
+			break;
+		if (!(hook->tables[i].families & p->family))
+			continue;
+		if (!ask(&hook->tables[i], p, j, n & (MAX_SERIES - 1)))
+			break;
+		n++;
+	}
+	return 0;
+}
+
+#endif

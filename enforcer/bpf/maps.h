@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* maps.h declares the maps; aclium.h says what is in them. */
+#ifndef MAPS_H
+#define MAPS_H
+
+#include "scratch.h"
+#include "table.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} generation_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct hook_key);
+	__type(value, struct hook);
+} hook_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct ipcache_key);
+	__type(value, struct ipcache_value);
+} ipcache_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct conn_key);
+	__type(value, struct conn);
+} conn_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment);
+} fragment_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct counter);
+} counter_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct counter_name);
+	__type(value, __u32);
+} counter_id_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP_REASONS);
+	__type(key, __u32);
+	__type(value, struct counter);
+} drop_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} event_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct event_budget);
+} event_budget_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch_map SEC(".maps");
+
+/* A size class: an array of maps, each of which holds one table as the value
+ * of its only element. User space may write it through mmap. */
+#define TABLE_MAP(name, slots, bytes)                                          \
+	struct table_##name {                                                  \
+		__u64 words[(bytes) / 8];                                      \
+	};                                                                     \
+	struct {                                                               \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                      \
+		__uint(max_entries, slots);                                    \
+		__type(key, __u32);                                            \
+		__array(values, struct {                                       \
+			__uint(type, BPF_MAP_TYPE_ARRAY);                      \
+			__uint(map_flags, BPF_F_MMAPABLE);                     \
+			__uint(max_entries, 1);                                \
+			__type(key, __u32);                                    \
+			__type(value, struct table_##name);                    \
+		});                                                            \
+	} table_##name##_map SEC(".maps")
+
+TABLE_MAP(small, TABLE_SMALL_SLOTS, TABLE_SMALL_SIZE);
+TABLE_MAP(medium, TABLE_MEDIUM_SLOTS, TABLE_MEDIUM_SIZE);
+TABLE_MAP(large, TABLE_LARGE_SLOTS, TABLE_LARGE_SIZE);
+TABLE_MAP(huge, TABLE_HUGE_SLOTS, TABLE_HUGE_SIZE);
+
+#endif

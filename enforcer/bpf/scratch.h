@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/* scratch.h defines what the programs pass between their own functions. */
+#ifndef SCRATCH_H
+#define SCRATCH_H
+
+#include "aclium.h"
+
+/* Which part of a datagram a packet is, with policy.Fragment's values. */
+enum fragment_part { FRAGMENT_WHOLE, FRAGMENT_FIRST, FRAGMENT_LATER };
+
+/* packet is what the judges look at. Fields that the protocol does not carry
+ * are zero. Identities are looked up when somebody asks (identify). */
+struct packet {
+	struct ip_addr saddr;
+	struct ip_addr daddr;
+	__u32 source_identity;
+	__u32 destination_identity;
+	__u32 owner; /* host device of the pod that has the source address */
+	__u32 identified;
+	__u32 fragment_id;
+	__u32 segments; /* packets on the wire */
+	__u32 bytes;    /* of their IP packets */
+	__u32 payload;  /* offset of the ICMP payload */
+	__u32 end;      /* offset behind the IP packet */
+	__u16 sport;
+	__u16 dport;
+	__u16 icmp_id; /* queries and replies only */
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 tcp_flags;
+	__u8 protocol;
+	__u8 fragment_protocol; /* next header that all fragments share */
+	__u8 family;
+	__u8 fragment;  /* enum fragment_part */
+	__u8 neighbour; /* a valid neighbour solicitation or advertisement */
+	__u8 local;     /* sent by the node itself */
+	__u8 pad;
+};
+
+/* judgement is what the lists in series say: the line of each, up to the one
+ * that denies. */
+struct judgement {
+	__u32 accept;
+	__u32 count;
+	__u32 lines[MAX_SERIES];
+	__u32 logged;  /* bit i: lines[i] writes an event */
+	__u32 fault;   /* a table is missing */
+};
+
+/* scratch is one CPU's working memory; the stack is too small for two packets.
+ * Programs run with bottom halves off, so that none interrupts another. */
+struct scratch {
+	__u64 now;
+	__u64 generation;
+	__u32 ifindex;
+	__u32 direction;
+	struct packet packet;
+	struct packet other; /* a connection's first packet, or an ICMP error's cause */
+	struct judgement judgement;
+	struct judgement again;
+	struct conn_key key;
+	struct conn conn;
+};
+
+#endif
