@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -40,7 +42,7 @@ func Parse(file string, text []byte) (*Spec, error) {
 	}
 	spec := r.spec(root)
 	if len(r.errs) > 0 {
-		return nil, errors.Join(r.errs...)
+		return nil, r.complaints()
 	}
 	return spec, nil
 }
@@ -48,13 +50,31 @@ func Parse(file string, text []byte) (*Spec, error) {
 // A reader walks the nodes of one file and remembers what it has seen.
 type reader struct {
 	file  string
-	errs  []error
+	errs  []mistake
 	seen  map[netip.Addr]string
 	names map[string]bool
 }
 
+// A mistake is a complaint at a place.
+type mistake struct {
+	line, column int
+	text         string
+}
+
 func (r *reader) complain(n *yaml.Node, format string, args ...any) {
-	r.errs = append(r.errs, fmt.Errorf("%s:%d:%d: %s", r.file, n.Line, n.Column, fmt.Sprintf(format, args...)))
+	r.errs = append(r.errs, mistake{n.Line, n.Column, fmt.Sprintf(format, args...)})
+}
+
+// complaints joins the mistakes in the order of the file.
+func (r *reader) complaints() error {
+	slices.SortStableFunc(r.errs, func(a, b mistake) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	})
+	var errs []error
+	for _, m := range r.errs {
+		errs = append(errs, fmt.Errorf("%s:%d:%d: %s", r.file, m.line, m.column, m.text))
+	}
+	return errors.Join(errs...)
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
