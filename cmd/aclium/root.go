@@ -59,6 +59,7 @@ func newRootCommand(name string) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
+		newLabCommand(),
 		newVersionCommand(),
 	)
 	return root
