@@ -40,8 +40,10 @@ type Tap struct {
 	spec  *Spec
 	began time.Time
 	last  atomic.Int64 // Time of the last sighting
-	seen  chan []Sighting
-	fault error
+	// The reader's, until ended is closed.
+	sightings []Sighting
+	fault     error
+	ended     chan struct{}
 }
 
 // Sizes in bytes. A segmented packet that the kernel carries whole has 64 KiB.
@@ -53,7 +55,7 @@ const (
 
 // Tap begins to listen. Packets sent from here on are seen.
 func (l *Lab) Tap() (*Tap, error) {
-	t := &Tap{spec: &l.spec, seen: make(chan []Sighting, 1)}
+	t := &Tap{spec: &l.spec, ended: make(chan struct{})}
 	node, err := openSide(l.nodeNet())
 	if err != nil {
 		return nil, err
@@ -111,35 +113,52 @@ func networkOrder(v uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, v))
 }
 
-// read collects until the file is closed.
+// read collects until the deadline that Close sets, and then what is left.
 func (t *Tap) read() {
-	var sightings []Sighting
+	defer close(t.ended)
 	raw, err := t.file.SyscallConn()
+	if err != nil {
+		t.fault = err
+		return
+	}
 	buffer := make([]byte, tapFrame)
-	for err == nil {
-		var n int
-		var from unix.Sockaddr
-		var failed error
-		err = raw.Read(func(fd uintptr) bool {
-			n, from, failed = unix.Recvfrom(int(fd), buffer, 0)
-			return !errors.Is(failed, unix.EAGAIN)
-		})
-		if err == nil && failed != nil {
-			err = failed
+	err = raw.Read(func(fd uintptr) bool {
+		t.fault = t.drain(int(fd), buffer)
+		return t.fault != nil
+	})
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.fault = errors.Join(t.fault, err)
+	}
+	if t.fault != nil {
+		return
+	}
+	if err := raw.Control(func(fd uintptr) { t.fault = t.drain(int(fd), buffer) }); err != nil {
+		t.fault = err
+	}
+}
+
+// drain reads what waits in the socket.
+func (t *Tap) drain(fd int, buffer []byte) error {
+	for {
+		n, from, err := unix.Recvfrom(fd, buffer, 0)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return nil
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return err
 		}
-		if err != nil {
-			break
+		link, ok := from.(*unix.SockaddrLinklayer)
+		if !ok {
+			continue
 		}
-		if port, ok := t.ports[from.(*unix.SockaddrLinklayer).Ifindex]; ok {
+		if port, ok := t.ports[link.Ifindex]; ok {
 			s := t.sight(port, buffer[:n])
 			t.last.Store(int64(s.Time))
-			sightings = append(sightings, s)
+			t.sightings = append(t.sightings, s)
 		}
 	}
-	if !errors.Is(err, os.ErrClosed) {
-		t.fault = fmt.Errorf("read the tap: %w", err)
-	}
-	t.seen <- sightings
 }
 
 // sight decodes what was received: a virtio_net_hdr, then the frame.
@@ -187,20 +206,19 @@ func (t *Tap) Settle(quiet, atMost time.Duration) error {
 // Close ends the tap and gives what it saw. The error says that it missed
 // packets, so that nothing can be concluded from the rest.
 func (t *Tap) Close() ([]Sighting, error) {
-	dropped, err := t.dropped()
-	if closed := t.file.Close(); err == nil {
-		err = closed
+	defer t.file.Close()
+	if err := t.file.SetReadDeadline(time.Now()); err != nil {
+		return nil, fmt.Errorf("end the tap: %w", err)
 	}
-	sightings := <-t.seen
-	switch {
-	case t.fault != nil:
-		return nil, t.fault
-	case err != nil:
-		return nil, fmt.Errorf("close the tap: %w", err)
-	case dropped > 0:
+	<-t.ended
+	dropped, err := t.dropped()
+	if err := errors.Join(t.fault, err); err != nil {
+		return nil, fmt.Errorf("read the tap: %w", err)
+	}
+	if dropped > 0 {
 		return nil, fmt.Errorf("the tap missed %d packets", dropped)
 	}
-	return sightings, nil
+	return t.sightings, nil
 }
 
 func (t *Tap) dropped() (n uint32, err error) {
