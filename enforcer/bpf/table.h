@@ -4,7 +4,7 @@
  * built and why it is exact. All numbers are in the host's byte order, all
  * offsets count bytes from the start of the table.
  *
- *   header | records | residues | axes: starts, row offsets | rows | blocks
+ *   header | records | residues | rows, blocks and axes (starts, row offsets)
  *
  *   row    u64 top, u32 block offsets[popcount(top)]    bit i: block i is not empty
  *   block  u64 summary, u64 words[popcount(summary)]    bit i: word i is not empty

@@ -1,0 +1,28 @@
+package datapath
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"aclium/enforcer/bpf"
+	"aclium/translate/policy"
+)
+
+// programSpec gives the programs with policy's idle times written into them.
+func programSpec() (*ebpf.CollectionSpec, error) {
+	spec, err := bpf.LoadAclium()
+	if err != nil {
+		return nil, fmt.Errorf("read bpf object: %w", err)
+	}
+	for name, d := range map[string]time.Duration{
+		"tcp_idle": policy.TCPIdle, "tcp_open": policy.TCPOpen, "tcp_fin": policy.TCPFin,
+		"udp_idle": policy.UDPIdle, "icmp_len": policy.ICMPLen,
+	} {
+		if err := spec.Variables[name].Set(uint64(d)); err != nil {
+			return nil, fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	return spec, nil
+}
