@@ -1,0 +1,57 @@
+# make all     build bin/aclium
+# make test    every test; as root also those that need the kernel
+# make demo    a lab, the three-tier example, real traffic, checked counters
+# make check   generated files are fresh, the code is clean
+#
+# A fresh Debian or Ubuntu with Go is enough. The BPF objects are committed, so
+# only "generate" and "check" need clang.
+
+GO = go
+GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
+CLANG = clang-19
+SOURCES = cmd enforcer grammar shell translate
+# What regenerating the BPF objects takes.
+CLANG_PACKAGES = $(CLANG) llvm-19 libbpf-dev linux-libc-dev
+# Empty for root.
+SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo env "PATH=$$PATH")
+
+.PHONY: all generate test test-root fmt check demo bench clang bpffs
+
+all:
+	$(GO) build -o bin/ ./cmd/aclium
+
+generate: clang
+	$(GO) generate ./...
+
+test: bpffs
+	$(GO) test -count=1 -timeout 10m ./...
+	@[ "$$(id -u)" = 0 ] || echo "SKIPPED: the tests that need the kernel. Run them with: make test-root"
+
+# The kernel's tests alone, through sudo where that is needed.
+test-root: bpffs
+	$(SUDO) $(GO) test -count=1 -timeout 10m ./enforcer/... ./cmd/...
+
+demo: all
+	$(SUDO) bin/aclium demo examples/02-three-tier
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fmt:
+	$(GOFMT) -l -w $(SOURCES)
+
+check:
+	@files=$$($(GOFMT) -l $(SOURCES)); [ -z "$$files" ] || { echo "not formatted: $$files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -run 'TestImports|TestPackages' ./cmd/aclium
+	$(MAKE) generate
+	git diff --exit-code -- '*_bpfel.*' '*_bpfeb.*' docs/language.md
+
+# Installs what is missing where that is possible.
+clang:
+	@{ command -v $(CLANG) && command -v llvm-strip-19; } >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $(CLANG_PACKAGES); }
+
+# Pinned maps need a bpf file system, which few containers have mounted.
+bpffs:
+	@[ "$$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || mount -t bpf bpf /sys/fs/bpf
