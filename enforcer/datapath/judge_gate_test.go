@@ -1,0 +1,252 @@
+package datapath
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	"aclium/enforcer/bpf"
+	"aclium/translate/policy"
+)
+
+// port is the world as one pod's port sees it: a pod, a few peers, its node,
+// and few enough flows that packets meet connections.
+type port struct {
+	*world
+	pods, peers, hosts map[policy.Family][]netip.Addr
+	ids                []Identity
+	owners             map[netip.Addr]Identity
+}
+
+func newPort(seed uint64) *port {
+	p := &port{world: newWorld(seed), owners: map[netip.Addr]Identity{}}
+	parse := netip.MustParseAddr
+	p.pods = map[policy.Family][]netip.Addr{policy.IPv4: {parse("10.0.1.5")}, policy.IPv6: {parse("2001:db8::5")}}
+	p.peers = map[policy.Family][]netip.Addr{
+		policy.IPv4: {parse("10.0.1.9"), parse("192.0.2.1")}, policy.IPv6: {parse("2001:db8::9"), parse("2001:db8:1::1")},
+	}
+	p.hosts = map[policy.Family][]netip.Addr{policy.IPv4: {parse("10.0.1.1")}, policy.IPv6: {parse("2001:db8::1")}}
+	p.addrs4 = slices.Concat(p.pods[policy.IPv4], p.peers[policy.IPv4], p.hosts[policy.IPv4])
+	p.addrs6 = slices.Concat(p.pods[policy.IPv6], p.peers[policy.IPv6], p.hosts[policy.IPv6])
+	p.ids = []Identity{
+		{ID: 1, Entity: policy.Host},
+		{ID: 300, Labels: map[string]string{"app": "a1", policy.NamespaceKey: "ns0"}},
+		{ID: 301, Labels: map[string]string{"app": "a2", "k1": "v"}},
+	}
+	for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
+		p.owners[p.hosts[f][0]], p.owners[p.pods[f][0]], p.owners[p.peers[f][0]] = p.ids[0], p.ids[1], p.ids[2]
+	}
+	return p
+}
+
+func (p *port) end(a netip.Addr) policy.Endpoint {
+	id := p.owners[a]
+	return policy.Endpoint{Addr: a, Labels: id.Labels, Entity: id.Entity}
+}
+
+func (p *port) own(a netip.Addr) bool {
+	return slices.Contains(p.pods[policy.IPv4], a) || slices.Contains(p.pods[policy.IPv6], a)
+}
+
+// lists gives up to two lists of a direction, named after their generation.
+func (p *port) lists(d policy.Direction, generation int, flags bpf.AcliumHookFlags) []*policy.Policy {
+	var lists []*policy.Policy
+	for i := range p.IntN(3) {
+		l := p.list(fmt.Sprint(d, i, "-", generation), d, pick(p.world, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual, policy.Dual}), 1+p.IntN(6))
+		for j := range l.Rules {
+			if p.one(2) && l.Rules[j].Action != policy.Next {
+				l.Rules[j].Action = policy.Permit
+			}
+		}
+		l.Subject.AllowSpoofed = flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED != 0
+		l.Subject.NoHostPermit = flags&bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT != 0
+		lists = append(lists, l)
+	}
+	return lists
+}
+
+// tuple gives a packet between the pod and somebody else, with its direction.
+func (p *port) tuple(f policy.Family) (policy.Direction, policy.Packet) {
+	other := pick(p.world, p.peers[f])
+	if p.one(4) {
+		other = p.hosts[f][0]
+	}
+	packet := policy.Packet{Source: p.end(other), Destination: p.end(p.pods[f][0]), Protocol: pick(p.world, []uint8{policy.TCP, policy.TCP, policy.UDP, policy.ICMP, policy.SCTP, 47})}
+	d := policy.Ingress
+	if p.one(2) {
+		d, packet.Source, packet.Destination = policy.Egress, packet.Destination, packet.Source
+	}
+	if packet.Protocol == policy.ICMP && f == policy.IPv6 {
+		packet.Protocol = policy.ICMPv6
+	}
+	p.fill(&packet)
+	return d, packet
+}
+
+// fill adds the fields behind the addresses.
+func (p *port) fill(packet *policy.Packet) {
+	switch {
+	case policy.HasPorts(packet.Protocol):
+		packet.SourcePort, packet.DestinationPort = pick(p.world, []uint16{80, 81}), pick(p.world, []uint16{80, 81})
+	case packet.Protocol == policy.ICMP:
+		packet.ICMPType, packet.ICMPCode = pick(p.world, []uint8{8, 8, 0, 0, 13, 14, 5}), uint8(p.IntN(2))
+		packet.ICMPID = uint16(1+p.IntN(2)) * b2u(packet.ICMPType != 5)
+	case packet.Protocol == policy.ICMPv6:
+		packet.ICMPType = pick(p.world, []uint8{128, 128, 129, 129, 135, 136, 140})
+		packet.ICMPID = uint16(1+p.IntN(2)) * b2u(packet.ICMPType < 130)
+	}
+	if packet.Protocol == policy.TCP {
+		packet.Flags = pick(p.world, []uint8{policy.SYN, policy.SYN, policy.SYN | policy.ACK, policy.ACK, policy.ACK | policy.PSH, policy.FIN | policy.ACK, policy.RST})
+	}
+}
+
+func b2u(b bool) uint16 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// step gives the next packet of a sequence.
+func (p *port) step() (policy.Direction, policy.Packet) {
+	f := pick(p.world, []policy.Family{policy.IPv4, policy.IPv4, policy.IPv6})
+	d, packet := p.tuple(f)
+	switch p.IntN(12) {
+	case 0:
+		return p.icmpError(d, f)
+	case 1:
+		packet.Fragment, packet.FragmentID = policy.First, uint32(1+p.IntN(3))
+	case 2:
+		packet = policy.Packet{Source: packet.Source, Destination: packet.Destination, Protocol: packet.Protocol,
+			Fragment: policy.Later, FragmentID: uint32(1 + p.IntN(3))}
+	case 3:
+		if d == policy.Egress {
+			packet.Source = p.end(pick(p.world, p.peers[f]))
+		}
+	}
+	packet.Local = d == policy.Ingress && p.one(2)
+	return d, packet
+}
+
+// icmpError gives an error in direction d about a packet of either direction.
+func (p *port) icmpError(d policy.Direction, f policy.Family) (policy.Direction, policy.Packet) {
+	inner := new(policy.Packet)
+	_, *inner = p.tuple(f)
+	if inner.Protocol == policy.TCP {
+		inner.Flags = 0
+	}
+	packet := policy.Packet{Protocol: policy.ICMP, ICMPType: pick(p.world, []uint8{3, 4, 11, 12, 5}), ICMPCode: uint8(p.IntN(2)), Inner: inner}
+	if f == policy.IPv6 {
+		packet.Protocol, packet.ICMPType = policy.ICMPv6, pick(p.world, []uint8{1, 2, 3, 4, 100})
+	}
+	if p.one(8) {
+		inner.Fragment, inner.FragmentID = policy.Later, 1
+	}
+	packet.Source, packet.Destination = p.end(pick(p.world, p.peers[f])), inner.Source
+	if d == policy.Egress {
+		packet.Source = p.end(p.pods[f][0])
+	}
+	return d, packet
+}
+
+func empty(t testing.TB, m *ebpf.Map, key, value any) {
+	t.Helper()
+	for m.NextKey(nil, key) == nil {
+		if err := m.Delete(key); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPodPortAgreesWithGate(t *testing.T) {
+	k := newKernel(t)
+	reasons := map[policy.Reason]int{}
+	for seed := range uint64(60) {
+		judgeSequence(k, seed, reasons)
+	}
+	for _, r := range []policy.Reason{policy.ByLine, policy.Connection, policy.Reply, policy.Unfiltered, policy.HostPermit, policy.Neighbour, policy.Spoofed, policy.Orphan} {
+		if reasons[r] < 50 {
+			t.Errorf("only %d packets were decided by %s, so the test sees too little", reasons[r], r)
+		}
+	}
+	t.Log(reasons)
+}
+
+// programOf gives the program that a packet of a pod meets: the pod's egress
+// is what its host device receives.
+func (k *kernel) programOf(d policy.Direction) *ebpf.Program {
+	if d == policy.Egress {
+		return k.TcIngress
+	}
+	return k.TcEgress
+}
+
+func judgeSequence(k *kernel, seed uint64, reasons map[policy.Reason]int) {
+	k.Helper()
+	p := newPort(seed)
+	empty(k, k.ConnMap, new(bpf.AcliumConnKey), nil)
+	empty(k, k.FragmentMap, new(bpf.AcliumFragmentKey), nil)
+	for a, id := range p.owners {
+		ifindex := uint32(0)
+		if p.own(a) {
+			ifindex = loopback
+		}
+		k.place(a, id.ID, ifindex)
+	}
+	k.lines = map[counterOf]uint32{}
+	k.must(clearCounters(k))
+	flags := bpf.AcliumHookFlagsHOOK_POD | pick(p.world, []bpf.AcliumHookFlags{0, 0, bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED, bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT})
+	counted := map[policy.RuleID]counterOf{}
+	want := expected{}
+	gate := policy.NewGate(nil, nil, p.own)
+	for i := range 300 {
+		if i%60 == 0 {
+			ingress, egress := p.lists(policy.Ingress, i, flags), p.lists(policy.Egress, i, flags)
+			if len(ingress)+len(egress) == 0 {
+				ingress = []*policy.Policy{p.list("only", policy.Ingress, policy.Dual, 3)}
+				ingress[0].Subject.AllowSpoofed = flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED != 0
+				ingress[0].Subject.NoHostPermit = flags&bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT != 0
+				ingress[0].ACL = fmt.Sprint("only", i)
+				for j := range ingress[0].Rules {
+					ingress[0].Rules[j].ID.ACL = ingress[0].ACL
+				}
+			}
+			gate.Replace(ingress, egress)
+			k.bind(p.ids, flags, ingress, egress)
+			nameLines(counted, append(append([]*policy.Policy{}, ingress...), egress...))
+		}
+		d, packet := p.step()
+		o := p.dress(&packet)
+		decision := gate.Judge(d, &packet, 0)
+		reasons[decision.Reason]++
+		for _, id := range decision.Lines {
+			if c, ok := counted[id]; ok {
+				want.add(c.acl, c.line, l3Length(&packet, o))
+			}
+		}
+		ctx := skBuff{IngressIfindex: 7}
+		if packet.Local {
+			ctx.IngressIfindex = 0
+		}
+		verdict := map[bool]int{true: permit, false: drop}[decision.Accept]
+		if got := k.run(k.programOf(d), frame(&packet, o), ctx); got != verdict {
+			k.Fatalf("seed %d, packet %d: got %d, want %+v: %v %+v inner %+v", seed, i, got, decision, d, packet, packet.Inner)
+		}
+	}
+	want.compare(k)
+}
+
+// nameLines notes which RuleIDs have which counter; uncounted lines have none.
+func nameLines(to map[policy.RuleID]counterOf, lists []*policy.Policy) {
+	for _, l := range lists {
+		to[policy.RuleID{ACL: l.ACL}] = counterOf{l.ACL, policy.Implicit}
+		for i := range l.Rules {
+			if !l.Rules[i].Uncounted {
+				to[l.Rules[i].ID] = counterOf{l.ACL, i}
+			}
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package datapath
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"aclium/enforcer/bpf"
+	"aclium/translate/policy"
+)
+
+const (
+	loopback = 1 // the device that test runs happen on
+	permit   = -1
+	drop     = 2
+)
+
+// skBuff is struct __sk_buff as far as test runs accept it (linux/bpf.h).
+type skBuff struct {
+	_              [9]uint32
+	IngressIfindex uint32
+	Ifindex        uint32
+	_              [30]uint32
+	FlowKeys       uint64
+	Tstamp         uint64
+	WireLen        uint32
+	GSOSegs        uint32
+	Sk             uint64
+	GSOSize        uint32
+	_              [3]uint32
+}
+
+// kernel is the loaded program with its maps, without any attachment.
+type kernel struct {
+	testing.TB
+	bpf.AcliumObjects
+	spec       *ebpf.CollectionSpec
+	generation uint64
+	slots      map[bpf.AcliumTableClass]uint32
+	lines      map[counterOf]uint32
+}
+
+// counterOf names a counter: list and line.
+type counterOf struct {
+	acl  string
+	line int
+}
+
+func newKernel(t testing.TB) *kernel {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root to load programs into the kernel")
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.Skipf("no bpf here: %v", err)
+	}
+	spec, err := programSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Maps["conn_map"].MaxEntries = 4096
+	spec.Maps["counter_map"].MaxEntries = 32768
+	k := &kernel{TB: t, spec: spec, slots: map[bpf.AcliumTableClass]uint32{}, lines: map[counterOf]uint32{}}
+	if err := spec.LoadAndAssign(&k.AcliumObjects, nil); err != nil {
+		t.Fatalf("%+v", err)
+	}
+	t.Cleanup(func() { k.AcliumObjects.Close() })
+	return k
+}
+
+func (k *kernel) must(err error) {
+	k.Helper()
+	if err != nil {
+		k.Fatal(err)
+	}
+}
+
+// counter gives the id of a line's counter.
+func (k *kernel) counter(acl string, line int) uint32 {
+	key := counterOf{acl, line}
+	if _, ok := k.lines[key]; !ok {
+		k.lines[key] = uint32(len(k.lines) + 1)
+	}
+	return k.lines[key]
+}
+
+func (k *kernel) tableMap(class bpf.AcliumTableClass) (*ebpf.Map, string) {
+	maps := []*ebpf.Map{k.TableSmallMap, k.TableMediumMap, k.TableLargeMap, k.TableHugeMap}
+	return maps[class], []string{"table_small_map", "table_medium_map", "table_large_map", "table_huge_map"}[class]
+}
+
+// upload puts a list into a slot of its own, smaller slots being used again.
+func (k *kernel) upload(p *policy.Policy, ids []Identity) bpf.AcliumTableRef {
+	k.Helper()
+	table, err := Compile(p, ids, func(line int) uint32 { return k.counter(p.ACL, line) })
+	k.must(err)
+	outer, name := k.tableMap(table.Class)
+	inner, err := ebpf.NewMap(k.spec.Maps[name].InnerMap)
+	k.must(err)
+	defer inner.Close()
+	value := make([]byte, table.Size())
+	copy(value, table.Bytes)
+	k.must(inner.Put(uint32(0), value))
+	slot := k.slots[table.Class] % 32
+	k.slots[table.Class]++
+	k.must(outer.Put(slot, inner))
+	return bpf.AcliumTableRef{
+		Class: uint32(table.Class), Slot: slot, Families: uint32(p.Family), Implicit: k.counter(p.ACL, policy.Implicit),
+	}
+}
+
+// bind puts the lists of both directions on the device as a push does: into
+// the half that is not live, which the next generation makes live.
+func (k *kernel) bind(ids []Identity, flags bpf.AcliumHookFlags, ingress, egress []*policy.Policy) {
+	k.Helper()
+	k.generation++
+	var families uint32
+	for _, p := range append(append([]*policy.Policy{}, ingress...), egress...) {
+		families |= uint32(p.Family)
+	}
+	for d, lists := range map[policy.Direction][]*policy.Policy{policy.Ingress: ingress, policy.Egress: egress} {
+		hook := bpf.AcliumHook{Flags: uint32(flags), Families: families, Count: uint32(len(lists))}
+		for i, p := range lists {
+			hook.Tables[i] = k.upload(p, ids)
+		}
+		k.must(k.HookMap.Put(bpf.AcliumHookKey{Ifindex: loopback, Direction: uint8(d), Half: uint8(k.generation & 1)}, hook))
+	}
+	k.must(k.GenerationMap.Put(uint32(0), k.generation))
+}
+
+func (k *kernel) place(a netip.Addr, id, ifindex uint32) {
+	k.Helper()
+	key := bpf.AcliumIpcacheKey{Prefixlen: 128}
+	key.Addr.Bytes = a.As16()
+	k.must(k.IpcacheMap.Put(key, bpf.AcliumIpcacheValue{Identity: id, Ifindex: ifindex}))
+}
+
+func (k *kernel) run(program *ebpf.Program, data []byte, ctx skBuff) int {
+	k.Helper()
+	ctx.Ifindex = loopback
+	ret, err := program.Run(&ebpf.RunOptions{Data: data, Context: ctx, Repeat: 1})
+	k.must(err)
+	return int(int32(ret))
+}
+
+// count gives a counter's packets and bytes.
+func (k *kernel) count(m *ebpf.Map, id uint32) (packets, bytes uint64) {
+	k.Helper()
+	var cells []bpf.AcliumCounter
+	k.must(m.Lookup(id, &cells))
+	for _, c := range cells {
+		packets, bytes = packets+c.Packets, bytes+c.Bytes
+	}
+	return packets, bytes
+}
+
+func (k *kernel) dropped(r bpf.AcliumDropReason) uint64 {
+	k.Helper()
+	packets, _ := k.count(k.DropMap, uint32(r))
+	return packets
+}
+
+// expected is what a test thinks the counters hold.
+type expected map[counterOf]struct{ packets, bytes uint64 }
+
+func (e expected) add(acl string, line int, bytes uint64) {
+	c := e[counterOf{acl, line}]
+	c.packets, c.bytes = c.packets+1, c.bytes+bytes
+	e[counterOf{acl, line}] = c
+}
+
+// compare checks every counter that was ever handed out.
+func (e expected) compare(k *kernel) {
+	k.Helper()
+	for name, id := range k.lines {
+		packets, bytes := k.count(k.CounterMap, id)
+		if want := e[name]; packets != want.packets || bytes != want.bytes {
+			k.Errorf("%s line %d: counted %d packets, %d bytes; want %d, %d", name.acl, name.line, packets, bytes, want.packets, want.bytes)
+		}
+	}
+}
+
+// populate tells the kernel who the addresses of the world belong to.
+func (k *kernel) populate(w *world) {
+	for a, id := range w.owners {
+		k.place(a, id, 0)
+	}
+}
+
+func TestNodeInterfaceAgreesWithEval(t *testing.T) {
+	k := newKernel(t)
+	for seed := range uint64(40) {
+		judgeStateless(k, seed)
+	}
+}
+
+func judgeStateless(k *kernel, seed uint64) {
+	w := newWorld(seed)
+	k.populate(w)
+	f := pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual})
+	lists := []*policy.Policy{w.list(fmt.Sprint("A", seed), policy.Ingress, f, 1+w.IntN(60))}
+	if w.one(2) {
+		lists = append(lists, w.list(fmt.Sprint("B", seed), policy.Ingress, policy.Dual, 1+w.IntN(20)))
+	}
+	k.lines = map[counterOf]uint32{}
+	k.must(clearCounters(k))
+	k.bind(w.identities, 0, lists, nil)
+	want := expected{}
+	for range 400 {
+		p := w.packet(w.family(policy.Dual))
+		o := w.dress(&p)
+		verdict := permit
+		for _, l := range lists {
+			if l.Family&p.Family() == 0 {
+				continue
+			}
+			action, line := l.Eval(&p)
+			if line == policy.Implicit || !l.Rules[line].Uncounted {
+				want.add(l.ACL, line, l3Length(&p, o))
+			}
+			if action != policy.Permit {
+				verdict = drop
+				break
+			}
+		}
+		if got := k.run(k.TcIngress, frame(&p, o), skBuff{}); got != verdict {
+			k.Fatalf("seed %d: got %d, want %d: %+v %+v", seed, got, verdict, p, o)
+		}
+	}
+	want.compare(k)
+}
+
+func clearCounters(k *kernel) error {
+	cells := make([]bpf.AcliumCounter, ebpf.MustPossibleCPU())
+	for id := range uint32(1000) {
+		if err := k.CounterMap.Put(id, cells); err != nil {
+			return err
+		}
+	}
+	return nil
+}
