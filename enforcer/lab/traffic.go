@@ -113,7 +113,9 @@ func connectTCP(to netip.AddrPort, timeout time.Duration) (Outcome, error) {
 	return Answered, nil
 }
 
-// SendUDP sends a datagram and waits for the same to come back.
+// SendUDP sends a datagram and waits for the same to come back. It is Silent,
+// too, when somebody on the way says that the address cannot be reached: the
+// kernel tells UDP sockets of closed ports only.
 func (p *Pod) SendUDP(to netip.AddrPort, timeout time.Duration) (outcome Outcome, err error) {
 	err = p.Do(func() error {
 		outcome, err = exchangeUDP(to, []byte("hello"), timeout)
