@@ -66,10 +66,11 @@ func parseAttempt(words []string, s *Spec) (a Attempt, err error) {
 		}
 	}
 	a.From, a.How = words[0], words[1]
-	if a.From != nodeName {
-		if _, err := s.find(a.From); err != nil {
-			return a, err
-		}
+	if a.From == nodeName {
+		return a, errors.New("traffic of the node itself passes no tap: name a pod, or a host of the outside")
+	}
+	if _, err := s.find(a.From); err != nil {
+		return a, err
 	}
 	var p Port
 	if a.How != "ping" && p.UnmarshalText([]byte(a.How)) != nil {

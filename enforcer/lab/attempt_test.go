@@ -12,10 +12,10 @@ import (
 
 func TestParseAttempts(t *testing.T) {
 	s := mustParse(t, twoPods)
-	got, err := ParseAttempts("t", []byte("# comment\n\nclient tcp/80 10.9.2.5 answered # why\nnode ping fd09::2:5 silent 3\n"), s)
+	got, err := ParseAttempts("t", []byte("# comment\n\nclient tcp/80 10.9.2.5 answered # why\nserver ping fd09::1:5 silent 3\n"), s)
 	want := []Attempt{
 		{"client", "tcp/80", netip.MustParseAddr("10.9.2.5"), Answered, 1},
-		{"node", "ping", netip.MustParseAddr("fd09::2:5"), Silent, 3},
+		{"server", "ping", netip.MustParseAddr("fd09::1:5"), Silent, 3},
 	}
 	if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" || err != nil {
 		t.Error(err, d)
@@ -24,6 +24,7 @@ func TestParseAttempts(t *testing.T) {
 		"":                                  "t: no traffic",
 		"\nclient tcp/80 10.9.2.5":          "t:2: want POD HOW",
 		"nobody tcp/80 10.9.2.5 answered":   "t:1: lab pair has no pod nobody",
+		"node ping 10.9.2.5 answered":       "t:1: traffic of the node",
 		"client sctp/80 10.9.2.5 answered":  "t:1: \"sctp/80\" is no way",
 		"client tcp/80 server answered":     "t:1: \"server\" is no address",
 		"client tcp/80 10.9.2.5 ok":         "t:1: \"ok\" is no outcome",
@@ -40,7 +41,7 @@ func TestTry(t *testing.T) {
 	attempts, err := ParseAttempts("t", []byte(`
 client tcp/80 10.9.2.5 answered
 client udp/53 fd09::2:5 answered
-node ping 10.9.2.6 answered
+elsewhere ping 10.9.2.6 answered
 client tcp/81 10.9.2.5 refused
 elsewhere tcp/80 fd09::2:5 unreachable
 client tcp/80 10.255.0.1 unreachable`), &l.spec)

@@ -69,15 +69,6 @@ func (l *Lab) Socket() string { return l.path("enforcer.sock") }
 // Log gives the path of the agent's log.
 func (l *Lab) Log() string { return l.path("log", agent) }
 
-// Device gives the node's device of the pod or host with this name.
-func (l *Lab) Device(name string) (string, error) {
-	i, err := l.spec.find(name)
-	if err != nil {
-		return "", err
-	}
-	return l.spec.device(i), nil
-}
-
 // net gives the path of a host's network namespace.
 func (l *Lab) net(h *Host) string { return l.path("net", h.Namespace+"_"+h.Name) }
 

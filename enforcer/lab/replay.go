@@ -46,9 +46,9 @@ type Tally struct{ Packets, Bytes uint64 }
 // the sender's egress first, then, when that accepts, the ingress of the pod
 // that the packet is for. It gives what each line must have counted.
 //
-// Packets that the node sends by itself pass no tap. They are echo replies and
-// ICMP errors, which count nowhere as long as nobody asks the node to forward
-// what it cannot.
+// Packets that the node sends by itself pass no tap. Its ICMP errors count
+// nowhere, being about connections that were permitted; whatever else it sends
+// to a pod is not expected by Replay.
 func Replay(s *Spec, policies []policy.Policy, sightings []Sighting) map[Place]Tally {
 	r := &replay{spec: s, gates: map[*Host]*gate{}, tally: map[Place]Tally{}}
 	for i := range s.Pods {
