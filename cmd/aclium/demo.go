@@ -66,7 +66,7 @@ func runDemo(ctx context.Context, dir string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	unlock, err := lockDemo()
+	unlock, err := lockDemo(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,8 +107,8 @@ func readDemo(dir string, out io.Writer) (*demo, error) {
 	return d, err
 }
 
-// lockDemo lets one demo run at a time.
-func lockDemo() (unlock func(), err error) {
+// lockDemo lets one demo run at a time; another one waits for it.
+func lockDemo(ctx context.Context) (unlock func(), err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("the demo needs root: it makes network namespaces and loads BPF programs")
 	}
@@ -120,16 +120,26 @@ func lockDemo() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the demo: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return nil, errors.New("another demo is running")
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, errors.New("another demo is running")
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 	return func() { f.Close() }, nil
 }
 
 func (d *demo) run(ctx context.Context) error {
 	d.title("The lab")
-	if err := printUp(ctx, d.out, d.lab); err != nil {
+	status, err := d.lab.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := printHosts(d.out, status); err != nil {
 		return err
 	}
 	d.title("The configuration goes in through the shell")

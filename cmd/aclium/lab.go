@@ -65,7 +65,7 @@ func newLabUpCommand(o *lab.Options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printUp(ctx, c.OutOrStdout(), l)
+			return printUp(ctx, c.OutOrStdout(), l, o)
 		},
 	}
 }
@@ -180,7 +180,7 @@ func openLab(arg string, o *lab.Options) (*lab.Lab, error) {
 }
 
 // printUp says what runs and how to talk to it.
-func printUp(ctx context.Context, w io.Writer, l *lab.Lab) error {
+func printUp(ctx context.Context, w io.Writer, l *lab.Lab, o *lab.Options) error {
 	s, err := l.Status(ctx)
 	if err != nil {
 		return err
@@ -190,12 +190,16 @@ func printUp(ctx context.Context, w io.Writer, l *lab.Lab) error {
 		return err
 	}
 	pod := s.Hosts[0].Namespace + "/" + s.Hosts[0].Name
+	command := "aclium lab"
+	if o.Dir != lab.DefaultDir {
+		command += " --dir " + o.Dir
+	}
 	_, err = fmt.Fprintf(w, `
 Configure it     aclium shell --enforcer %s
-From a pod       aclium lab exec %s %s -- COMMAND
+From a pod       %s exec %s %s -- COMMAND
 Enforcer's log   %s
-Take it down     aclium lab down %s
-`, s.Socket, s.Name, pod, s.Agent.Log, s.Name)
+Take it down     %s down %s
+`, s.Socket, command, s.Name, pod, s.Agent.Log, command, s.Name)
 	return err
 }
 
