@@ -284,7 +284,7 @@ func TestFailedUpLeavesNothing(t *testing.T) {
 }
 
 func TestStatusSeesWhatDied(t *testing.T) {
-	l, o := up(t, twoPods)
+	_, o := up(t, twoPods)
 	l, err := Open("pair", o)
 	if err != nil {
 		t.Fatal(err)
