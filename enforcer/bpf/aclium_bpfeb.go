@@ -317,7 +317,7 @@ const (
 
 type AcliumTableHeader struct {
 	_                   structs.HostLayout
-	Empty               uint64
+	Empty               [10]uint64
 	Version             uint32
 	Flags               uint32
 	Size                uint32

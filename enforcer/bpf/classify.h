@@ -48,6 +48,11 @@ static __always_inline __u32 load32(const void *t, __u64 size, __u64 offset)
 	return *(const __u32 *)(t + (offset & (size - 4)));
 }
 
+static __always_inline __u32 load8(const void *t, __u64 size, __u64 offset)
+{
+	return *(const __u8 *)(t + (offset & (size - 1)));
+}
+
 static __always_inline __u64 popcount(__u64 x)
 {
 	x -= (x >> 1) & 0x5555555555555555;
@@ -144,24 +149,31 @@ static __always_inline void enter_block(struct walk *w, __u64 size)
 		w->summary &= ~0ULL << (w->from >> 6 & 63);
 }
 
+static __always_inline __u64 word_of(const struct walk *w, __u64 size, int row, __u64 word)
+{
+	__u64 block = w->blocks[row];
+
+	return load64(w->table, size, block + 72 + 8 * load8(w->table, size, block + 8 + word));
+}
+
+/* Enters the next word. The ends of the packet are asked first: most words
+ * have nothing for both. */
 static __always_inline void enter_word(struct walk *w, __u64 size)
 {
-	const void *t = w->table;
-	__u64 word = lowest(w->summary), words[ROWS];
-	int i;
+	__u64 word = lowest(w->summary), bits;
 
 	w->summary &= w->summary - 1;
 	w->index = w->block << 6 | word;
-#pragma unroll
-	for (i = 0; i < ROWS; i++) {
-		__u64 summary = load64(t, size, w->blocks[i]);
-		__u64 rank = popcount(summary & ((1ULL << word) - 1));
-
-		words[i] = load64(t, size, w->blocks[i] + 8 + rank * 8) & spread(summary, word);
-	}
-	w->word = join(words);
+	bits = (word_of(w, size, 0, word) | word_of(w, size, 1, word)) &
+	       (word_of(w, size, 2, word) | word_of(w, size, 3, word));
+	w->word = 0;
+	if (!bits)
+		return;
+	bits &= word_of(w, size, 4, word) & word_of(w, size, 5, word) & word_of(w, size, 6, word) &
+		word_of(w, size, 7, word);
 	if (w->index == w->from >> 6)
-		w->word &= ~0ULL << (w->from & 63);
+		bits &= ~0ULL << (w->from & 63);
+	w->word = bits;
 }
 
 /* Goes on at a later sub-rule. What lies in words and blocks that are entered

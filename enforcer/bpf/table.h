@@ -7,7 +7,8 @@
  *   header | records | residues | rows, blocks and axes (starts, row offsets)
  *
  *   row    u64 top, u32 block offsets[popcount(top)]    bit i: block i is not empty
- *   block  u64 summary, u64 words[popcount(summary)]    bit i: word i is not empty
+ *   block  u64 summary, u8 index[64], u64 words[]       bit i: word i is not empty
+ *          word i is words[index[i]]; words[0] is 0
  *
  * Bit k of word j of block i stands for sub-rule i*4096 + j*64 + k.
  */
@@ -54,7 +55,7 @@ struct table_axis {
 };
 
 struct table_header {
-	__u64 empty; /* 0: offset 0 is the block that has no words */
+	__u64 empty[10]; /* 0: offset 0 is the block that has no words */
 	__u32 version;
 	__u32 flags;
 	__u32 size;     /* bytes in use */

@@ -146,6 +146,9 @@ func (p *port) icmpError(d policy.Direction, f policy.Family) (policy.Direction,
 		inner.Fragment, inner.FragmentID = policy.Later, 1
 	}
 	packet.Source, packet.Destination = p.end(pick(p.world, p.peers[f])), inner.Source
+	if p.one(4) {
+		packet.Destination = p.end(pick(p.world, append(p.peers[f], p.pods[f]...)))
+	}
 	if d == policy.Egress {
 		packet.Source = p.end(p.pods[f][0])
 	}

@@ -24,7 +24,7 @@ type skBuff struct {
 	_              [9]uint32
 	IngressIfindex uint32
 	Ifindex        uint32
-	_              [30]uint32
+	_              [25]uint32
 	FlowKeys       uint64
 	Tstamp         uint64
 	WireLen        uint32

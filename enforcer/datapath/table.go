@@ -55,13 +55,15 @@ once:
 
 	row    [top] [block offset] [block offset]          top bit i: block i
 	              |
-	block  [summary] [word] [word] [word]               summary bit j: word j
+	block  [summary] [index of 64 bytes] [0] [word] [word] [word]
+	                                                    summary bit j: word j
 
-The k-th set bit's entry is found by counting the bits below it. The walk ANDs
-the tops, then the summaries of each common block, then the words of each
-common summary bit, from the lowest: a few loads, however long the list is.
+A block's offset is found by counting the bits below its own, a word by its
+index byte, which costs less where the walk spends its time. The walk ANDs the
+tops, then the summaries of each common block, then the words of each common
+summary bit, from the lowest.
 
-Offset 0 holds a zero word, which serves as the block without words. bpf/table.h
+Offset 0 holds zeros, which serve as the block without words. bpf/table.h
 defines the bytes, bpf/classify.h walks them.
 */
 

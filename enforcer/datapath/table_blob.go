@@ -45,6 +45,9 @@ func (b *blob) intern(content []byte) (uint32, error) {
 	return at, b.fits()
 }
 
+// blockWords is where the words stand in a block, behind summary and index.
+const blockWords = 8 + 64
+
 // bitmap is the current set of matching sub-rules of a sweep. It stores only
 // the blocks that have changed since the last time.
 type bitmap struct {
@@ -85,10 +88,11 @@ func (m *bitmap) store(b *blob) (uint32, error) {
 
 func (m *bitmap) storeBlock(b *blob, block int) error {
 	summary := uint64(0)
-	m.buffer = native.AppendUint64(m.buffer[:0], 0)
+	m.buffer = append(m.buffer[:0], make([]byte, blockWords+8)...)
 	for i, w := range m.words[block*64 : block*64+64] {
 		if w != 0 {
 			summary |= 1 << i
+			m.buffer[8+i] = uint8((len(m.buffer) - blockWords) / 8)
 			m.buffer = native.AppendUint64(m.buffer, w)
 		}
 	}

@@ -21,7 +21,7 @@ func (r reader) u32(at uint32) uint32 { return native.Uint32(r.b[at:]) }
 func (r reader) u64(at uint32) uint64 { return native.Uint64(r.b[at:]) }
 
 // header gives field n of the header's 32-bit fields behind "empty".
-func (r reader) header(n uint32) uint32 { return r.u32(8 + 4*n) }
+func (r reader) header(n uint32) uint32 { return r.u32(80 + 4*n) }
 
 func (r reader) has(row uint32, subrule int) bool {
 	block, word, bit := subrule>>12, subrule>>6&63, subrule&63
@@ -34,7 +34,7 @@ func (r reader) has(row uint32, subrule int) bool {
 	if summary>>word&1 == 0 {
 		return false
 	}
-	return r.u64(at+8+8*uint32(bits.OnesCount64(summary&(1<<word-1))))>>bit&1 == 1
+	return r.u64(at+72+8*uint32(r.b[at+8+uint32(word)]))>>bit&1 == 1
 }
 
 func (r reader) axis(n uint32, wide bool, key point) uint32 {
