@@ -1,0 +1,292 @@
+package datapath
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"aclium/enforcer/bpf"
+	"aclium/translate/policy"
+)
+
+// Options say where a datapath lives and how large it may grow.
+type Options struct {
+	// PinPath is a directory of a BPF file system that is this datapath's
+	// alone. Its parent is made; a BPF file system is mounted on /sys/fs/bpf
+	// when there is none.
+	PinPath string
+	// Node is the name that counters and events carry.
+	Node string
+	// Clsact forces the fallback of kernels before 6.6.
+	Clsact bool
+	// Counters and Connections are the sizes of the maps; 0 is the default.
+	// They count only when the maps do not exist yet.
+	Counters, Connections int
+}
+
+// A State is everything that the kernel is to enforce.
+type State struct {
+	Ports []Port
+	// Identities are all numbers that Addresses use, and the reserved ones.
+	Identities []Identity
+	// Addresses say who an address is; all others are the world.
+	Addresses map[netip.Prefix]Address
+}
+
+// A Port is a device with the lists that stand on it.
+type Port struct {
+	// Interface is the device: a pod's host device, or a node's own one.
+	Interface string
+	Pod       bool
+	// Ingress and Egress are in series, in the order in which they are asked.
+	Ingress, Egress []policy.Policy
+}
+
+// An Address is who a prefix is.
+type Address struct {
+	Identity uint32
+	// Interface is the local pod's host device, empty for everything else.
+	Interface string
+}
+
+// A Datapath is the kernel side of one node. It is safe for concurrent use.
+type Datapath struct {
+	options  Options
+	lock     *os.File
+	maps     *ebpf.Collection
+	baseline *ebpf.Map
+	hooks    *attacher
+
+	mu     sync.Mutex
+	lines  *lines
+	tables *slots
+	owned  map[hookKey]bool // hooks of the live half
+}
+
+// Open loads the programs and adopts the maps and links that an earlier
+// process has pinned. It fails without root, without a BPF file system and
+// when another process holds the same path.
+func Open(o Options) (*Datapath, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("loading BPF programs needs root")
+	}
+	if err := preparePins(o.PinPath); err != nil {
+		return nil, err
+	}
+	lock, err := lockPins(o.PinPath)
+	if err != nil {
+		return nil, err
+	}
+	d := &Datapath{options: o, lock: lock}
+	if err := d.load(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Datapath) load() (err error) {
+	// Kernels before 5.11 account maps against this limit; newer ones ignore it.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return fmt.Errorf("raise the memory lock limit: %w", err)
+	}
+	if d.maps, err = loadCollection(d.options); err != nil {
+		return err
+	}
+	if d.baseline, err = loadBaseline(d.options, d.maps); err != nil {
+		return err
+	}
+	if d.lines, err = loadLines(d.maps.Maps["counter_id_map"], d.maps.Maps["counter_map"].MaxEntries()); err != nil {
+		return err
+	}
+	d.lines.zero = d.zero
+	if d.hooks, err = newAttacher(d.options, d.maps); err != nil {
+		return err
+	}
+	return d.recover()
+}
+
+// loadCollection loads the programs with their maps, the pinned ones where
+// they exist.
+func loadCollection(o Options) (*ebpf.Collection, error) {
+	spec, err := bpf.LoadAclium()
+	if err != nil {
+		return nil, fmt.Errorf("read the BPF programs: %w", err)
+	}
+	for name, m := range spec.Maps {
+		if name != "scratch_map" && name != "event_budget_map" && name[0] != '.' {
+			m.Pinning = ebpf.PinByName
+		}
+	}
+	if o.Counters > 0 {
+		spec.Maps["counter_map"].MaxEntries = uint32(o.Counters)
+		spec.Maps["counter_id_map"].MaxEntries = uint32(o.Counters)
+	}
+	if o.Connections > 0 {
+		spec.Maps["conn_map"].MaxEntries = uint32(o.Connections)
+	}
+	if err := adoptSizes(spec, o.PinPath); err != nil {
+		return nil, err
+	}
+	if err := setIdleTimes(spec); err != nil {
+		return nil, err
+	}
+	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: o.PinPath}})
+	return c, explainLoad(err, o.PinPath)
+}
+
+// adoptSizes takes the sizes of the maps that exist: a restart with other
+// sizes must not lose their counters.
+func adoptSizes(spec *ebpf.CollectionSpec, pins string) error {
+	for _, name := range []string{"counter_map", "counter_id_map", "conn_map"} {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(pins, name), nil)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("open pinned map %s: %w", name, err)
+		}
+		spec.Maps[name].MaxEntries = m.MaxEntries()
+		m.Close()
+	}
+	return nil
+}
+
+// setIdleTimes gives the program policy's idle times, nanoseconds.
+func setIdleTimes(spec *ebpf.CollectionSpec) error {
+	for name, value := range map[string]uint64{
+		"tcp_idle": uint64(policy.TCPIdle), "tcp_open": uint64(policy.TCPOpen), "tcp_fin": uint64(policy.TCPFin),
+		"udp_idle": uint64(policy.UDPIdle), "icmp_len": uint64(policy.ICMPLen),
+	} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func explainLoad(err error, pins string) error {
+	var verifier *ebpf.VerifierError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ebpf.ErrMapIncompatible):
+		return fmt.Errorf("the maps pinned at %s are of another version: take them off with 'aclium enforcer --remove': %w", pins, err)
+	case errors.As(err, &verifier):
+		return fmt.Errorf("this kernel refuses the BPF programs: %w", err)
+	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
+		return fmt.Errorf("this kernel does not let us load BPF programs (Linux 6.1 or later is needed): %w", err)
+	}
+	return fmt.Errorf("load the BPF programs: %w", err)
+}
+
+// recover takes away what a killed process left in the idle half.
+func (d *Datapath) recover() error {
+	generation, err := d.generation()
+	if err != nil {
+		return err
+	}
+	live, stale, err := d.readHooks(byte(generation & 1))
+	if err != nil {
+		return err
+	}
+	if err := d.deleteHooks(stale); err != nil {
+		return err
+	}
+	d.owned = map[hookKey]bool{}
+	d.tables = newSlots(d.maps)
+	for key, hook := range live {
+		d.owned[hookKey{key.Ifindex, policy.Direction(key.Direction)}] = true
+		d.tables.adopt(hook)
+	}
+	return nil
+}
+
+// Close lets go of the kernel objects. Pins and links stay, and so does
+// enforcement.
+func (d *Datapath) Close() error {
+	var errs []error
+	if d.hooks != nil {
+		errs = append(errs, d.hooks.close())
+	}
+	if d.baseline != nil {
+		errs = append(errs, d.baseline.Close())
+	}
+	if d.maps != nil {
+		d.maps.Close()
+	}
+	return errors.Join(append(errs, d.lock.Close())...)
+}
+
+// Remove takes everything at the pin path off the kernel: programs, links,
+// maps and counters. It fails while a process holds the path.
+func Remove(pins string) error {
+	if os.Geteuid() != 0 {
+		return errors.New("removing BPF programs needs root")
+	}
+	if _, err := os.Stat(pins); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	lock, err := lockPins(pins)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := detachAll(pins); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(pins); err != nil {
+		return fmt.Errorf("remove the pins: %w", err)
+	}
+	return nil
+}
+
+const bpffs = "/sys/fs/bpf"
+
+// preparePins makes the directory, on a BPF file system.
+func preparePins(pins string) error {
+	if pins == "" || !filepath.IsAbs(pins) {
+		return fmt.Errorf("pin path %q: want an absolute path in a BPF file system, such as %s/aclium", pins, bpffs)
+	}
+	if strings.HasPrefix(pins, bpffs+"/") && !isBPFFS(bpffs) {
+		if err := unix.Mount("bpf", bpffs, "bpf", 0, ""); err != nil {
+			return fmt.Errorf("no BPF file system: try 'mount -t bpf bpf %s': %w", bpffs, err)
+		}
+	}
+	if err := os.MkdirAll(pins, 0o700); err != nil {
+		return fmt.Errorf("make the pin path: %w", err)
+	}
+	if !isBPFFS(pins) {
+		return fmt.Errorf("pin path %s is not in a BPF file system", pins)
+	}
+	return nil
+}
+
+func isBPFFS(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && uint32(fs.Type) == unix.BPF_FS_MAGIC
+}
+
+// lockPins keeps a second process from the same path. The kernel drops the
+// lock with the process, however it ends.
+func lockPins(pins string) (*os.File, error) {
+	f, err := os.Open(pins)
+	if err != nil {
+		return nil, fmt.Errorf("open the pin path: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another enforcer is running on %s", pins)
+		}
+		return nil, fmt.Errorf("lock the pin path: %w", err)
+	}
+	return f, nil
+}
