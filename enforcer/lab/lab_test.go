@@ -331,3 +331,25 @@ func TestForeignProcessIsNotKilled(t *testing.T) {
 		t.Errorf("the foreign process was killed: %v", err)
 	}
 }
+
+// Of two that make the same lab at once, one does and the other is told so.
+func TestOneOfTwoUpsWins(t *testing.T) {
+	needRoot(t)
+	o, spec := options(t), mustParse(t, twoPods)
+	errs := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := Up(t.Context(), spec, o)
+			errs <- err
+		}()
+	}
+	first, second := <-errs, <-errs
+	if (first == nil) == (second == nil) || !strings.Contains(fmt.Sprint(first, second), "is up already") {
+		t.Errorf("%v and %v", first, second)
+	}
+	if _, err := Down(spec.Name, o); err != nil {
+		t.Error(err)
+	}
+	l, _ := newLab(spec.Name, o)
+	nothingLeft(t, l, o)
+}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -153,6 +154,12 @@ func inSeries(lists []*policy.Policy, zonesFirst bool) {
 type Difference struct {
 	Place
 	Expected, Counted Tally
+}
+
+// String says where the numbers stand and what they are.
+func (d *Difference) String() string {
+	return fmt.Sprintf("%s on %s, %s: want %d packets, %d bytes, counted %d packets, %d bytes",
+		d.RuleID, d.Subject, d.Direction, d.Expected.Packets, d.Expected.Bytes, d.Counted.Packets, d.Counted.Bytes)
 }
 
 // Compare puts every place that either side knows beside the other, ordered by
