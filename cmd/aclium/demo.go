@@ -347,7 +347,7 @@ func (d *demo) checkScreen(rows []lab.Difference, screen string) error {
 
 func (d *demo) verdict() error {
 	if d.wrong > 0 {
-		fmt.Fprintf(d.out, "\n%d results are WRONG.\n", d.wrong)
+		fmt.Fprintf(d.out, "\nWRONG results: %d\n", d.wrong)
 		return errFindings
 	}
 	_, err := fmt.Fprintln(d.out, "\nEvery attempt ended as it must, and every counter is exact.")
