@@ -290,12 +290,12 @@ static __always_inline void choose_rows(struct walk *w, __u64 size, const struct
 }
 
 /* Fills in the identities of both ends and the source's owner, once. */
-static __noinline int identify(struct packet *p)
+__noinline int identify(struct packet *p)
 {
 	struct ipcache_key key = {.prefixlen = 128};
 	struct ipcache_value *v;
 
-	if (p->identified)
+	if (!p || p->identified)
 		return 0;
 	p->identified = 1;
 	key.addr = p->saddr;

@@ -122,12 +122,16 @@ static __always_inline const struct hook *hook_of(const struct scratch *s, __u32
 
 /* Judges the connection s->key anew after a change of the lists: 0 when it
  * may live on under its new lines. Without a hook nothing filters it. */
-static __noinline int judge_again(struct scratch *s, const struct conn *old)
+__noinline int judge_again(struct scratch *s, const struct conn *old)
 {
-	const struct hook *hook = hook_of(s, s->key.direction);
-	struct judgement *j = &s->again;
+	const struct hook *hook;
+	struct judgement *j;
 	__u32 i;
 
+	if (!s || !old)
+		return -1;
+	hook = hook_of(s, s->key.direction);
+	j = &s->again;
 	opening(&s->other, &s->key, old, s->packet.family);
 	__builtin_memset(j, 0, sizeof(*j));
 	if (hook)
@@ -239,12 +243,15 @@ static __always_inline int judge_new(const struct hook *hook, struct scratch *s)
 
 /* A packet that is not a later fragment. Leaves the lines of a permitted one
  * in s->judgement, for the fragments that follow. */
-static __noinline int judge_whole(struct __sk_buff *skb, const struct hook *hook, struct scratch *s)
+__noinline int judge_whole(struct __sk_buff *skb, const struct hook *hook, struct scratch *s)
 {
-	struct packet *p = &s->packet;
+	struct packet *p;
 	struct conn *c;
 	__u32 i;
 
+	if (!hook || !s)
+		return 0;
+	p = &s->packet;
 	flow_of(&s->key, s, p, s->direction);
 	c = find(s);
 	if (c) {
@@ -282,11 +289,13 @@ static __always_inline void datagram_of(struct fragment_key *k, const struct scr
 	k->daddr = p->daddr;
 }
 
-static __noinline int judge_later(struct scratch *s)
+__noinline int judge_later(struct scratch *s)
 {
 	struct fragment_key key;
 	struct fragment *f;
 
+	if (!s)
+		return 0;
 	datagram_of(&key, s);
 	f = bpf_map_lookup_elem(&fragment_map, &key);
 	if (!f || f->generation != s->generation || (s->now > f->seen && s->now - f->seen >= udp_idle)) {

@@ -90,11 +90,14 @@ static __always_inline void write_event(const struct scratch *s, __u32 line, boo
 
 /* Counts a new judgement and writes the events of its lines with "log". Only
  * the last line can be the one that denied. */
-static __noinline int count_judgement(struct scratch *s)
+__noinline int count_judgement(struct scratch *s)
 {
-	struct judgement *j = &s->judgement;
+	struct judgement *j;
 	__u32 i;
 
+	if (!s)
+		return -1;
+	j = &s->judgement;
 	count_lines(j->lines, j->count, s);
 	if (!j->logged)
 		return 0;

@@ -14,9 +14,13 @@
 		table ? classify_##name(table, p, found) : -1;                 \
 	})
 
-static __noinline int classify(const struct table_ref *ref, struct packet *p, struct table_record *found)
+__noinline int classify(const struct table_ref *ref, struct packet *p, struct table_record *found)
 {
-	__u32 slot = ref->slot, zero = 0;
+	__u32 slot, zero = 0;
+
+	if (!ref || !p || !found)
+		return -1;
+	slot = ref->slot;
 
 	switch (ref->class) {
 	case TABLE_SMALL:

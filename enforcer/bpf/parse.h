@@ -13,8 +13,8 @@
 #include "protocol.h"
 #include "scratch.h"
 
-/* The kernel's own limit is 8 options of each kind; no sender comes near. */
-#define MAX_EXTENSIONS 16
+/* RFC 8200 (4.1) knows six before the payload, one of them twice. */
+#define MAX_EXTENSIONS 8
 #define MAX_VLAN_TAGS 2
 
 enum parsed { PARSED_IP, PARSED_NON_IP, PARSED_ARP, PARSED_MALFORMED };
@@ -283,11 +283,14 @@ static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, __u32 *offset
 
 /* Reads the whole packet; enum parsed. The packet must be zero. A frame whose
  * type cannot be read has family 0, any other malformed one has its family. */
-static __noinline int parse(struct __sk_buff *skb, struct packet *p, __u32 ethernet)
+__noinline int parse(struct __sk_buff *skb, struct packet *p, __u32 ethernet)
 {
 	__u32 offset = 0;
-	__u16 type = ethernet ? parse_ethernet(skb, &offset) : bpf_ntohs(skb->protocol);
+	__u16 type;
 
+	if (!p)
+		return PARSED_MALFORMED;
+	type = ethernet ? parse_ethernet(skb, &offset) : bpf_ntohs(skb->protocol);
 	if (type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6)
 		return parse_ip(skb, p, offset, type);
 	if (type == ETHERTYPE_ARP)
@@ -330,10 +333,12 @@ static __always_inline int parse_inner_ipv6(struct __sk_buff *skb, struct packet
 	return p->fragment == FRAGMENT_LATER ? -1 : l4;
 }
 
-static __noinline int parse_inner(struct __sk_buff *skb, const struct packet *outer, struct packet *p)
+__noinline int parse_inner(struct __sk_buff *skb, const struct packet *outer, struct packet *p)
 {
 	int l4;
 
+	if (!outer || !p)
+		return -1;
 	p->family = outer->family;
 	p->end = outer->end;
 	if (p->family == FAMILY_IPV4)

@@ -36,7 +36,7 @@ func someFrames() map[string][]byte {
 	first4, first6 := four, six
 	first4.Fragment, first6.Fragment = policy.First, policy.First
 	echo := policy.Packet{Source: four.Source, Destination: four.Destination, Protocol: policy.ICMP, ICMPType: 3, Inner: &four}
-	chain := slices.Repeat([]uint8{60}, 15)
+	chain := slices.Repeat([]uint8{60}, 8)
 	return map[string][]byte{
 		"tcp":        frame(&four, frameOptions{}),
 		"tcp6":       frame(&six, frameOptions{}),
@@ -104,7 +104,7 @@ func TestMalformedFramesAreDropped(t *testing.T) {
 	later.Fragment, later.FragmentID = policy.Later, 1
 	cases := map[string][]byte{
 		"three tags":               frame(&four, frameOptions{tags: []uint16{0x8100, 0x8100, 0x8100}}),
-		"chain without end":        frame(&six, frameOptions{extensions: slices.Repeat([]uint8{60}, 17)}),
+		"chain without end":        frame(&six, frameOptions{extensions: slices.Repeat([]uint8{60}, 9)}),
 		"fragment of a fragment":   frame(&six, frameOptions{extensions: []uint8{44, 44}}),
 		"version 5":                change(&four, frameOptions{}, func(b []byte) { b[14] = 0x55 }),
 		"version 4 as IPv6":        change(&six, frameOptions{}, func(b []byte) { b[14] = 0x40 }),
