@@ -1,0 +1,271 @@
+package enforcer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"aclium/enforcer/client"
+	"aclium/enforcer/datapath"
+	"aclium/enforcer/identity"
+	"aclium/translate/policy"
+)
+
+// Datapath is what the agent needs of the kernel side; *datapath.Datapath is one.
+type Datapath interface {
+	// Apply enforces the state as a whole, or changes nothing.
+	Apply(datapath.State) error
+	Counters() ([]policy.Counter, error)
+	// Clear sets the counters of one list to zero, of all when acl is "".
+	Clear(acl string) error
+	Drops() ([]client.Drop, error)
+	// Events calls f with every logged packet until ctx ends.
+	Events(ctx context.Context, f func(policy.Event)) error
+}
+
+// An Enforcer holds the desired state and keeps the datapath to it. It is safe
+// for concurrent use; changes happen one at a time.
+type Enforcer struct {
+	name     string
+	log      *slog.Logger
+	datapath Datapath
+	store    *store
+	readNode func() (nodeFacts, error)
+	events   *hub
+	metrics  *metrics
+
+	changing sync.Mutex // held by whoever changes the state
+	current  atomic.Pointer[snapshot]
+	// applied is what the datapath was last told; guarded by changing.
+	applied appliedState
+}
+
+// A snapshot is the state as readers see it; it is never changed.
+type snapshot struct {
+	record  record
+	ports   int
+	missing []string
+	// err says why the record is not what is enforced.
+	err error
+}
+
+type appliedState struct {
+	known bool
+	plan
+}
+
+// refused wraps an error that is the asker's own doing.
+type refused struct{ error }
+
+func (r refused) Unwrap() error { return r.error }
+
+func refuse(format string, args ...any) error { return refused{fmt.Errorf(format, args...)} }
+
+// newEnforcer gives an agent that remembers the record and enforces nothing yet.
+func newEnforcer(name string, log *slog.Logger, d Datapath, s *store, r record) *Enforcer {
+	e := &Enforcer{name: name, log: log, datapath: d, store: s, readNode: readNode, events: newHub()}
+	e.current.Store(&snapshot{record: r, err: errors.New("nothing was applied yet")})
+	e.metrics = newMetrics(e)
+	return e
+}
+
+// Desired gives the desired policies and their text.
+func (e *Enforcer) Desired() client.Desired { return e.current.Load().record.Desired }
+
+// Endpoints gives the known pods.
+func (e *Enforcer) Endpoints() []client.Endpoint { return e.current.Load().record.Endpoints }
+
+// Health gives the agent's state.
+func (e *Enforcer) Health() client.Health {
+	s := e.current.Load()
+	h := client.Health{
+		Node: e.name, PID: os.Getpid(), Revision: s.record.Revision,
+		Endpoints: len(s.record.Endpoints), Ports: s.ports, Missing: s.missing,
+	}
+	if s.err != nil {
+		h.Error = s.err.Error()
+	}
+	return h
+}
+
+// Put replaces the desired policies and gives their revision. The error wraps
+// client.ErrConflict when d.Revision is not the current one.
+func (e *Enforcer) Put(d client.Desired) (uint64, error) {
+	if err := validatePolicies(d.Policies); err != nil {
+		return 0, refused{err}
+	}
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	next := e.current.Load().record
+	if d.Revision != next.Revision {
+		return 0, fmt.Errorf("%w: it is at revision %d, not %d", client.ErrConflict, next.Revision, d.Revision)
+	}
+	next.Desired = d
+	next.Revision++
+	if err := e.change(next); err != nil {
+		return 0, err
+	}
+	return next.Revision, nil
+}
+
+// PutEndpoints replaces the set of known pods.
+func (e *Enforcer) PutEndpoints(endpoints []client.Endpoint) error {
+	if err := validateEndpoints(endpoints); err != nil {
+		return refused{err}
+	}
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	next := e.current.Load().record
+	next.Endpoints = endpoints
+	return e.change(next)
+}
+
+// change makes the record the one that is enforced and remembered, or leaves
+// everything as it is. The disk is asked first because it fails more often
+// than the kernel, and the kernel can be put back.
+func (e *Enforcer) change(next record) error {
+	old := e.current.Load()
+	if err := next.validatePorts(); err != nil {
+		return refused{err}
+	}
+	node, err := e.readNode()
+	if err != nil {
+		return err
+	}
+	if err := checkNew(&old.record, &next, node); err != nil {
+		return err
+	}
+	if next.Identities, err = old.record.Identities.Assign(labelSets(next.Endpoints)); err != nil {
+		return refused{err}
+	}
+	out := e.plan(&next, node)
+	if err := checkIdle(&next, out.state); err != nil {
+		return err
+	}
+	staged, err := e.store.stage(next)
+	if err != nil {
+		return err
+	}
+	before := e.applied
+	if err := e.apply(&next, out); err != nil {
+		staged.discard()
+		return err
+	}
+	if err := staged.commit(); err != nil {
+		return e.undo(old, before, err)
+	}
+	return nil
+}
+
+// checkNew refuses what the record newly asks for and the node cannot give: a
+// device that is not there, an address that is the node's own. What was
+// accepted before and vanished since is waited for.
+func checkNew(old, next *record, node nodeFacts) error {
+	known := old.devices()
+	for name := range next.devices() {
+		if _, exists := node.devices[name]; !exists && !known[name] {
+			return refuse("this node has no interface %s", name)
+		}
+	}
+	for i := range next.Endpoints {
+		for _, a := range next.Endpoints[i].Addresses {
+			if node.addresses[a] && !slices.ContainsFunc(old.Endpoints, func(e client.Endpoint) bool { return slices.Contains(e.Addresses, a) }) {
+				return refuse("endpoint %s has the address %s, which is the node's own", podName(&next.Endpoints[i]), a)
+			}
+		}
+	}
+	return nil
+}
+
+// plan gives what the record means on this node.
+func (e *Enforcer) plan(r *record, node nodeFacts) plan {
+	p := planner{record: r, node: node.of(r), retired: retiredBy(r.Identities, e.current.Load().record.Identities)}
+	return p.plan()
+}
+
+// apply tells the datapath the plan for the record and shows readers the
+// outcome. After an error everything is as before.
+func (e *Enforcer) apply(r *record, out plan) error {
+	start := time.Now()
+	err := e.datapath.Apply(out.state)
+	e.metrics.applied(time.Since(start), err)
+	if err != nil {
+		// Should the kernel have kept a part of it after all, the next Sync
+		// puts it right.
+		e.applied.known = false
+		return fmt.Errorf("enforce: %w", err)
+	}
+	e.applied = appliedState{known: true, plan: out}
+	e.current.Store(&snapshot{record: *r, ports: len(out.state.Ports), missing: out.missing})
+	for _, name := range out.missing {
+		e.log.Warn("a device is missing, it is filtered as soon as it appears", "interface", name)
+	}
+	return nil
+}
+
+// retiredBy gives the label sets that the new table does not know any more.
+func retiredBy(next, old identity.Table) []identity.Assignment {
+	var gone []identity.Assignment
+	for _, a := range old.Assigned {
+		if _, stays := next.Number(a.Labels); !stays {
+			gone = append(gone, a)
+		}
+	}
+	return gone
+}
+
+// undo puts the kernel and the readers back to what they had before, because
+// the new state could not be remembered.
+func (e *Enforcer) undo(old *snapshot, before appliedState, cause error) error {
+	restored := *old
+	if before.known {
+		if err := e.datapath.Apply(before.state); err != nil {
+			cause = fmt.Errorf("%w, and the old state cannot be enforced again: %w", cause, err)
+			restored.err = cause
+		}
+	}
+	e.applied = before
+	e.current.Store(&restored)
+	return cause
+}
+
+// Sync makes the datapath enforce the desired state on the devices that the
+// node has at this moment. It is safe to repeat and does nothing when nothing
+// has changed.
+func (e *Enforcer) Sync() error {
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	s := e.current.Load()
+	node, err := e.readNode()
+	if err == nil {
+		if e.applied.known && s.err == nil && len(e.applied.retired) == 0 && e.applied.node.equal(node.of(&s.record)) {
+			return nil
+		}
+		r := s.record
+		err = e.apply(&r, e.plan(&r, node))
+	}
+	if err != nil {
+		failed := *s
+		failed.err = err
+		e.current.Store(&failed)
+	}
+	return err
+}
+
+// Counters gives every line's counter, stamped with the node's name.
+func (e *Enforcer) Counters() ([]policy.Counter, error) {
+	counters, err := e.datapath.Counters()
+	if err != nil {
+		return nil, err
+	}
+	for i := range counters {
+		counters[i].Node = e.name
+	}
+	return counters, nil
+}

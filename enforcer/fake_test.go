@@ -1,0 +1,133 @@
+package enforcer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+
+	"aclium/enforcer/client"
+	"aclium/enforcer/datapath"
+	"aclium/translate/policy"
+)
+
+// memory is a datapath that only remembers.
+type memory struct {
+	mu       sync.Mutex
+	states   []datapath.State // every state that was applied
+	fail     error            // what Apply answers
+	counters []policy.Counter
+	cleared  []string
+	events   chan policy.Event
+}
+
+func (m *memory) Apply(s datapath.State) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	m.states = append(m.states, s)
+	return nil
+}
+
+func (m *memory) last() datapath.State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.states[len(m.states)-1]
+}
+
+func (m *memory) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.states)
+}
+
+func (m *memory) Counters() ([]policy.Counter, error) { return slices.Clone(m.counters), nil }
+
+func (m *memory) Clear(acl string) error {
+	m.cleared = append(m.cleared, acl)
+	return nil
+}
+
+func (m *memory) Drops() ([]client.Drop, error) {
+	return []client.Drop{{Reason: "spoofed", Packets: 3, Bytes: 180}}, nil
+}
+
+func (m *memory) Events(ctx context.Context, f func(policy.Event)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case event := <-m.events:
+			f(event)
+		}
+	}
+}
+
+var errKernel = errors.New("the kernel will not")
+
+// newTest gives an agent over memory, on a node that has the devices.
+func newTest(t *testing.T, devices ...string) (*Enforcer, *memory) {
+	t.Helper()
+	s, lock, err := openStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	m := &memory{events: make(chan policy.Event)}
+	return testEnforcer(t, m, s, record{}, devices...), m
+}
+
+func testEnforcer(t *testing.T, m *memory, s *store, r record, devices ...string) *Enforcer {
+	t.Helper()
+	e := newEnforcer("worker-1", slog.New(slog.NewTextHandler(io.Discard, nil)), m, s, r)
+	e.readNode = func() (nodeFacts, error) { return factsOf(devices...), nil }
+	if err := e.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func factsOf(devices ...string) nodeFacts {
+	facts := nodeFacts{devices: map[string]int{}, addresses: map[netip.Addr]bool{netip.MustParseAddr("192.0.2.1"): true}}
+	for i, d := range devices {
+		facts.devices[d] = i + 1
+	}
+	return facts
+}
+
+// onPods gives a list of one permit on the pods with the label app=NAME.
+func onPods(acl string, d policy.Direction, app string) policy.Policy {
+	return policy.Policy{
+		ACL: acl, Direction: d, Family: policy.IPv4, Stateful: true,
+		Subject: policy.Subject{Name: "workload " + app, Selectors: []policy.Selector{{{Key: "app", Op: policy.In, Values: []string{app}}}}},
+		Rules:   []policy.Rule{permitAll(acl)},
+	}
+}
+
+func onInterface(acl, name string) policy.Policy {
+	return policy.Policy{
+		ACL: acl, Direction: policy.Ingress, Family: policy.IPv4,
+		Subject: policy.Subject{Name: name, Interface: name}, Rules: []policy.Rule{permitAll(acl)},
+	}
+}
+
+func permitAll(acl string) policy.Rule {
+	return policy.Rule{
+		ID: policy.RuleID{ACL: acl, Seq: 10}, Text: "permit ip any any", Action: policy.Permit,
+		Match: policy.Match{Source: policy.Everybody(), Destination: policy.Everybody(), Services: []policy.Service{policy.AnyService()}},
+	}
+}
+
+func pod(name, app, device string, addresses ...string) client.Endpoint {
+	e := client.Endpoint{Name: name, Namespace: "shop", Labels: map[string]string{"app": app}, Interface: device}
+	for _, a := range addresses {
+		e.Addresses = append(e.Addresses, netip.MustParseAddr(a))
+	}
+	return e
+}

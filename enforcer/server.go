@@ -1,0 +1,225 @@
+package enforcer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"aclium/enforcer/client"
+	"aclium/translate/policy"
+)
+
+// maxBody bounds a request in bytes: ten times a list of 100,000 lines.
+const maxBody = 512 << 20
+
+// Handler gives the agent's HTTP interface. Errors are JSON: {"error": "..."}.
+func (e *Enforcer) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for path, methods := range map[string]methods{
+		"/v1/policies":  {http.MethodGet: e.getPolicies, http.MethodPut: e.putPolicies},
+		"/v1/endpoints": {http.MethodGet: e.getEndpoints, http.MethodPut: e.putEndpoints},
+		"/v1/counters":  {http.MethodGet: e.getCounters, http.MethodDelete: e.deleteCounters},
+		"/v1/drops":     {http.MethodGet: e.getDrops},
+		"/v1/events":    {http.MethodGet: e.getEvents},
+		"/healthz":      {http.MethodGet: e.getHealth},
+	} {
+		mux.Handle(path, methods)
+	}
+	mux.Handle("GET /metrics", e.metrics.handler())
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		answerError(w, http.StatusNotFound, fmt.Errorf("there is no %s here", r.URL.Path))
+	})
+	return mux
+}
+
+// methods serves one path.
+type methods map[string]func(http.ResponseWriter, *http.Request) error
+
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	serve, known := m[r.Method]
+	if !known {
+		allowed := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+		w.Header().Set("Allow", allowed)
+		answerError(w, http.StatusMethodNotAllowed, fmt.Errorf("%s takes %s, not %s", r.URL.Path, allowed, r.Method))
+		return
+	}
+	if err := serve(w, r); err != nil {
+		answerError(w, statusOf(err), err)
+	}
+}
+
+func (e *Enforcer) getPolicies(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, e.Desired())
+}
+
+// putPolicies wants every field to be there: a body that forgot its policies
+// must not take all filters off.
+func (e *Enforcer) putPolicies(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Revision *uint64          `json:"revision"`
+		Source   string           `json:"source"`
+		Policies *[]policy.Policy `json:"policies"`
+	}
+	if err := readBody(w, r, &body); err != nil {
+		return err
+	}
+	if body.Revision == nil || body.Policies == nil {
+		return refuse("the body needs a revision and policies")
+	}
+	revision, err := e.Put(client.Desired{Revision: *body.Revision, Source: body.Source, Policies: *body.Policies})
+	if err != nil {
+		return err
+	}
+	e.log.Info("policies replaced", "revision", revision, "policies", len(*body.Policies))
+	return answer(w, http.StatusOK, map[string]uint64{"revision": revision})
+}
+
+func (e *Enforcer) getEndpoints(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, orEmpty(e.Endpoints()))
+}
+
+func (e *Enforcer) putEndpoints(w http.ResponseWriter, r *http.Request) error {
+	var endpoints []client.Endpoint
+	if err := readBody(w, r, &endpoints); err != nil {
+		return err
+	}
+	if endpoints == nil {
+		return refuse("the body is no array of endpoints")
+	}
+	if err := e.PutEndpoints(endpoints); err != nil {
+		return err
+	}
+	e.log.Info("endpoints replaced", "endpoints", len(endpoints))
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (e *Enforcer) getCounters(w http.ResponseWriter, _ *http.Request) error {
+	counters, err := e.Counters()
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, orEmpty(counters))
+}
+
+// deleteCounters clears the counters of ?acl=NAME, or all of them. Any other
+// query is refused, so that a misspelt one does not clear everything.
+func (e *Enforcer) deleteCounters(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	acl := query.Get("acl")
+	if (len(query) > 0 && acl == "") || len(query) > 1 || len(query["acl"]) > 1 {
+		return refuse("counters are cleared by ?acl=NAME, or all of them without a query")
+	}
+	if err := e.datapath.Clear(acl); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (e *Enforcer) getDrops(w http.ResponseWriter, _ *http.Request) error {
+	drops, err := e.datapath.Drops()
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, orEmpty(drops))
+}
+
+// getEvents sends one JSON object per line until the reader goes away.
+func (e *Enforcer) getEvents(w http.ResponseWriter, r *http.Request) error {
+	events, end := e.events.subscribe()
+	defer end()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	out, flush := json.NewEncoder(w), http.NewResponseController(w)
+	for {
+		if err := flush.Flush(); err != nil {
+			return nil
+		}
+		select {
+		case <-r.Context().Done():
+			return nil
+		case event := <-events:
+			if out.Encode(event) != nil {
+				return nil
+			}
+		}
+	}
+}
+
+func (e *Enforcer) getHealth(w http.ResponseWriter, _ *http.Request) error {
+	h := e.Health()
+	status := http.StatusOK
+	if h.Error != "" {
+		status = http.StatusServiceUnavailable
+	}
+	return answer(w, status, h)
+}
+
+// badBody marks a request that cannot be read.
+type badBody struct{ error }
+
+func (b badBody) Unwrap() error { return b.error }
+
+func readBody(w http.ResponseWriter, r *http.Request, into any) error {
+	if err := decodeStrict(http.MaxBytesReader(w, r.Body, maxBody), into); err != nil {
+		return badBody{fmt.Errorf("read the body: %w", err)}
+	}
+	return nil
+}
+
+// decodeStrict reads exactly one JSON value that has no field unknown to us.
+func decodeStrict(r io.Reader, into any) error {
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
+}
+
+func statusOf(err error) int {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.Is(err, client.ErrConflict):
+		return http.StatusConflict
+	case errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.As(err, new(badBody)):
+		return http.StatusBadRequest
+	case errors.As(err, new(refused)):
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusInternalServerError
+}
+
+func answer(w http.ResponseWriter, status int, body any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n'))
+	return nil
+}
+
+func answerError(w http.ResponseWriter, status int, err error) {
+	_ = answer(w, status, map[string]string{"error": err.Error()})
+}
+
+// orEmpty keeps an empty array from becoming null.
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

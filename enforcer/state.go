@@ -1,0 +1,157 @@
+package enforcer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"aclium/enforcer/client"
+	"aclium/enforcer/identity"
+)
+
+// record is everything that an agent must remember over a restart.
+type record struct {
+	client.Desired
+	Endpoints  []client.Endpoint `json:"endpoints"`
+	Identities identity.Table    `json:"identities"`
+}
+
+const stateFile = "state.json"
+
+// stateHead begins the state file: the format's version, the payload's SHA-256
+// and its length in bytes. A file that was cut or changed does not fit its head.
+const stateHead = "aclium state 1 %x %d\n"
+
+// errNoState says that nothing was ever stored.
+var errNoState = errors.New("no state is stored")
+
+// A store keeps a record in a directory, in a file that is replaced whole.
+type store struct{ dir string }
+
+// openStore makes the directory and takes it for this process alone. The lock
+// ends with the process.
+func openStore(dir string) (*store, *os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	lock, err := lockFile(filepath.Join(dir, "lock"))
+	if errors.Is(err, errLocked) {
+		return nil, nil, fmt.Errorf("the state directory %s belongs to another enforcer, which is running: %w", dir, err)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("take the state directory: %w", err)
+	}
+	return &store{dir}, lock, nil
+}
+
+func (s *store) path() string { return filepath.Join(s.dir, stateFile) }
+
+// load reads the record. The error is errNoState when there is no file; any
+// other error means that the file cannot be trusted.
+func (s *store) load() (record, error) {
+	b, err := os.ReadFile(s.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return record{}, errNoState
+	}
+	if err != nil {
+		return record{}, fmt.Errorf("read the state: %w", err)
+	}
+	r, err := decodeRecord(b)
+	if err != nil {
+		return record{}, fmt.Errorf("%s is damaged (%w): what is in the kernel stays in force; "+
+			"restore the file, or move it away after 'aclium enforcer --remove' to begin without policies", s.path(), err)
+	}
+	return r, nil
+}
+
+// stage writes the record beside the file and makes sure that it is on the
+// disk. Then commit is a rename, or discard forgets it.
+func (s *store) stage(r record) (*staged, error) {
+	b, err := encodeRecord(r)
+	if err != nil {
+		return nil, fmt.Errorf("write the state: %w", err)
+	}
+	f, err := os.CreateTemp(s.dir, stateFile+".*")
+	if err != nil {
+		return nil, fmt.Errorf("write the state: %w", err)
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		os.Remove(f.Name())
+		return nil, fmt.Errorf("write the state: %w", err)
+	}
+	return &staged{temporary: f.Name(), path: s.path()}, nil
+}
+
+// sweep removes what a killed agent had staged.
+func (s *store) sweep() {
+	old, _ := filepath.Glob(filepath.Join(s.dir, stateFile+".*"))
+	for _, name := range old {
+		os.Remove(name)
+	}
+}
+
+type staged struct{ temporary, path string }
+
+func (s *staged) discard() { os.Remove(s.temporary) }
+
+// commit makes the staged record the stored one. After an error the old one
+// is still stored.
+func (s *staged) commit() error {
+	dir, err := os.Open(filepath.Dir(s.path))
+	if err == nil {
+		defer dir.Close()
+		err = os.Rename(s.temporary, s.path)
+	}
+	if err != nil {
+		s.discard()
+		return fmt.Errorf("keep the state: %w", err)
+	}
+	// The rename is done and visible; only a power cut, which ends
+	// enforcement as well, could still take it back.
+	_ = dir.Sync()
+	return nil
+}
+
+func encodeRecord(r record) ([]byte, error) {
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return append(fmt.Appendf(nil, stateHead, sha256.Sum256(payload), len(payload)), payload...), nil
+}
+
+func decodeRecord(b []byte) (record, error) {
+	head, payload, ok := bytes.Cut(b, []byte("\n"))
+	if !ok {
+		return record{}, errors.New("the first line is not whole")
+	}
+	if want := fmt.Sprintf(stateHead, sha256.Sum256(payload), len(payload)); string(head)+"\n" != want {
+		return record{}, errors.New("the first line does not fit the rest")
+	}
+	var r record
+	if err := decodeStrict(bytes.NewReader(payload), &r); err != nil {
+		return record{}, err
+	}
+	return r, r.validate()
+}
+
+// validate reports what makes a record meaningless, whoever wrote it.
+func (r *record) validate() error {
+	if err := validatePolicies(r.Policies); err != nil {
+		return err
+	}
+	if err := validateEndpoints(r.Endpoints); err != nil {
+		return err
+	}
+	if err := r.validatePorts(); err != nil {
+		return err
+	}
+	return r.Identities.Validate()
+}
