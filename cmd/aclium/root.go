@@ -60,6 +60,7 @@ func newRootCommand(name string) *cobra.Command {
 	}
 	root.AddCommand(
 		newDemoCommand(),
+		newEnforcerCommand(),
 		newLabCommand(),
 		newVersionCommand(),
 	)
