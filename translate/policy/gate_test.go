@@ -118,6 +118,7 @@ func TestGateIdleTimes(t *testing.T) {
 
 func TestGateGuardsThePort(t *testing.T) {
 	ns := Packet{Source: Endpoint{Addr: addr("fe80::1")}, Destination: Endpoint{Addr: addr("ff02::1")}, Protocol: ICMPv6, ICMPType: 135}
+	ns4 := Packet{Source: Endpoint{Addr: addr(peerAddr)}, Destination: Endpoint{Addr: addr(podAddr)}, Protocol: ICMPv6, ICMPType: 135}
 	local := tcp("10.0.0.1", 40000, podAddr, 22, SYN)
 	local.Source.Entity, local.Local = Host, true
 	forwarded := local
@@ -125,6 +126,7 @@ func TestGateGuardsThePort(t *testing.T) {
 	run(t, newGate(webOnly(), nil),
 		step{Egress, tcp("10.1.0.6", 1, peerAddr, 2, SYN), 0, "drop spoofed"},
 		step{Egress, ns, 0, "accept neighbour-discovery"},
+		step{Ingress, ns4, 0, "drop line T/0"},
 		step{Ingress, forwarded, 0, "drop line T/0"},
 		step{Ingress, local, 0, "accept host-permit"},
 		step{Egress, reply(local, SYN|ACK), 0, "accept reply"},

@@ -67,7 +67,7 @@ func (p *Packet) Family() Family {
 }
 
 // neighbourDiscovery reports whether the packet is a neighbour solicitation
-// or advertisement (RFC 4861, types 135 and 136).
+// or advertisement (RFC 4861, types 135 and 136). These exist in IPv6 alone.
 func (p *Packet) neighbourDiscovery() bool {
-	return p.Protocol == ICMPv6 && p.Fragment == Whole && (p.ICMPType == 135 || p.ICMPType == 136)
+	return p.Family() == IPv6 && p.Protocol == ICMPv6 && p.Fragment == Whole && (p.ICMPType == 135 || p.ICMPType == 136)
 }
