@@ -326,6 +326,10 @@ type AcliumTableHeader struct {
 	Protocol            uint32
 	Later               uint32
 	TcpFlags            uint32
+	AnySource           uint32
+	AnyDestination      uint32
+	AnyBoth             uint32
+	Pad                 uint32
 	Source              AcliumTableAxis
 	Destination         AcliumTableAxis
 	SourceIdentity      AcliumTableAxis

@@ -18,12 +18,25 @@
 /* Keeps the compiler from turning arithmetic back into branches. */
 #define opaque(x) asm volatile("" : "+r"(x))
 
-enum { ROWS = 8 };
+enum {
+	ROW_SOURCE,
+	ROW_SOURCE_IDENTITY,
+	ROW_ANY_SOURCE,
+	ROW_DESTINATION,
+	ROW_DESTINATION_IDENTITY,
+	ROW_ANY_DESTINATION,
+	ROW_PROTOCOL,
+	ROW_SOURCE_PORT,
+	ROW_DESTINATION_PORT,
+	ROW_DETAIL,
+	ROW_ANY_BOTH,
+	ROWS,
+};
 
-/* walk is the search for the first matching sub-rule. Rows 0|1 are the source
- * (address, identity), 2|3 the destination; 4 to 7 are the protocol, the ports
- * and ICMP or TCP flags. A field that the protocol lacks repeats row 4, which
- * changes nothing. */
+/* walk is the search for the first matching sub-rule. Three rows make up each
+ * end (address, identity, any); the detail is ICMP's type or TCP's flags. A
+ * field that the protocol lacks repeats the protocol's row, which changes
+ * nothing. */
 struct walk {
 	const void *table;
 	__u64 addr[4]; /* source and destination, high and low half */
@@ -123,15 +136,34 @@ static __always_inline __u32 search32(const void *t, __u64 size, const struct ta
 	return load32(t, size, axis->rows + at * 4);
 }
 
-static __always_inline __u64 join(const __u64 *x)
-{
-	return (x[0] | x[1]) & (x[2] | x[3]) & x[4] & x[5] & x[6] & x[7];
-}
+/*
+ * Joins what the rows say at one level of their trees. Joining the ends as
+ * unions first would be right but blunt above the words: many lines say "any"
+ * on one side, so that nearly every word has some line for either end. The
+ * lines with "any" on both sides have a row of their own; all others need a
+ * bit in the row of an address or an identity, which are nearly empty.
+ */
+#define JOIN(value)                                                            \
+	({                                                                     \
+		__u64 source = value(ROW_SOURCE) | value(ROW_SOURCE_IDENTITY); \
+		__u64 destination = value(ROW_DESTINATION) |                   \
+				    value(ROW_DESTINATION_IDENTITY);           \
+		__u64 ends =                                                   \
+			(source & (destination | value(ROW_ANY_DESTINATION))) | \
+			(destination & value(ROW_ANY_SOURCE)) |                \
+			value(ROW_ANY_BOTH);                                   \
+		ends & value(ROW_PROTOCOL) & value(ROW_SOURCE_PORT) &          \
+			value(ROW_DESTINATION_PORT) & value(ROW_DETAIL);       \
+	})
+
+#define TOP(row) load64(w->table, size, w->rows[row])
+#define SUMMARY(row) load64(w->table, size, w->blocks[row])
+#define WORD(row) word_of(w, size, row, word)
 
 static __always_inline void enter_block(struct walk *w, __u64 size)
 {
 	const void *t = w->table;
-	__u64 block = lowest(w->top), summaries[ROWS];
+	__u64 block = lowest(w->top);
 	int i;
 
 	w->top &= w->top - 1;
@@ -142,9 +174,8 @@ static __always_inline void enter_block(struct walk *w, __u64 size)
 		__u64 rank = popcount(top & ((1ULL << block) - 1));
 
 		w->blocks[i] = load32(t, size, w->rows[i] + 8 + rank * 4) & spread(top, block);
-		summaries[i] = load64(t, size, w->blocks[i]);
 	}
-	w->summary = join(summaries);
+	w->summary = JOIN(SUMMARY);
 	if (block == w->from >> 12)
 		w->summary &= ~0ULL << (w->from >> 6 & 63);
 }
@@ -156,24 +187,15 @@ static __always_inline __u64 word_of(const struct walk *w, __u64 size, int row, 
 	return load64(w->table, size, block + 72 + 8 * load8(w->table, size, block + 8 + word));
 }
 
-/* Enters the next word. The ends of the packet are asked first: most words
- * have nothing for both. */
 static __always_inline void enter_word(struct walk *w, __u64 size)
 {
-	__u64 word = lowest(w->summary), bits;
+	__u64 word = lowest(w->summary);
 
 	w->summary &= w->summary - 1;
 	w->index = w->block << 6 | word;
-	bits = (word_of(w, size, 0, word) | word_of(w, size, 1, word)) &
-	       (word_of(w, size, 2, word) | word_of(w, size, 3, word));
-	w->word = 0;
-	if (!bits)
-		return;
-	bits &= word_of(w, size, 4, word) & word_of(w, size, 5, word) & word_of(w, size, 6, word) &
-		word_of(w, size, 7, word);
+	w->word = JOIN(WORD);
 	if (w->index == w->from >> 6)
-		bits &= ~0ULL << (w->from & 63);
-	w->word = bits;
+		w->word &= ~0ULL << (w->from & 63);
 }
 
 /* Goes on at a later sub-rule. What lies in words and blocks that are entered
@@ -255,38 +277,36 @@ static __always_inline void choose_l4_rows(struct walk *w, __u64 size, const str
 	__u32 table = p->fragment == FRAGMENT_LATER ? h->later : h->protocol;
 	__u32 row = load32(w->table, size, table + p->protocol * 4);
 
-	w->rows[4] = w->rows[5] = w->rows[6] = w->rows[7] = row;
+	w->rows[ROW_PROTOCOL] = w->rows[ROW_SOURCE_PORT] = w->rows[ROW_DESTINATION_PORT] = w->rows[ROW_DETAIL] = row;
 	if (p->fragment == FRAGMENT_LATER)
 		return;
 	if (has_ports(p->protocol)) {
-		w->rows[5] = search32(w->table, size, &h->source_port, p->sport);
-		w->rows[6] = search32(w->table, size, &h->destination_port, p->dport);
+		w->rows[ROW_SOURCE_PORT] = search32(w->table, size, &h->source_port, p->sport);
+		w->rows[ROW_DESTINATION_PORT] = search32(w->table, size, &h->destination_port, p->dport);
 	}
 	if (p->protocol == PROTOCOL_TCP)
-		w->rows[7] = load32(w->table, size, h->tcp_flags + p->tcp_flags * 4);
+		w->rows[ROW_DETAIL] = load32(w->table, size, h->tcp_flags + p->tcp_flags * 4);
 	if (is_icmp(p->protocol))
-		w->rows[7] = search32(w->table, size, &h->icmp, p->icmp_type << 8 | p->icmp_code);
+		w->rows[ROW_DETAIL] = search32(w->table, size, &h->icmp, p->icmp_type << 8 | p->icmp_code);
 }
 
 static __always_inline void choose_rows(struct walk *w, __u64 size, const struct packet *p)
 {
 	const struct table_header *h = w->table;
-	__u64 tops[ROWS];
-	int i;
 
 	w->addr[0] = high(&p->saddr);
 	w->addr[1] = low(&p->saddr);
 	w->addr[2] = high(&p->daddr);
 	w->addr[3] = low(&p->daddr);
-	w->rows[0] = search128(w->table, size, &h->source, w->addr[0], w->addr[1]);
-	w->rows[1] = search32(w->table, size, &h->source_identity, p->source_identity);
-	w->rows[2] = search128(w->table, size, &h->destination, w->addr[2], w->addr[3]);
-	w->rows[3] = search32(w->table, size, &h->destination_identity, p->destination_identity);
+	w->rows[ROW_SOURCE] = search128(w->table, size, &h->source, w->addr[0], w->addr[1]);
+	w->rows[ROW_SOURCE_IDENTITY] = search32(w->table, size, &h->source_identity, p->source_identity);
+	w->rows[ROW_ANY_SOURCE] = h->any_source;
+	w->rows[ROW_DESTINATION] = search128(w->table, size, &h->destination, w->addr[2], w->addr[3]);
+	w->rows[ROW_DESTINATION_IDENTITY] = search32(w->table, size, &h->destination_identity, p->destination_identity);
+	w->rows[ROW_ANY_DESTINATION] = h->any_destination;
+	w->rows[ROW_ANY_BOTH] = h->any_both;
 	choose_l4_rows(w, size, p);
-#pragma unroll
-	for (i = 0; i < ROWS; i++)
-		tops[i] = load64(w->table, size, w->rows[i]);
-	w->top = join(tops);
+	w->top = JOIN(TOP);
 }
 
 /* Fills in the identities of both ends and the source's owner, once. */

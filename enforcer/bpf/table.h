@@ -64,6 +64,10 @@ struct table_header {
 	__u32 protocol; /* u32 row offsets[256]: whole packets and first fragments */
 	__u32 later;    /* u32 row offsets[256]: later fragments */
 	__u32 tcp_flags; /* u32 row offsets[256] */
+	__u32 any_source;      /* row: any source */
+	__u32 any_destination; /* row: any destination */
+	__u32 any_both;        /* row: both */
+	__u32 pad;
 	struct table_axis source;
 	struct table_axis destination;
 	struct table_axis source_identity;

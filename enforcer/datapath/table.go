@@ -35,7 +35,11 @@ log2(n) steps finds it. Both families share the address axes (IPv4 stands as
 ::ffff:a.b.c.d; the ranges of IPv6 lists leave that corner out). A peer may be
 known by its address or by its identity: the two rows of one end are joined by
 OR before the AND, so a union of both is exact and is not multiplied out.
-"any" stands on the identity axis.
+
+"any" is no interval but a row of its own for each end, and one for both ends.
+Lists say it so often that joining it into each end's row would leave hardly a
+word empty; kept apart, a walk visits the words in which a line names an end
+of this packet, and those in which a line names neither.
 
 What a field cannot have. A packet without ports satisfies a service only if
 the service takes every port. That depends on the protocol alone, so it is
@@ -143,9 +147,10 @@ type subrule struct {
 	source, destination part
 }
 
-// part is the share of a peer that one sub-rule takes: intervals on both axes,
-// or one masked address.
+// part is the share of a peer that one sub-rule takes: everybody, intervals on
+// both axes, or one masked address.
 type part struct {
+	any                   bool
 	addresses, identities []interval
 	masked                *policy.Masked
 }
@@ -186,7 +191,7 @@ func (c *compiler) splitRule(i int) error {
 // parts splits a peer: what intervals can say, and every discontiguous mask.
 func (c *compiler) parts(p *policy.Peers) []part {
 	if p.Any {
-		return []part{{identities: []interval{{point{}, maxUint32}}}}
+		return []part{{any: true}}
 	}
 	whole := part{identities: c.matching(p)}
 	var parts []part
@@ -259,6 +264,7 @@ func (c *compiler) axes() *axes {
 	for i := range c.subrules {
 		s, n := &c.subrules[i], uint32(i)
 		r := &c.policy.Rules[s.rule]
+		a.addAny(n, s.source.any, s.destination.any)
 		a.source.add(n, s.source.addresses)
 		a.sourceIdentity.add(n, s.source.identities)
 		a.destination.add(n, s.destination.addresses)

@@ -33,8 +33,6 @@ func (p point) next() (q point, ok bool) {
 	return q, q != point{}
 }
 
-var maxUint32 = point{lo: math.MaxUint32}
-
 // interval is inclusive at both ends.
 type interval struct{ first, last point }
 
@@ -166,14 +164,31 @@ type axes struct {
 	source, destination, sourceIdentity, destinationIdentity axis
 	sourcePort, destinationPort, icmp                        axis
 	flags, protocol, later                                   axis
+	anySource, anyDestination, anyBoth                       axis // of one value, 0
+}
+
+// addAny enters a sub-rule whose source or destination is everybody.
+func (a *axes) addAny(subrule uint32, source, destination bool) {
+	all := []interval{{}}
+	if source {
+		a.anySource.add(subrule, all)
+	}
+	if destination {
+		a.anyDestination.add(subrule, all)
+	}
+	if source && destination {
+		a.anyBoth.add(subrule, all)
+	}
 }
 
 func newAxes() *axes {
 	address := axis{max: point{math.MaxUint64, math.MaxUint64}}
 	number, octet := axis{max: point{lo: 65535}}, axis{max: point{lo: 255}}
+	identity := axis{max: point{lo: math.MaxUint32}}
 	return &axes{
-		address, address, axis{max: maxUint32}, axis{max: maxUint32},
-		number, number, number, octet, octet, octet,
+		source: address, destination: address, sourceIdentity: identity, destinationIdentity: identity,
+		sourcePort: number, destinationPort: number, icmp: number,
+		flags: octet, protocol: octet, later: octet,
 	}
 }
 

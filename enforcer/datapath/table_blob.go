@@ -200,6 +200,20 @@ func (c *compiler) encodeAxes(b *blob, h *bpf.AcliumTableHeader) error {
 		}
 		*x.to = b.appendTable(rows)
 	}
+	return c.encodeAny(b, h, a)
+}
+
+func (c *compiler) encodeAny(b *blob, h *bpf.AcliumTableHeader, a *axes) error {
+	for _, x := range []struct {
+		axis *axis
+		to   *uint32
+	}{{&a.anySource, &h.AnySource}, {&a.anyDestination, &h.AnyDestination}, {&a.anyBoth, &h.AnyBoth}} {
+		rows, err := x.axis.sweep(b, len(c.subrules))
+		if err != nil {
+			return err
+		}
+		*x.to = rows[0].offset
+	}
 	return nil
 }
 

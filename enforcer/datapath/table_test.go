@@ -38,7 +38,7 @@ func (r reader) has(row uint32, subrule int) bool {
 }
 
 func (r reader) axis(n uint32, wide bool, key point) uint32 {
-	field := 8 + n*4
+	field := 12 + n*4
 	starts, rows, count := r.header(field), r.header(field+1), r.header(field+2)
 	for i := count - 1; ; i-- {
 		start := point{}
@@ -53,9 +53,9 @@ func (r reader) axis(n uint32, wide bool, key point) uint32 {
 	}
 }
 
-func (r reader) rows(p *policy.Packet, source, destination uint32) (joined [2][2]uint32, others []uint32) {
-	joined[0] = [2]uint32{r.axis(0, true, pointOf(p.Source.Addr)), r.axis(2, false, point{lo: uint64(source)})}
-	joined[1] = [2]uint32{r.axis(1, true, pointOf(p.Destination.Addr)), r.axis(3, false, point{lo: uint64(destination)})}
+func (r reader) rows(p *policy.Packet, source, destination uint32) (joined [2][3]uint32, others []uint32) {
+	joined[0] = [3]uint32{r.header(8), r.axis(0, true, pointOf(p.Source.Addr)), r.axis(2, false, point{lo: uint64(source)})}
+	joined[1] = [3]uint32{r.header(9), r.axis(1, true, pointOf(p.Destination.Addr)), r.axis(3, false, point{lo: uint64(destination)})}
 	if p.Fragment == policy.Later {
 		return joined, []uint32{r.u32(r.header(6) + 4*uint32(p.Protocol))}
 	}
@@ -92,7 +92,7 @@ func (r reader) lookup(p *policy.Packet, source, destination uint32) (policy.Act
 next:
 	for i := 0; i < int(r.header(3)); i++ {
 		for _, j := range joined {
-			if !r.has(j[0], i) && !r.has(j[1], i) {
+			if !r.has(j[0], i) && !r.has(j[1], i) && !r.has(j[2], i) {
 				continue next
 			}
 		}
