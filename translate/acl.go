@@ -1,0 +1,325 @@
+package translate
+
+import (
+	"slices"
+
+	"aclium/grammar"
+	"aclium/translate/policy"
+)
+
+// listKey says how a list is read: statefully on a pod's port, where a line
+// with "established" has nothing left to say.
+type listKey struct {
+	name     string
+	stateful bool
+}
+
+// A list is an access-list as rules, for every place that it is bound to.
+type list struct {
+	acl   *grammar.ACL
+	rules []policy.Rule
+	// refused is the first deny that no rule can say; nil when there is none.
+	refused *grammar.Entry
+	reason  string
+}
+
+// A line is what one ACE says.
+type line struct {
+	entry *grammar.Entry
+	match policy.Match
+	// unsaid is the first thing on the line that a policy cannot carry; empty
+	// when it carries all of it.
+	unsaid string
+}
+
+// resolveLists looks at the names on every line, so that a mistake is told
+// before the list is bound.
+func (t *compiler) resolveLists() {
+	for _, a := range t.config.ACLs {
+		for _, e := range a.Entries {
+			if e.ACE != nil {
+				t.line(e)
+			}
+		}
+	}
+}
+
+// compileList gives the rules of a list; they are made once for each reading.
+func (t *compiler) compileList(a *grammar.ACL, stateful bool) *list {
+	key := listKey{a.Name, stateful}
+	if l := t.lists[key]; l != nil {
+		return l
+	}
+	l := &list{acl: a}
+	t.lists[key] = l
+	for _, e := range a.Entries {
+		if e.ACE != nil {
+			t.addLine(l, e, stateful)
+		}
+	}
+	if a.Kind == grammar.IPv6 && !stateful {
+		l.rules = append(l.rules, neighbourRule(a, 136, "permit icmp any any nd-na"), neighbourRule(a, 135, "permit icmp any any nd-ns"))
+	}
+	return l
+}
+
+// addLine adds the rule of a line. A permit that cannot be said is left out:
+// its packets fall to the lines below, which permit them only where the text
+// permits them too. A deny that cannot be said would let them pass.
+func (t *compiler) addLine(l *list, e *grammar.Entry, stateful bool) {
+	id := policy.RuleID{ACL: l.acl.Name, Seq: e.Seq}
+	n := t.line(e)
+	if n.unsaid != "" {
+		t.note(id, e.Pos, textOf(e), policy.Refused, "%s", n.unsaid)
+		if e.ACE.Action == grammar.Deny && l.refused == nil {
+			l.refused, l.reason = e, n.unsaid
+		}
+		return
+	}
+	if stateful {
+		t.stateful(id, n)
+	}
+	l.rules = append(l.rules, policy.Rule{
+		ID: id, Text: textOf(e), Source: sourceOf(e.Pos), Action: actionOf(e.ACE), Log: e.ACE.Log.On, Match: n.match,
+	})
+}
+
+// stateful takes away what a line has no say in on a pod's port: replies pass
+// by their connection and later fragments by their first one. A packet in
+// mid-stream without a connection is judged as new, so that a line which
+// permits it by its flags would open a connection for it.
+func (t *compiler) stateful(id policy.RuleID, n *line) {
+	ace := n.entry.ACE
+	switch {
+	case ace.Fragments:
+		t.note(id, n.entry.Pos, textOf(n.entry), policy.NoEffect, "later fragments have the verdict of their first fragment on a pod's port")
+	case ace.Action == grammar.Permit && ace.Flags != nil && ace.Flags.Match == grammar.Established:
+		n.match.Services = nil
+		t.note(id, n.entry.Pos, textOf(n.entry), policy.NoEffect, "replies pass by their connection on a pod's port, and the line permits no new one")
+	}
+}
+
+func textOf(e *grammar.Entry) string { return e.ACE.String() }
+
+func actionOf(a *grammar.ACE) policy.Action {
+	if a.Action == grammar.Deny {
+		return policy.Deny
+	}
+	return policy.Permit
+}
+
+// neighbourRule is one of the two permits that stand before the implicit deny
+// of an IPv6 list on a router.
+func neighbourRule(a *grammar.ACL, icmpType uint8, text string) policy.Rule {
+	s := policy.ServiceOf(policy.Bytes(policy.ICMPv6))
+	s.ICMP = anyCode(icmpType)
+	return policy.Rule{
+		ID: policy.RuleID{ACL: a.Name}, Text: text, Source: sourceOf(a.Pos), Action: policy.Permit, Uncounted: true,
+		Match: policy.Match{Source: policy.Everybody(), Destination: policy.Everybody(), Services: []policy.Service{s}},
+	}
+}
+
+// line gives the meaning of an ACE. Names that are not defined are recorded as
+// errors.
+func (t *compiler) line(e *grammar.Entry) *line {
+	a := e.ACE
+	n := &line{entry: e, unsaid: unsaid(a)}
+	if a.Action == grammar.Evaluate {
+		return n
+	}
+	n.match.Source = t.peers(n, a.Source)
+	n.match.Destination = t.peers(n, a.Destination)
+	n.match.Services = t.servicesOf(a)
+	n.match.Fragments = a.Fragments
+	return n
+}
+
+// unsaid names the first word of a line that policies have no field for.
+func unsaid(a *grammar.ACE) string {
+	var why string
+	switch {
+	case a.Action == grammar.Evaluate:
+		why = "reflexive lists are not supported; replies pass by their connection on interface workload"
+	case a.Reflect.Text != "":
+		why = "reflect is not supported; replies pass by their connection on interface workload"
+	case a.Dynamic.Text != "":
+		why = "dynamic entries are not supported"
+	case a.TimeRange.Text != "":
+		why = "time-range is not supported"
+	case a.DSCP != nil:
+		why = "dscp is not supported"
+	case a.Precedence != nil:
+		why = "precedence is not supported"
+	case a.TOS != nil:
+		why = "tos is not supported"
+	case a.TTL.Op != 0:
+		why = "ttl is not supported"
+	case a.Option != nil:
+		why = "option is not supported"
+	case a.FlowLabel != nil:
+		why = "flow-label is not supported"
+	case a.IGMP != nil:
+		why = "types of igmp are not supported"
+	case len(a.Extra) > 0:
+		why = a.Extra[0].Text + " is not supported"
+	}
+	return why
+}
+
+// peers gives the set of an address. What the set cannot hold goes to the
+// line's unsaid.
+func (t *compiler) peers(n *line, a grammar.Address) policy.Peers {
+	switch a.Kind {
+	case grammar.AnyAddress:
+		return policy.Everybody()
+	case grammar.AddressGroup:
+		return t.groupPeers(n, a.Group)
+	case grammar.FQDNGroup, grammar.GeoGroup:
+		if n.unsaid == "" {
+			n.unsaid = "fqdn-group and geo-group are not supported"
+		}
+		return policy.Peers{}
+	}
+	var p policy.Peers
+	addMasked(&p, a.Addr, a.Wildcard)
+	return p
+}
+
+func (t *compiler) groupPeers(n *line, name grammar.Name) policy.Peers {
+	g := t.config.ObjectGroup(name.Text)
+	switch {
+	case g == nil:
+		t.undefined(name, "object-group", t.groupsOf(grammar.NetworkGroup, grammar.NetworkGroup6))
+		return policy.Peers{}
+	case g.Kind == grammar.ServiceGroup:
+		t.fail(name.Pos, "object-group %s holds services, want addresses", name.Text)
+		return policy.Peers{}
+	}
+	net := t.networkGroup(g)
+	v6 := n.entry.ACE.Kind == grammar.IPv6
+	if v6 && net.ipv4 || !v6 && net.ipv6 {
+		t.fail(name.Pos, "object-group %s holds addresses of the other family, which this list does not govern", name.Text)
+	}
+	if net.unsaid != "" && n.unsaid == "" {
+		n.unsaid = net.unsaid
+	}
+	return net.peers
+}
+
+// undefinedList records a list that is bound but not defined, which is no
+// mistake in IOS: it permits everything.
+func (t *compiler) undefinedList(name grammar.Name, where, text string) {
+	reason := "access-list " + name.Text + " is not defined: " + where + " is not filtered"
+	var all []definition
+	for _, a := range t.config.ACLs {
+		all = append(all, definition{a.Name, a.Pos})
+	}
+	if d, ok := closest(name.Text, all); ok {
+		reason += " (did you mean " + d.name + " at " + d.pos.String() + "?)"
+	}
+	t.note(policy.RuleID{ACL: name.Text}, name.Pos, text, policy.NoEffect, "%s", reason)
+}
+
+// empty reports whether a list has no line: remarks do not count.
+func empty(a *grammar.ACL) bool {
+	return !slices.ContainsFunc(a.Entries, func(e *grammar.Entry) bool { return e.ACE != nil })
+}
+
+// bindInterfaces gives each access-group its policy.
+func (t *compiler) bindInterfaces() {
+	for _, i := range t.config.Interfaces {
+		if len(i.Bindings) == 0 {
+			continue
+		}
+		subject, ok := t.subject(i)
+		for _, b := range i.Bindings {
+			t.applied[b.ACL.Text] = true
+			if ok {
+				t.bind(i, b, subject)
+			}
+		}
+	}
+}
+
+func (t *compiler) bind(i *grammar.Interface, b grammar.Binding, s policy.Subject) {
+	a := t.config.ACL(b.ACL.Text)
+	where := s.Name + " " + directionOf(i, b).String()
+	switch {
+	case a == nil:
+		t.undefinedList(b.ACL, where, b.Text)
+		return
+	case (a.Kind == grammar.IPv6) != b.IPv6:
+		t.fail(b.ACL.Pos, "%s is an access-list of the other family", b.ACL.Text)
+		return
+	case empty(a):
+		t.note(policy.RuleID{ACL: a.Name}, b.Pos, b.Text, policy.NoEffect, "access-list %s is empty: %s is not filtered", a.Name, where)
+		return
+	}
+	l := t.compileList(a, i.Workload)
+	if l.refused != nil {
+		t.note(policy.RuleID{ACL: a.Name}, l.refused.Pos, textOf(l.refused), policy.Refused,
+			"the list cannot be applied to %s, because it denies what cannot be said: %s", where, l.reason)
+		return
+	}
+	t.policies = append(t.policies, policy.Policy{
+		ACL: a.Name, Subject: s, Direction: directionOf(i, b), Family: familyOf(a), Stateful: i.Workload,
+		Rules: slices.Clone(l.rules),
+	})
+}
+
+func familyOf(a *grammar.ACL) policy.Family {
+	if a.Kind == grammar.IPv6 {
+		return policy.IPv6
+	}
+	return policy.IPv4
+}
+
+// directionOf turns IOS's directions around for pods: "out" leaves the switch
+// port towards the pod. On a node's own interface "in" is into the node.
+func directionOf(i *grammar.Interface, b grammar.Binding) policy.Direction {
+	d := policy.Ingress
+	if b.Direction == grammar.Outbound {
+		d = policy.Egress
+	}
+	if i.Workload {
+		d = d.Opposite()
+	}
+	return d
+}
+
+// subject gives what an interface stands for; false when it stands for
+// nothing that can be filtered.
+func (t *compiler) subject(i *grammar.Interface) (policy.Subject, bool) {
+	if !i.Workload {
+		return policy.Subject{Name: i.Name, Interface: i.Name}, true
+	}
+	s := policy.Subject{Name: "workload " + i.Name, NoHostPermit: i.NoHostPermit, AllowSpoofed: i.NoVerifySource}
+	selectors, ok := t.workload(i)
+	s.Selectors = selectors
+	return s, ok
+}
+
+// workload gives the pods of a workload interface: the object-group of its
+// name, which must hold workloads only.
+func (t *compiler) workload(i *grammar.Interface) ([]policy.Selector, bool) {
+	g := t.config.ObjectGroup(i.Name)
+	if g == nil {
+		t.undefined(grammar.Name{Text: i.Name, Pos: i.Pos}, "object-group", t.groupsOf(grammar.NetworkGroup, grammar.NetworkGroup6))
+		return nil, false
+	}
+	if g.Kind == grammar.ServiceGroup {
+		t.fail(i.Pos, "object-group %s holds services, want workloads", i.Name)
+		return nil, false
+	}
+	n := t.networkGroup(g)
+	switch {
+	case n.other != nil:
+		t.fail(n.other.Pos, "object-group %s stands for the pods of interface workload %s and may hold workloads only", i.Name, i.Name)
+		return nil, false
+	case len(n.peers.Selectors) == 0:
+		t.note(policy.RuleID{ACL: "interface workload " + i.Name}, i.Pos, "interface workload "+i.Name, policy.NoEffect,
+			"object-group %s is empty: there are no pods to filter", i.Name)
+		return nil, false
+	}
+	return n.peers.Selectors, true
+}

@@ -1,0 +1,119 @@
+package translate
+
+import (
+	"aclium/grammar"
+	"aclium/translate/policy"
+)
+
+// servicesOf gives what a line says behind its addresses.
+func (t *compiler) servicesOf(a *grammar.ACE) []policy.Service {
+	if a.ServiceGroup.Text != "" {
+		return t.groupServices(a)
+	}
+	s := policy.ServiceOf(protocolOf(a.Protocol))
+	if a.Flags != nil {
+		s.Flags = flagsOf(a.Flags)
+	}
+	if a.ICMP != nil {
+		s.ICMP = icmpOf(a.ICMP)
+	}
+	return withPorts(s, a.SourcePorts, a.DestinationPorts)
+}
+
+func (t *compiler) groupServices(a *grammar.ACE) []policy.Service {
+	name := a.ServiceGroup
+	g := t.config.ObjectGroup(name.Text)
+	switch {
+	case g == nil:
+		t.undefined(name, "object-group", t.groupsOf(grammar.ServiceGroup))
+		return nil
+	case g.Kind != grammar.ServiceGroup:
+		t.fail(name.Pos, "object-group %s holds addresses, want services", name.Text)
+		return nil
+	}
+	set := t.serviceGroup(g)
+	if a.Kind == grammar.IPv6 && set.icmp {
+		t.fail(name.Pos, "object-group %s names icmp, which is a protocol of IPv4", name.Text)
+	}
+	return set.services
+}
+
+// serviceOf gives the services of a member of a service group: one for each
+// protocol, or one for TCP and UDP together.
+func serviceOf(m *grammar.Service) []policy.Service {
+	protocols := policy.ByteSet{}
+	for _, p := range m.Protocols {
+		for i, w := range protocolOf(p) {
+			protocols[i] |= w
+		}
+	}
+	s := policy.ServiceOf(protocols)
+	if m.ICMP != nil {
+		s.ICMP = icmpOf(m.ICMP)
+	}
+	return withPorts(s, m.Source, m.Destination)
+}
+
+func protocolOf(p grammar.Protocol) policy.ByteSet {
+	if p.Any {
+		return policy.AllBytes()
+	}
+	return policy.Bytes(p.Number)
+}
+
+func icmpOf(m *grammar.ICMP) policy.Ranges {
+	if m.Code < 0 {
+		return anyCode(m.Type)
+	}
+	v := uint16(m.Type)<<8 | uint16(m.Code)
+	return policy.NewRanges(policy.Range{First: v, Last: v})
+}
+
+// anyCode gives all codes of an ICMP type.
+func anyCode(icmpType uint8) policy.Ranges {
+	first := uint16(icmpType) << 8
+	return policy.NewRanges(policy.Range{First: first, Last: first | 0xff})
+}
+
+// flagsOf gives the flag bytes that a line accepts.
+func flagsOf(f *grammar.TCPFlags) policy.ByteSet {
+	return policy.BytesWhere(func(v uint8) bool {
+		switch f.Match {
+		case grammar.Established:
+			return v&(policy.ACK|policy.RST) != 0
+		case grammar.MatchAll:
+			return v&f.Set == f.Set && v&f.Clear == 0
+		case grammar.MatchAny:
+			return v&f.Set != 0 || ^v&f.Clear != 0
+		}
+		return v&f.Set != 0
+	})
+}
+
+// maxPort is the highest port.
+const maxPort = 65535
+
+// withPorts adds the ports. A line that names all of them ("range 0 65535")
+// still looks at the transport header, which matters to fragments; since full
+// sets mean that nothing is looked at, such a line becomes two services.
+func withPorts(s policy.Service, source, destination grammar.Compare) []policy.Service {
+	s.SourcePorts, s.DestinationPorts = portsOf(source), portsOf(destination)
+	if s.LooksAtL4() || source.Op == 0 && destination.Op == 0 {
+		return []policy.Service{s}
+	}
+	low, high := s, s
+	low.DestinationPorts = policy.NewRanges(policy.Range{First: 0, Last: maxPort / 2})
+	high.DestinationPorts = low.DestinationPorts.Complement()
+	return []policy.Service{low, high}
+}
+
+func portsOf(c grammar.Compare) policy.Ranges {
+	if c.Op == 0 {
+		return policy.AllNumbers()
+	}
+	var rs []policy.Range
+	for _, r := range c.Ranges(maxPort) {
+		rs = append(rs, policy.Range{First: uint16(r[0]), Last: uint16(r[1])})
+	}
+	return policy.NewRanges(rs...)
+}
