@@ -344,3 +344,50 @@ func wantCount(t *testing.T, c *client.Client, seq uint32, want uint64) {
 		t.Errorf("line %d counted %d packets and %d bytes, want %d and %d", seq, packets, bytes, want, 36*want)
 	}
 }
+
+// A pod that is made anew under its old device name is filtered again, with
+// nobody's help.
+func TestPodThatComesBackIsFiltered(t *testing.T) {
+	needRoot(t)
+	s := newSite(t)
+	place := agentPlace{dir: t.TempDir(), pin: fmt.Sprintf("/sys/fs/bpf/aclium-back-%d", os.Getpid())}
+	t.Cleanup(func() { _ = enforcer.Remove(place.socket(), place.pin) })
+	_, c := place.start(t)
+	must(t, c.PutEndpoints(t.Context(), endpoints()))
+	_, err := c.Put(t.Context(), client.Desired{Policies: lists(0)})
+	must(t, err)
+	waitHealth(t, c, 1, 0)
+	vb, err := netlink.LinkByName("vb")
+	must(t, err)
+	must(t, netlink.LinkDel(vb))
+	waitHealth(t, c, 0, 1)
+	s.plug(t, "vb", s.server, serverAddr)
+	waitHealth(t, c, 1, 0)
+
+	ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	allowed, denied := s.newStream(t, 5000), s.newStream(t, 5001)
+	var sending sync.WaitGroup
+	allowed.run(ctx, &sending)
+	denied.run(ctx, &sending)
+	sending.Wait()
+	time.Sleep(50 * time.Millisecond)
+	if denied.received.Load() != 0 || allowed.received.Load() != allowed.sent.Load() || allowed.sent.Load() == 0 {
+		t.Errorf("%d denied packets passed, and %d of %d allowed ones", denied.received.Load(), allowed.received.Load(), allowed.sent.Load())
+	}
+	wantCount(t, c, 10, denied.sent.Load())
+}
+
+func waitHealth(t *testing.T, c *client.Client, ports, missing int) {
+	t.Helper()
+	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		h, err := c.Health(t.Context())
+		must(t, err)
+		if h.Ports == ports && len(h.Missing) == missing && h.Error == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("health %+v, want %d ports and %d missing", h, ports, missing)
+		}
+	}
+}
