@@ -1,0 +1,242 @@
+package shell
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"aclium/grammar"
+	"aclium/translate/policy"
+)
+
+// ErrFailed is what Script and File return when a line is at fault or a line
+// cannot be enforced as it is written; what is wrong is printed already.
+var ErrFailed = errors.New("lines are at fault")
+
+// A Line is one line of a script. Its position has no file when it comes from
+// a pipe or the command line.
+type Line struct {
+	Pos  grammar.Position
+	Text string
+}
+
+// maxLine is the number of bytes of the longest line that is accepted.
+const maxLine = 64 << 10
+
+// ReadLines reads the lines of a script. Text that nobody typed, such as a
+// binary file, is refused with the place of its first strange byte.
+func ReadLines(name string, r io.Reader) ([]Line, error) {
+	var lines []Line
+	in := bufio.NewReaderSize(r, maxLine)
+	for n := 1; ; n++ {
+		text, err := in.ReadSlice('\n')
+		pos := grammar.Position{File: name, Line: n, Column: 1}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return nil, &grammar.Error{Pos: pos, Msg: fmt.Sprintf("the line is longer than %d bytes", maxLine)}
+		}
+		if err != nil && err != io.EOF {
+			return nil, fmt.Errorf("%w: read %s: %w", ErrTrouble, nameOf(name), err)
+		}
+		line := strings.TrimRight(string(text), "\r\n")
+		if at := strings.IndexFunc(line, strange); at >= 0 {
+			pos.Column = utf8.RuneCountInString(line[:at]) + 1
+			return nil, &grammar.Error{Pos: pos, Msg: "this is not text"}
+		}
+		if line != "" {
+			lines = append(lines, Line{pos, line})
+		}
+		if err == io.EOF {
+			return lines, nil
+		}
+	}
+}
+
+// strange reports whether a rune has no place in a configuration. ^C may
+// delimit a banner; ^Z ends configuration.
+func strange(r rune) bool {
+	return r == utf8.RuneError || r == 0x7f || r < ' ' && !strings.ContainsRune("\t\r\f\x03\x1a\x1b\b", r)
+}
+
+func nameOf(file string) string {
+	if file == "" {
+		return "the input"
+	}
+	return file
+}
+
+// Script runs lines as if they were typed in privileged EXEC mode, without
+// prompts. All lines are checked first: when one is bad nothing is run.
+// Configuration is put in force as a whole where configuration mode ends.
+// What is wrong is printed to errOut with its place. The error is ErrFailed or
+// wraps ErrTrouble.
+func (s *Shell) Script(ctx context.Context, lines []Line, errOut io.Writer) error {
+	s.begin(errOut)
+	if !s.dry().runAll(ctx, lines, errOut) {
+		return ErrFailed
+	}
+	if !s.runAll(ctx, lines, errOut) {
+		return s.failure()
+	}
+	return s.finish()
+}
+
+// begin turns the session into one without a person.
+func (s *Shell) begin(errOut io.Writer) {
+	s.script, s.privileged, s.notes = true, true, errOut
+}
+
+// finish tells findings by the exit status.
+func (s *Shell) finish() error {
+	if s.inexact {
+		return ErrFailed
+	}
+	return nil
+}
+
+func (s *Shell) failure() error {
+	if s.trouble {
+		return fmt.Errorf("%w: the script stopped", ErrTrouble)
+	}
+	return ErrFailed
+}
+
+// dry gives a session that checks lines and changes nothing.
+func (s *Shell) dry() *Shell {
+	d := *s
+	d.checking, d.notes, d.told = true, io.Discard, map[string]bool{}
+	d.o.Out = io.Discard
+	if d.edit != nil {
+		d.edit = grammar.NewSession(s.edit.Config.Clone())
+	}
+	return &d
+}
+
+// runAll runs the lines and leaves configuration mode at their end. A check
+// goes on after an error, a run does not.
+func (s *Shell) runAll(ctx context.Context, lines []Line, errOut io.Writer) bool {
+	good := true
+	for _, line := range lines {
+		err := s.line(ctx, line.Pos, line.Text)
+		if errors.Is(err, ErrExit) {
+			break
+		}
+		if err == nil {
+			continue
+		}
+		s.blame(errOut, line, err)
+		if good = false; !s.checking {
+			return false
+		}
+	}
+	if s.edit == nil {
+		return good
+	}
+	if err := s.leave(ctx); err != nil {
+		s.blame(errOut, Line{}, err)
+		return false
+	}
+	return good
+}
+
+// blame prints an error with its place.
+func (s *Shell) blame(errOut io.Writer, line Line, err error) {
+	var bad *grammar.LineError
+	var user userError
+	var refused Refused
+	isLine, isUser := errors.As(err, &bad), errors.As(err, &user) || errors.As(err, &refused)
+	if blameAll(errOut, err) {
+		return
+	}
+	if isLine {
+		line.Pos.Column = max(bad.Word, 1)
+		err = errors.New(bad.Error())
+	} else {
+		s.trouble = s.trouble || !isUser
+	}
+	e := &grammar.Error{Pos: line.Pos, Msg: strings.TrimPrefix(err.Error(), "% "), Text: line.Text}
+	switch {
+	case line.Pos.Line == 0:
+		fmt.Fprintf(errOut, "%%Error: %s\n", e.Msg)
+	case line.Pos.File != "" && isLine:
+		io.WriteString(errOut, e.Render())
+	case line.Pos.File != "":
+		fmt.Fprintf(errOut, "%s\n", e.Error())
+	default:
+		text := e.Render()
+		fmt.Fprintf(errOut, "line %d: %s", e.Pos.Line, strings.TrimPrefix(text, e.Pos.String()+": "))
+	}
+}
+
+// blameAll prints errors of the configuration, each with its own place.
+func blameAll(errOut io.Writer, err error) bool {
+	var list grammar.ErrorList
+	if !errors.As(err, &list) {
+		return false
+	}
+	for _, e := range list {
+		if e.Pos.File == "" {
+			fmt.Fprintf(errOut, "line %d: %s\n", e.Pos.Line, e.Msg)
+		} else {
+			io.WriteString(errOut, e.Render())
+		}
+	}
+	return true
+}
+
+// File merges a configuration file into the configuration in force: all of it
+// at once, or nothing when a line is bad. A file that starts with EXEC
+// commands ("enable", "configure terminal") is run as a script.
+func (s *Shell) File(ctx context.Context, name string, r io.Reader, errOut io.Writer) error {
+	lines, err := ReadLines(name, r)
+	if err != nil {
+		return s.unreadable(err, errOut)
+	}
+	if isScript(lines) {
+		return s.Script(ctx, lines, errOut)
+	}
+	s.begin(errOut)
+	return s.merge(ctx, lines, errOut)
+}
+
+func (s *Shell) unreadable(err error, errOut io.Writer) error {
+	var bad *grammar.Error
+	if !errors.As(err, &bad) {
+		return err
+	}
+	if bad.Pos.File == "" {
+		fmt.Fprintf(errOut, "line %d: %s\n", bad.Pos.Line, bad.Msg)
+	} else {
+		fmt.Fprintln(errOut, bad)
+	}
+	return ErrFailed
+}
+
+// isScript reports whether the first line that says something is an EXEC one.
+func isScript(lines []Line) bool {
+	for _, line := range lines {
+		first := strings.ToLower(cutWord(line.Text).text)
+		if first == "" || first[0] == '!' {
+			continue
+		}
+		return len(first) >= 2 && (strings.HasPrefix("enable", first) || len(first) >= 4 && strings.HasPrefix("configure", first))
+	}
+	return false
+}
+
+// noteInexact remembers that a line is not enforced as it is written.
+func (s *Shell) noteInexact(f policy.Finding) {
+	switch f.State {
+	case policy.Narrower, policy.Refused, policy.Wider, policy.Faulty:
+		s.inexact = true
+	}
+}
+
+// merge reads configuration lines into a candidate and puts it in force.
+func (s *Shell) merge(ctx context.Context, lines []Line, errOut io.Writer) error {
+	start := Line{Text: "configure terminal"}
+	return s.Script(ctx, append([]Line{start}, lines...), errOut)
+}

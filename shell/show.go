@@ -1,0 +1,214 @@
+package shell
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"aclium/grammar"
+	"aclium/translate/policy"
+)
+
+// totals are the packets of every line, summed over subjects, directions and
+// nodes.
+type totals map[policy.RuleID]uint64
+
+func (s *Shell) counters(ctx context.Context) ([]policy.Counter, error) {
+	if s.o.Counters == nil {
+		return nil, nil
+	}
+	return s.o.Counters.Counters(ctx)
+}
+
+func sum(all []policy.Counter) totals {
+	t := totals{}
+	for _, c := range all {
+		t[c.RuleID] += c.Packets
+	}
+	return t
+}
+
+func (s *Shell) showAccessLists(c *call) error {
+	return s.showLists(c, func(grammar.ACLKind) bool { return true })
+}
+
+func (s *Shell) showIPAccessLists(c *call) error {
+	return s.showLists(c, func(k grammar.ACLKind) bool { return k != grammar.IPv6 })
+}
+
+func (s *Shell) showIPv6AccessLists(c *call) error {
+	return s.showLists(c, func(k grammar.ACLKind) bool { return k == grammar.IPv6 })
+}
+
+// showLists prints the lists of some kinds, or the one that was named; nothing
+// for a list that does not exist, as IOS. The counters are read before the
+// configuration, so that a line never shows a count of its successor.
+func (s *Shell) showLists(c *call, wanted func(grammar.ACLKind) bool) error {
+	counters, err := s.counters(c.ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
+	total, rows := sum(counters), []aclRow{}
+	for _, a := range s.running.ACLs {
+		if !wanted(a.Kind) || c.arg() != "" && a.Name != c.arg() {
+			continue
+		}
+		rows = append(rows, aclRows(a, total)...)
+		if c.has("detail") {
+			printDetail(c.out, a, counters)
+		} else {
+			printList(c.out, a, total)
+		}
+	}
+	if c.json {
+		c.rows = rows
+	}
+	return nil
+}
+
+// printList prints a list exactly as IOS does.
+func printList(out io.Writer, a *grammar.ACL, total totals) {
+	fmt.Fprintln(out, listHeader(a))
+	for _, e := range a.Entries {
+		if e.ACE != nil {
+			fmt.Fprintf(out, "    %s\n", e.Show(total[policy.RuleID{ACL: a.Name, Seq: e.Seq}]))
+		}
+	}
+}
+
+func listHeader(a *grammar.ACL) string {
+	if a.Kind == grammar.IPv6 {
+		return "IPv6 access list " + a.Name
+	}
+	return fmt.Sprintf("%s IP access list %s", a.Kind, a.Name)
+}
+
+// printDetail prints every line with a row for each subject, direction and
+// node that counts it, the implicit deny among them.
+func printDetail(out io.Writer, a *grammar.ACL, counters []policy.Counter) {
+	fmt.Fprintln(out, listHeader(a))
+	for _, e := range a.Entries {
+		if e.ACE != nil {
+			fmt.Fprintf(out, "    %s\n", e.Show(0))
+			printCounters(out, counters, policy.RuleID{ACL: a.Name, Seq: e.Seq})
+		}
+	}
+	if len(a.Entries) > 0 {
+		fmt.Fprintln(out, "    implicit deny")
+		printCounters(out, counters, policy.RuleID{ACL: a.Name})
+	}
+}
+
+func printCounters(out io.Writer, counters []policy.Counter, id policy.RuleID) {
+	found := slices.DeleteFunc(slices.Clone(counters), func(c policy.Counter) bool { return c.RuleID != id })
+	slices.SortFunc(found, func(a, b policy.Counter) int {
+		return cmp.Or(strings.Compare(a.Subject, b.Subject), cmp.Compare(a.Direction, b.Direction), strings.Compare(a.Node, b.Node))
+	})
+	for _, c := range found {
+		fmt.Fprintf(out, "        %s %s on %s: %d packets, %d bytes%s\n", c.Subject, direction(c.Direction), cmp.Or(c.Node, "-"), c.Packets, c.Bytes, lastHit(c))
+	}
+}
+
+func lastHit(c policy.Counter) string {
+	if c.LastHit.IsZero() {
+		return ""
+	}
+	return ", last hit " + c.LastHit.UTC().Format("15:04:05 UTC Jan 2 2006")
+}
+
+// direction gives IOS's word: out is towards the pod.
+func direction(d policy.Direction) string {
+	if d == policy.Ingress {
+		return "out"
+	}
+	return "in"
+}
+
+// An aclRow is one line of "show access-lists | json".
+type aclRow struct {
+	ACL     string `json:"acl"`
+	Kind    string `json:"kind"`
+	Seq     uint32 `json:"seq"`
+	Text    string `json:"text"`
+	Packets uint64 `json:"packets"`
+}
+
+func aclRows(a *grammar.ACL, total totals) []aclRow {
+	var rows []aclRow
+	for _, e := range a.Entries {
+		if e.ACE != nil {
+			rows = append(rows, aclRow{a.Name, strings.ToLower(a.Kind.String()), e.Seq, e.ACE.String(), total[policy.RuleID{ACL: a.Name, Seq: e.Seq}]})
+		}
+	}
+	return append(rows, aclRow{a.Name, strings.ToLower(a.Kind.String()), 0, "implicit deny", total[policy.RuleID{ACL: a.Name}]})
+}
+
+func (s *Shell) showObjectGroup(c *call) error {
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
+	for _, g := range s.running.ObjectGroups {
+		if c.arg() == "" || g.Name == c.arg() {
+			printGroup(c.out, g)
+		}
+	}
+	return nil
+}
+
+var groupHeaders = map[grammar.GroupKind]string{
+	grammar.NetworkGroup:  "Network object group",
+	grammar.NetworkGroup6: "V6-Network object group",
+	grammar.ServiceGroup:  "Service object group",
+}
+
+func printGroup(out io.Writer, g *grammar.ObjectGroup) {
+	fmt.Fprintln(out, groupHeaders[g.Kind], g.Name)
+	if g.Description != "" {
+		fmt.Fprintln(out, " Description", g.Description)
+	}
+	for _, m := range g.Members {
+		fmt.Fprintf(out, " %s\n", m)
+	}
+}
+
+func interfaceName(i *grammar.Interface) string {
+	if i.Workload {
+		return "workload " + i.Name
+	}
+	return i.Name
+}
+
+// showIPInterface prints the IPv4 lists of interfaces. Whether a link is up is
+// the node's business, not ours.
+func (s *Shell) showIPInterface(c *call) error {
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
+	for _, i := range s.running.Interfaces {
+		if c.arg() == "" || strings.EqualFold(strings.Join(strings.Fields(c.arg()), " "), interfaceName(i)) {
+			printInterface(c.out, i)
+		}
+	}
+	return nil
+}
+
+func printInterface(out io.Writer, i *grammar.Interface) {
+	fmt.Fprintf(out, "%s is configured\n", interfaceName(i))
+	fmt.Fprintf(out, "  Outgoing access list is %s\n", bound(i, grammar.Outbound))
+	fmt.Fprintf(out, "  Inbound  access list is %s\n", bound(i, grammar.Inbound))
+}
+
+func bound(i *grammar.Interface, d grammar.Direction) string {
+	for _, b := range i.Bindings {
+		if !b.IPv6 && b.Direction == d {
+			return b.ACL.Text
+		}
+	}
+	return "not set"
+}

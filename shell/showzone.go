@@ -1,0 +1,186 @@
+package shell
+
+import (
+	"fmt"
+	"io"
+
+	"aclium/grammar"
+	"aclium/translate/policy"
+)
+
+func (s *Shell) showZones(c *call) error {
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
+	fmt.Fprint(c.out, "zone self\n  Description: System defined zone\n\n")
+	for _, z := range s.running.Zones {
+		s.printZone(c.out, z)
+	}
+	return nil
+}
+
+func (s *Shell) printZone(out io.Writer, z *grammar.Zone) {
+	fmt.Fprintf(out, "zone %s\n", z.Name)
+	if z.Description != "" {
+		fmt.Fprintf(out, "  Description: %s\n", z.Description)
+	}
+	header := false
+	for _, i := range s.running.Interfaces {
+		if i.Zone.Text != z.Name {
+			continue
+		}
+		if !header {
+			fmt.Fprintln(out, "  Member Interfaces:")
+			header = true
+		}
+		fmt.Fprintf(out, "    %s\n", interfaceName(i))
+	}
+	fmt.Fprintln(out)
+}
+
+// showZonePairs keeps IOS's blank behind the destination zone.
+func (s *Shell) showZonePairs(c *call) error {
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
+	for _, z := range s.running.ZonePairs {
+		fmt.Fprintf(c.out, "Zone-pair name %s\n", z.Name)
+		if z.Description != "" {
+			fmt.Fprintf(c.out, "    Description: %s\n", z.Description)
+		}
+		fmt.Fprintf(c.out, "    Source-Zone %s  Destination-Zone %s \n", z.Source.Text, z.Destination.Text)
+		if z.Policy.Text == "" {
+			fmt.Fprintln(c.out, "    service-policy not configured")
+		} else {
+			fmt.Fprintf(c.out, "    service-policy %s\n", z.Policy.Text)
+		}
+	}
+	return nil
+}
+
+func (s *Shell) showClassMaps(c *call) error {
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
+	for n, m := range s.running.ClassMaps {
+		fmt.Fprintf(c.out, " Class Map type inspect %s %s (id %d)\n", matchWord(m), m.Name, n+1)
+		for _, line := range m.Matches {
+			fmt.Fprintf(c.out, "   Match %s\n", matchText(line))
+		}
+		fmt.Fprintln(c.out)
+	}
+	return nil
+}
+
+func matchWord(m *grammar.ClassMap) string {
+	if m.MatchAny {
+		return "match-any"
+	}
+	return "match-all"
+}
+
+func matchText(m grammar.ClassMatch) string {
+	switch m.Kind {
+	case grammar.MatchProtocol:
+		return "protocol " + m.Name.Text
+	case grammar.MatchClassMap:
+		return "class-map " + m.Name.Text
+	}
+	if numberIn(1, 2699)(m.Name.Text) {
+		return "access-group " + m.Name.Text
+	}
+	return "access-group name " + m.Name.Text
+}
+
+func (s *Shell) showPolicyMaps(c *call) error {
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
+	for _, m := range s.running.PolicyMaps {
+		fmt.Fprintf(c.out, "  Policy Map type inspect %s\n", m.Name)
+		for _, class := range classes(m) {
+			fmt.Fprintf(c.out, "    Class %s\n      %s\n", className(class), actionText(class))
+		}
+		fmt.Fprintln(c.out)
+	}
+	return nil
+}
+
+// classes gives the classes of a policy-map with class-default, which is there
+// whether it was typed or not.
+func classes(m *grammar.PolicyMap) []*grammar.PolicyClass {
+	if n := len(m.Classes); n > 0 && m.Classes[n-1].Default {
+		return m.Classes
+	}
+	return append(m.Classes[:len(m.Classes):len(m.Classes)], &grammar.PolicyClass{Default: true})
+}
+
+func className(c *grammar.PolicyClass) string {
+	if c.Default {
+		return "class-default"
+	}
+	return c.Class.Text
+}
+
+// actionText gives the action in force: a class without one drops.
+func actionText(c *grammar.PolicyClass) string {
+	text := map[grammar.PolicyAction]string{grammar.Inspect: "Inspect", grammar.Pass: "Pass"}[c.Action]
+	if text == "" {
+		text = "Drop"
+	}
+	if c.Log {
+		text += " log"
+	}
+	return text
+}
+
+// showPolicyMapZonePairs prints the policies in use. Only the drop at the end
+// has packets beside it: the counters of a zone-pair are kept by line, and the
+// lines of its classes are not numbered for people.
+func (s *Shell) showPolicyMapZonePairs(c *call) error {
+	counters, err := s.counters(c.ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
+	for _, z := range s.running.ZonePairs {
+		if m := s.running.PolicyMap(z.Policy.Text); m != nil {
+			s.printZonePair(c.out, z, m, counters)
+		}
+	}
+	return nil
+}
+
+func (s *Shell) printZonePair(out io.Writer, z *grammar.ZonePair, m *grammar.PolicyMap, counters []policy.Counter) {
+	fmt.Fprintf(out, "Zone-pair: %s \nService-policy inspect : %s\n\n", z.Name, m.Name)
+	for _, class := range classes(m) {
+		word, name := "match-any", className(class)
+		if cm := s.running.ClassMap(class.Class.Text); cm != nil && !class.Default {
+			word = matchWord(cm)
+			fmt.Fprintf(out, "    Class-map: %s (%s)  \n", name, word)
+			for _, line := range cm.Matches {
+				fmt.Fprintf(out, "      Match: %s\n", matchText(line))
+			}
+		} else {
+			fmt.Fprintf(out, "    Class-map: %s (%s)  \n      Match: any \n", name, word)
+		}
+		fmt.Fprintf(out, "      %s\n", actionText(class))
+		if class.Default {
+			packets, bytes := dropped(counters, z.Name)
+			fmt.Fprintf(out, "        %d packets, %d bytes\n", packets, bytes)
+		}
+		fmt.Fprintln(out)
+	}
+}
+
+// dropped sums what the implicit last line of a zone-pair has decided.
+func dropped(counters []policy.Counter, pair string) (packets, bytes uint64) {
+	for _, c := range counters {
+		if c.RuleID == (policy.RuleID{ACL: "zone-pair " + pair}) {
+			packets, bytes = packets+c.Packets, bytes+c.Bytes
+		}
+	}
+	return packets, bytes
+}
