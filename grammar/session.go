@@ -1,6 +1,11 @@
 package grammar
 
-import "io"
+import (
+	"sort"
+	"strings"
+
+	"github.com/alecthomas/participle/v2/lexer"
+)
 
 // A Session edits a Config line by line, as a person at a prompt or a file
 // does. It is not safe for concurrent use.
@@ -11,14 +16,114 @@ type Session struct {
 	// Ended is set by "end", and by "exit" in global configuration: the
 	// session is back in EXEC mode. The caller clears it.
 	Ended bool
+
+	// file says that the lines come from a file, which may repeat itself.
+	file bool
+	// What the mode is about; only the one of the mode is set.
+	acl       *ACL
+	group     *ObjectGroup
+	iface     *Interface
+	zone      *Zone
+	pair      *ZonePair
+	classMap  *ClassMap
+	policyMap *PolicyMap
+	class     *PolicyClass
 }
 
 // NewSession gives a session in global configuration that edits c in place.
 func NewSession(c *Config) *Session { return &Session{Config: c, Mode: ModeGlobal} }
 
+// enter changes the mode and forgets what the old one was about.
+func (s *Session) enter(m Mode) {
+	policyMap := s.policyMap
+	*s = Session{Config: s.Config, Mode: m, Ended: s.Ended, file: s.file}
+	if m == ModePolicyMap || m == ModePolicyClass {
+		s.policyMap = policyMap
+	}
+}
+
 // Line applies one line, whose first rune stands at pos, and changes the mode
-// as the line says. An error is a *LineError; nothing is changed then.
-func (s *Session) Line(pos Position, text string) ([]Notice, error) { return nil, nil }
+// as the line says. A line that the mode does not know and global
+// configuration does leaves the mode. An error is a *LineError; nothing is
+// changed then.
+func (s *Session) Line(pos Position, text string) ([]Notice, error) {
+	pos.Line, pos.Column = max(pos.Line, 1), max(pos.Column, 1)
+	w, stmt, err := s.walk(pos, text)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return nil, nil
+	}
+	l := &line{Session: s, text: strings.Trim(text, " \t\r"), pos: start(pos, text), no: w.negation != "", reset: w.negation == "default", origin: pos}
+	if w.global && s.Mode != ModeGlobal {
+		return l.inGlobal(w, stmt)
+	}
+	if err := stmt.run(l, w.tokens, w.end()); err != nil {
+		return nil, err
+	}
+	return l.notices, nil
+}
+
+// inGlobal runs a statement of global configuration and leaves the mode unless
+// that fails.
+func (l *line) inGlobal(w *walk, stmt *statement) ([]Notice, error) {
+	before := *l.Session
+	l.enter(ModeGlobal)
+	if err := stmt.run(l, w.tokens, w.end()); err != nil {
+		*l.Session = before
+		return nil, err
+	}
+	return l.notices, nil
+}
+
+// start gives the place of the first word.
+func start(pos Position, text string) Position {
+	for i := 0; i < len(text) && isBlank(text[i]); i++ {
+		pos.Column++
+	}
+	return pos
+}
+
+// walk finds the statement of the line in the mode, else in global
+// configuration; nil for an empty line or a comment.
+func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
+	w := newWalk(s.Mode, pos, text)
+	stmt, err := w.run()
+	if err == nil || w.empty() {
+		return w, stmt, nil
+	}
+	if s.Mode == ModeGlobal {
+		return nil, nil, err
+	}
+	g := newWalk(ModeGlobal, pos, text)
+	g.global = true
+	stmt, globalErr := g.run()
+	switch {
+	case globalErr == nil:
+		return g, stmt, nil
+	case g.depth > w.depth:
+		return nil, nil, globalErr
+	}
+	return nil, nil, err
+}
+
+// empty reports whether the line has no words.
+func (w *walk) empty() bool {
+	first, ok := (&words{text: w.words.text, column: 1}).cut()
+	return !ok || first.text[0] == '!'
+}
+
+func (l *line) fail(kind ErrorKind, pos Position, msg string) error {
+	column := max(pos.Column-l.origin.Column+1, 1)
+	return &LineError{Kind: kind, Column: column, Word: column, Msg: msg, Line: l.text}
+}
+
+// invalid refuses a word that IOS refuses with the caret.
+func (l *line) invalid(pos Position, msg string) error { return l.fail(Invalid, pos, msg) }
+
+// semantic refuses the line with IOS's own text.
+func (l *line) semantic(pos Position, msg string) error { return l.fail(Semantic, pos, msg) }
 
 // CompletionKind is the kind of a Completion. The zero value is unset.
 type CompletionKind uint8
@@ -41,8 +146,160 @@ type Completion struct {
 // Help says what may come next after text, the line up to the cursor: when it
 // is empty or ends in a blank every next word, in IOS's order; else the words
 // that its last word may become. An error is a *LineError.
-func (s *Session) Help(text string) ([]Completion, error) { return nil, nil }
+func (s *Session) Help(text string) ([]Completion, error) {
+	out, depth, err := s.help(s.Mode, text)
+	if err == nil || s.Mode == ModeGlobal {
+		return out, asError(err)
+	}
+	global, globalDepth, globalErr := s.help(ModeGlobal, text)
+	if globalErr == nil {
+		return global, nil
+	}
+	if globalDepth > depth {
+		err = globalErr
+	}
+	return nil, err
+}
 
-// ParseFile reads a whole file. It keeps going after errors and returns all of
-// them as an ErrorList; the Config holds the lines without errors.
-func ParseFile(name string, r io.Reader) (*Config, []Notice, error) { return &Config{}, nil, nil }
+func asError(err *LineError) error {
+	if err == nil {
+		return nil
+	}
+	return err
+}
+
+func (s *Session) help(m Mode, text string) ([]Completion, int, *LineError) {
+	w := newWalk(m, Position{Line: 1, Column: 1}, text)
+	for {
+		next, ok := w.words.cut()
+		if !ok {
+			return s.sorted(w.state, ""), w.depth, nil
+		}
+		if w.words.next == len(text) {
+			return s.wordHelp(w, next)
+		}
+		if err := w.step(next); err != nil {
+			return nil, w.depth, err
+		}
+	}
+}
+
+// wordHelp gives the words that start like the last word.
+func (s *Session) wordHelp(w *walk, last word) ([]Completion, int, *LineError) {
+	if out := s.sorted(w.state, last.text); len(out) > 0 {
+		return out, w.depth, nil
+	}
+	return nil, w.depth, w.refuse(last, false)
+}
+
+// sorted gives the completions of a state that start with the prefix, by
+// their bytes, with the end of the line behind them.
+func (s *Session) sorted(at *state, prefix string) []Completion {
+	seen := map[string]bool{}
+	var out []Completion
+	put := func(token, help string, kind CompletionKind) {
+		if !seen[token] && help != hidden {
+			seen[token] = true
+			out = append(out, Completion{token, help, kind})
+		}
+	}
+	for _, e := range at.prefixed(lowerCase(prefix)) {
+		put(e.keyword, e.help, Keyword)
+	}
+	for _, e := range at.classes {
+		s.arguments(e, prefix, put)
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Token < out[j].Token })
+	if at.accepts != nil && prefix == "" {
+		out = append(out, Completion{"<cr>", "", Return})
+	}
+	return out
+}
+
+func (s *Session) arguments(e *edge, prefix string, put func(token, help string, kind CompletionKind)) {
+	if e.help == hidden {
+		return
+	}
+	if prefix == "" || e.class.accepts(prefix) {
+		for _, r := range e.class.rows {
+			text := r.help
+			if text == "" {
+				text = e.help
+			}
+			put(r.word, text, Argument)
+		}
+	}
+	if e.class.defined != nil {
+		for _, n := range e.class.defined(s.Config) {
+			if strings.HasPrefix(n, prefix) {
+				put(n, e.help, Defined)
+			}
+		}
+	}
+}
+
+// The lines that every mode has.
+type (
+	exitLine struct {
+		Word lexer.Token `parser:"@'exit'"`
+	}
+	endLine struct {
+		Word lexer.Token `parser:"@'end'"`
+	}
+	doLine struct {
+		Text lexer.Token `parser:"'do' @Text"`
+	}
+	hostnameLine struct {
+		Name lexer.Token `parser:"'hostname' @Word"`
+	}
+	noHostname struct {
+		Word lexer.Token `parser:"@'hostname'"`
+	}
+)
+
+func (l *language) addCommon(m Mode) {
+	add(l, plain, (*line).exit, m)
+	add(l, plain, (*line).end, m)
+	add(l, plain, (*line).do, m)
+}
+
+func (l *language) addGlobal() {
+	add(l, both, (*line).hostname, ModeGlobal)
+	add(l, negated, (*line).noHostname, ModeGlobal)
+}
+
+func (l *line) exit(*exitLine) error {
+	if l.Mode == ModeGlobal {
+		l.Ended = true
+	}
+	l.enter(l.Mode.parent())
+	return nil
+}
+
+func (l *line) end(*endLine) error {
+	l.Ended = true
+	l.enter(ModeGlobal)
+	return nil
+}
+
+// do belongs to the shell; in a file it is an EXEC command without meaning.
+func (l *line) do(n *doLine) error {
+	if !l.file {
+		return l.invalid(l.pos, "do runs in the shell only")
+	}
+	l.notices = append(l.notices, Notice{Pos: l.pos, State: Skipped, Msg: "an EXEC command is no configuration", Text: "do", Count: 1})
+	return nil
+}
+
+func (l *line) hostname(n *hostnameLine) error {
+	l.Config.Hostname = n.Name.Value
+	if l.no {
+		l.Config.Hostname = ""
+	}
+	return nil
+}
+
+func (l *line) noHostname(*noHostname) error {
+	l.Config.Hostname = ""
+	return nil
+}

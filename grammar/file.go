@@ -1,0 +1,322 @@
+package grammar
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// maxLine is the longest line that is read, bytes. IOS itself stops at 254;
+// generated files have longer ones.
+const maxLine = 10000
+
+// ParseFile reads a whole file. It keeps going after errors and returns all of
+// them as an ErrorList; the Config holds the lines without errors. What can be
+// no configuration at all, such as binary data, is one error.
+func ParseFile(name string, r io.Reader) (*Config, []Notice, error) {
+	c := &Config{}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return c, nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if err := readable(name, text); err != nil {
+		return c, nil, ErrorList{err}
+	}
+	f := &file{session: NewSession(c), name: name, skipped: map[string]int{}}
+	f.session.file = true
+	for line := range bytes.Lines(text) {
+		f.number++
+		f.line(string(line))
+	}
+	return c, f.notices, f.errors.Err()
+}
+
+// readable refuses what is no text.
+func readable(name string, text []byte) *Error {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return &Error{Pos: Position{name, 1, 1}, Msg: "the file is empty, want a configuration"}
+	}
+	for i, c := range text {
+		if c == 0 || c < ' ' && !strings.ContainsRune("\t\n\r\b\x03\x0c\x1a\x1b", rune(c)) {
+			line := 1 + bytes.Count(text[:i], []byte("\n"))
+			column := 1 + utf8.RuneCount(text[bytes.LastIndexByte(text[:i], '\n')+1:i])
+			return &Error{Pos: Position{name, line, column}, Msg: fmt.Sprintf("unexpected byte %#02x, want text: this is a binary file", c)}
+		}
+	}
+	return nil
+}
+
+// file is a file being read.
+type file struct {
+	session *Session
+	name    string
+	number  int
+	notices []Notice
+	errors  ErrorList
+	// skipped is the index of the notice for a kind of skipped line.
+	skipped map[string]int
+	// inside says what becomes of the indented lines below a line that no
+	// mode knows; zero when they belong to the mode.
+	inside State
+	// header is the last line at the margin.
+	header string
+	// banner is the delimiter that ends a banner; empty outside of one.
+	banner string
+}
+
+// prompt is what stands before a line that was pasted from a terminal.
+var prompt = regexp.MustCompile(`^[A-Za-z][\w.\-@/]*(\(config[\w\-]*\))?[#>]`)
+
+// junk is what terminals and devices print between the lines.
+var junk = regexp.MustCompile(`^(Building configuration\.\.\.|Current configuration ?:.*|Using \d+ out of \d+ bytes.*|Enter configuration commands, one per line.*|\[OK\])$`)
+
+func (f *file) line(raw string) {
+	raw = strings.TrimRight(raw, "\r\n \t\x1a")
+	text, column := f.clean(raw)
+	pos := Position{f.name, f.number, column}
+	switch {
+	case f.banner != "":
+		f.endBanner(text)
+	case len(text) > maxLine:
+		f.fail(pos, fmt.Sprintf("the line has %d bytes, want %d at most", len(text), maxLine), raw[:maxLine/10])
+	case strings.TrimSpace(text) == "" || strings.HasPrefix(strings.TrimSpace(text), "!"):
+	case junk.MatchString(strings.TrimSpace(text)):
+		f.skip(pos, "output of a device")
+	case f.inside != 0 && isIndented(text):
+		f.belowUnknown(pos, text, raw)
+	case f.startsBanner(text):
+		f.skip(pos, "banner")
+	default:
+		f.inside = 0
+		if !isIndented(text) {
+			f.header = text
+		}
+		f.configure(pos, text, raw)
+	}
+}
+
+func isIndented(text string) bool { return text[0] == ' ' || text[0] == '\t' }
+
+// clean takes off what a pager or a prompt has left in front of a line, and
+// gives the column at which the rest starts. Text that is not UTF-8 is
+// repaired and reported.
+func (f *file) clean(raw string) (text string, column int) {
+	text, column = raw, 1
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, "\uFFFD")
+		f.notices = append(f.notices, Notice{Position{f.name, f.number, 1}, Normalised, "bytes that are not UTF-8 are replaced", text, 1})
+	}
+	if at := strings.LastIndex(text, "--More--"); at >= 0 && strings.Trim(text[:at], "< \b") == "" {
+		rest := strings.TrimLeft(text[at+len("--More--"):], "> \b")
+		column += utf8.RuneCountInString(text) - utf8.RuneCountInString(rest)
+		text = rest
+	}
+	if at := prompt.FindString(text); at != "" {
+		column += utf8.RuneCountInString(at)
+		text = text[len(at):]
+		if !strings.Contains(at, "(config") {
+			text = "!" + text // an EXEC command
+		}
+	}
+	return text, column
+}
+
+// startsBanner begins to skip a banner, whose text may look like anything.
+func (f *file) startsBanner(text string) bool {
+	words := strings.Fields(text)
+	if len(words) < 3 || words[0] != "banner" {
+		return false
+	}
+	delimiter := words[2][:1]
+	if strings.HasPrefix(words[2], "^C") {
+		delimiter = "^C"
+	}
+	if !strings.Contains(strings.Join(words[2:], " ")[len(delimiter):], delimiter) {
+		f.banner = delimiter
+	}
+	return true
+}
+
+func (f *file) endBanner(text string) {
+	if strings.Contains(text, f.banner) {
+		f.banner = ""
+	}
+}
+
+// configure applies a line. What no mode knows is told apart by its words.
+func (f *file) configure(pos Position, text, raw string) {
+	notices, err := f.session.Line(pos, text)
+	f.session.Ended = false
+	if err == nil {
+		f.notices = append(f.notices, notices...)
+		return
+	}
+	switch kind := f.classify(text); kind {
+	case Unsupported:
+		f.keep(pos, text)
+	case Skipped:
+		f.leave(text)
+		f.skip(pos, kindOfLine(text))
+	default:
+		f.refuse(pos, raw, err.(*LineError))
+	}
+	if !isIndented(text) {
+		f.inside = f.classify(text)
+	}
+}
+
+// leave ends the mode when a line at the margin starts something else.
+func (f *file) leave(text string) {
+	if !isIndented(text) {
+		f.session.enter(ModeGlobal)
+	}
+}
+
+// statements that are ours: what is wrong in them is an error. The first that
+// fits decides; the rest of security configuration is kept, and everything
+// else has nothing to do with it.
+var ours = []string{
+	"access-list", "ip access-list standard", "ip access-list extended", "ip access-list resequence", "ipv6 access-list",
+	"object-group network", "object-group v6-network", "object-group service", "class-map type inspect match-any",
+	"class-map type inspect match-all", "policy-map type inspect", "zone security", "zone-pair", "interface workload",
+	"ip access-group", "ipv6 traffic-filter", "zone-member", "ip host-permit", "ip verify source",
+	"permit", "deny", "remark", "evaluate",
+}
+
+var kept = []string{
+	"ip access-list", "ipv6 access-list role-based", "ipv6 access-list fqdn", "ipv6 access-list log-update", "object-group", "class-map", "policy-map",
+	"time-range", "parameter-map", "cts", "mac access-list", "mac access-group", "access-class", "ipv6 access-class", "ip inspect",
+	"ip reflexive-list", "access-group", "zone", "ip urlfilter", "ip verify unicast", "arp access-list",
+}
+
+// classify gives Unsupported for security configuration that is kept, Skipped
+// for configuration of other things, and 0 for what must be right.
+func (f *file) classify(text string) State {
+	words := strings.Fields(lowerCase(text))
+	if len(words) > 0 && (words[0] == "no" || words[0] == "default") {
+		words = words[1:]
+	}
+	for _, list := range []string{"role-based", "fqdn", "log-update", "match-local-traffic", "persistent", "helper"} {
+		if startsWith(words, "ip access-list "+list) || startsWith(words, "ipv6 access-list "+list) {
+			return Unsupported
+		}
+	}
+	if startsWith(words, "policy-map type inspect") && len(words) > 4 {
+		return Unsupported // an application policy, such as "http NAME"
+	}
+	is := func(list []string) bool {
+		return slices.ContainsFunc(list, func(s string) bool { return startsWith(words, s) })
+	}
+	switch {
+	case is(ours):
+		return 0
+	case is(kept):
+		return Unsupported
+	case isIndented(text) && f.session.Mode != ModeGlobal && f.session.Mode != ModeInterface:
+		return 0 // a line of a list or a group
+	}
+	return Skipped
+}
+
+func startsWith(words []string, start string) bool {
+	want := strings.Fields(start)
+	return len(words) >= len(want) && slices.Equal(words[:len(want)], want)
+}
+
+// kindOfLine names a line in the count of skipped ones.
+func kindOfLine(text string) string {
+	words := strings.Fields(text)
+	if len(words) > 1 && (words[0] == "ip" || words[0] == "no" || words[0] == "ipv6") {
+		return words[0] + " " + words[1]
+	}
+	return words[0]
+}
+
+func (f *file) skip(pos Position, kind string) {
+	if i, seen := f.skipped[kind]; seen {
+		f.notices[i].Count++
+		return
+	}
+	f.skipped[kind] = len(f.notices)
+	f.notices = append(f.notices, Notice{pos, Skipped, "has nothing to do with access control", kind, 1})
+}
+
+// keep stores a line that is not understood where it stands.
+func (f *file) keep(pos Position, text string) {
+	f.notices = append(f.notices, Notice{pos, Unsupported, "is kept, and neither enforced nor translated", strings.TrimSpace(text), 1})
+	v := Verbatim{Pos: pos, Lines: []string{strings.TrimSpace(text)}}
+	if isIndented(text) && f.session.Mode == ModeInterface {
+		f.session.iface.Other = append(f.session.iface.Other, v)
+		return
+	}
+	f.session.enter(ModeGlobal)
+	f.session.Config.Unsupported = append(f.session.Config.Unsupported, v)
+}
+
+// belowUnknown takes an indented line below one that no mode knows.
+func (f *file) belowUnknown(pos Position, text, raw string) {
+	switch f.inside {
+	case Unsupported:
+		all := f.session.Config.Unsupported
+		last := &all[len(all)-1]
+		last.Lines = append(last.Lines, " "+strings.TrimSpace(text))
+	case Skipped:
+		if f.classify(text) == Unsupported || f.classify(text) == 0 && !isBlockBody(text) {
+			f.keepLoose(pos, text)
+			return
+		}
+		f.skip(pos, kindOfLine(text))
+	}
+}
+
+// isBlockBody reports words that other configuration uses as well.
+func isBlockBody(text string) bool {
+	words := strings.Fields(lowerCase(text))
+	return slices.Contains([]string{"permit", "deny", "remark", "description", "match", "set"}, words[0])
+}
+
+// keepLoose keeps a security line of a block that is skipped otherwise, such
+// as access-class below a line.
+func (f *file) keepLoose(pos Position, text string) {
+	f.notices = append(f.notices, Notice{pos, Unsupported, "is kept, and neither enforced nor translated", strings.TrimSpace(text), 1})
+	c := f.session.Config
+	c.Unsupported = append(c.Unsupported, Verbatim{Pos: pos, Lines: []string{f.header, " " + strings.TrimSpace(text)}})
+}
+
+func (f *file) refuse(pos Position, raw string, err *LineError) {
+	pos.Column += max(err.Word, 1) - 1
+	msg := strings.ReplaceAll(err.Error(), "\n% ", "; ")
+	f.fail(pos, msg, raw)
+}
+
+func (f *file) fail(pos Position, msg, raw string) {
+	f.errors = append(f.errors, &Error{Pos: pos, Msg: msg, Text: raw})
+}
+
+// setting keeps a setting of all lists, which changes no verdict.
+func (l *line) setting(words []lexer.Token) error {
+	var text []string
+	for _, w := range words {
+		text = append(text, w.Value)
+	}
+	setting := strings.Join(text, " ")
+	c := l.Config
+	same := func(v Verbatim) bool { return len(v.Lines) == 1 && v.Lines[0] == setting }
+	at := slices.IndexFunc(c.Unsupported, same)
+	switch {
+	case l.no && at >= 0:
+		c.Unsupported = slices.Delete(slices.Clone(c.Unsupported), at, at+1)
+	case l.no:
+		l.notice(l.pos, NoEffect, "there is no such setting")
+	case at < 0:
+		l.notice(l.pos, Unsupported, "is kept; it changes no verdict")
+		c.Unsupported = append(c.Unsupported, Verbatim{Pos: l.pos, Lines: []string{setting}})
+	}
+	return nil
+}

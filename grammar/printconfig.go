@@ -1,0 +1,219 @@
+package grammar
+
+import (
+	"fmt"
+	"strings"
+)
+
+// printer collects blocks, with "!" between them.
+type printer struct {
+	strings.Builder
+	open bool
+}
+
+// block starts a block with its first line.
+func (p *printer) block(format string, args ...any) {
+	if p.open {
+		p.WriteString("!\n")
+	}
+	p.open = true
+	fmt.Fprintf(p, format+"\n", args...)
+}
+
+// line writes a line of the block, indented by one blank.
+func (p *printer) line(format string, args ...any) { fmt.Fprintf(p, " "+format+"\n", args...) }
+
+func (p *printer) description(text string) {
+	if text != "" {
+		p.line("description %s", text)
+	}
+}
+
+// text gives the blocks in IOS's order.
+func (c *Config) text() string {
+	p := &printer{}
+	if c.Hostname != "" {
+		p.block("hostname %s", c.Hostname)
+	}
+	for _, g := range c.ObjectGroups {
+		g.print(p)
+	}
+	for _, m := range c.ClassMaps {
+		m.print(p)
+	}
+	for _, m := range c.PolicyMaps {
+		m.print(p)
+	}
+	for _, z := range c.Zones {
+		p.block("zone security %s", z.Name)
+		p.description(z.Description)
+	}
+	for _, z := range c.ZonePairs {
+		z.print(p)
+	}
+	for _, i := range c.Interfaces {
+		i.print(p)
+	}
+	for _, a := range c.ACLs {
+		a.print(p)
+	}
+	for _, v := range c.Unsupported {
+		p.block("%s", strings.Join(v.Lines, "\n"))
+	}
+	return p.String()
+}
+
+func (g *ObjectGroup) print(p *printer) {
+	p.block("object-group %s %s", g.Kind, g.Name)
+	p.description(g.Description)
+	for _, m := range g.Members {
+		p.line("%s", m)
+	}
+}
+
+func (m *ClassMap) print(p *printer) {
+	p.block("class-map type inspect %s %s", m.match(), m.Name)
+	p.description(m.Description)
+	for _, match := range m.Matches {
+		p.line("match %s", match)
+	}
+}
+
+// String gives the match without the word "match".
+func (m ClassMatch) String() string {
+	switch {
+	case m.Kind == MatchProtocol:
+		return "protocol " + m.Name.Text
+	case m.Kind == MatchClassMap:
+		return "class-map " + m.Name.Text
+	case isListNumber(m.Name.Text):
+		return "access-group " + m.Name.Text
+	}
+	return "access-group name " + m.Name.Text
+}
+
+func (m *PolicyMap) print(p *printer) {
+	p.block("policy-map type inspect %s", m.Name)
+	p.description(m.Description)
+	for _, c := range m.Classes {
+		if c.Default {
+			p.line("class class-default")
+		} else {
+			p.line("class type inspect %s", c.Class.Text)
+		}
+		if c.Action != 0 {
+			p.line(" %s", c.action())
+		}
+	}
+}
+
+func (c *PolicyClass) action() string {
+	text := c.Action.String()
+	if c.Log {
+		text += " log"
+	}
+	if c.Parameter.Text != "" {
+		text += " " + c.Parameter.Text
+	}
+	return text
+}
+
+func (z *ZonePair) print(p *printer) {
+	p.block("zone-pair security %s source %s destination %s", z.Name, z.Source.Text, z.Destination.Text)
+	p.description(z.Description)
+	if z.Policy.Text != "" {
+		p.line("service-policy type inspect %s", z.Policy.Text)
+	}
+}
+
+func (i *Interface) print(p *printer) {
+	p.block("interface %s", i.key())
+	p.description(i.Description)
+	for _, b := range i.Bindings {
+		if b.IPv6 {
+			p.line("ipv6 traffic-filter %s %s", b.ACL.Text, b.Direction)
+		} else {
+			p.line("ip access-group %s %s", b.ACL.Text, b.Direction)
+		}
+	}
+	if i.Zone.Text != "" {
+		p.line("zone-member security %s", i.Zone.Text)
+	}
+	if i.NoHostPermit {
+		p.line("no ip host-permit")
+	}
+	if i.NoVerifySource {
+		p.line("no ip verify source")
+	}
+	for _, v := range i.Other {
+		p.line("%s", strings.Join(v.Lines, "\n"))
+	}
+}
+
+func (a *ACL) print(p *printer) {
+	if a.Numbered && a.printsNumbered() {
+		a.printNumbered(p)
+		return
+	}
+	switch a.Kind {
+	case IPv6:
+		p.block("ipv6 access-list %s", a.Name)
+	case Standard:
+		p.block("ip access-list standard %s", a.Name)
+	default:
+		p.block("ip access-list extended %s", a.Name)
+	}
+	for _, e := range a.Entries {
+		p.line("%s", a.entryText(e))
+	}
+}
+
+func (a *ACL) entryText(e *Entry) string {
+	text := "remark " + e.Remark
+	if e.ACE != nil {
+		text = e.ACE.String()
+		if a.Kind != IPv6 {
+			text = pad(text)
+		}
+	}
+	switch {
+	case e.Seq == 0:
+		return text
+	case a.Kind == IPv6:
+		return fmt.Sprintf("sequence %d %s", e.Seq, text)
+	}
+	return fmt.Sprintf("%d %s", e.Seq, text)
+}
+
+func (a *ACL) printNumbered(p *printer) {
+	for i, e := range a.Entries {
+		text := "remark " + e.Remark
+		if e.ACE != nil {
+			text = pad(e.ACE.String())
+		}
+		if i == 0 {
+			p.block("access-list %s %s", a.Name, text)
+		} else {
+			fmt.Fprintf(p, "access-list %s %s\n", a.Name, text)
+		}
+	}
+}
+
+// printsNumbered reports whether lines without sequence numbers give the same
+// list: its numbers are the automatic ones and no line needs a named list.
+func (a *ACL) printsNumbered() bool {
+	next := uint32(seqStep)
+	for _, e := range a.Entries {
+		if e.ACE == nil {
+			if e.Seq != 0 && e.Seq != next {
+				return false
+			}
+			continue
+		}
+		if e.Seq != next || e.ACE.Action == Evaluate || (&line{Session: &Session{}}).numberedForm(e.ACE) != nil {
+			return false
+		}
+		next += seqStep
+	}
+	return len(a.Entries) > 0
+}

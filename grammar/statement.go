@@ -1,0 +1,124 @@
+package grammar
+
+import (
+	"sync"
+
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// A statement is one kind of line: the parser that turns its tokens into a
+// node and what that node does to a session.
+type statement struct {
+	name string
+	ebnf string
+	run  func(l *line, all []lexer.Token, end lexer.Token) error
+}
+
+// form says in which forms a statement is accepted.
+type form uint8
+
+const (
+	plain   form = 1 << iota // FORM
+	negated                  // no FORM, default FORM
+	both    = plain | negated
+)
+
+// A line is a line being applied: the session, what stands before the
+// statement, and what is to be reported.
+type line struct {
+	*Session
+	pos  Position
+	text string
+	// origin is the place of the line's first rune, pos that of its first word.
+	origin Position
+	// no is "no" or "default"; reset is "default".
+	no, reset bool
+	notices   []Notice
+	// fragments is where the line says "fragments".
+	fragments Position
+}
+
+func (l *line) notice(pos Position, state State, msg string) {
+	l.notices = append(l.notices, Notice{Pos: pos, State: state, Msg: msg, Text: l.text, Count: 1})
+}
+
+// language is the automaton of every mode.
+type language struct {
+	automaton
+	terms int
+	// plain and negated are the terms that lines start with.
+	plain, negated [modeCount][]*term
+	start          [modeCount]*state
+	statements     []*statement
+}
+
+// theLanguage is built when a line is first read, because a program that reads
+// none should not pay for it.
+var theLanguage = sync.OnceValue(newLanguage)
+
+func newLanguage() *language {
+	l := &language{automaton: automaton{states: map[string]*state{}}}
+	l.addGlobal()
+	l.addACLs()
+	l.addObjectGroups()
+	l.addInterfaces()
+	l.addZones()
+	l.addClassMaps()
+	l.addPolicyMaps()
+	for m := ModeGlobal; m < modeCount; m++ {
+		l.addCommon(m)
+		l.start[m] = l.root(m)
+	}
+	return l
+}
+
+// add registers the statement whose grammar is G in one mode or several.
+func add[G any](l *language, f form, run func(*line, *G) error, modes ...Mode) {
+	parser := participle.MustBuild[G](participle.Lexer(symbols{}), participle.UseLookahead(2))
+	s := &statement{ebnf: parser.String()}
+	s.run = func(ln *line, all []lexer.Token, end lexer.Token) error {
+		peeking, err := lexer.Upgrade(&tokens{all, end})
+		if err != nil {
+			return err
+		}
+		node, err := parser.ParseFromLexer(peeking)
+		if err != nil {
+			return unexpected(ln, err)
+		}
+		return run(ln, node)
+	}
+	l.statements = append(l.statements, s)
+	s.name = firstWord(s.ebnf) + "/" + itoa(len(l.statements))
+	first := build(s, s.ebnf, &l.terms)
+	for _, m := range modes {
+		if f&plain != 0 {
+			l.plain[m] = append(l.plain[m], first...)
+		}
+		if f&negated != 0 {
+			l.negated[m] = append(l.negated[m], first...)
+		}
+	}
+}
+
+// unexpected turns participle's error into ours. It cannot happen as long as
+// the walk and the parser agree, which a test checks.
+func unexpected(l *line, err error) error {
+	column := 1
+	if p, ok := err.(participle.Error); ok {
+		column = p.Position().Column - l.pos.Column + 1
+	}
+	return &LineError{Kind: Invalid, Column: column, Word: column, Msg: "unexpected words", Line: l.text}
+}
+
+// root is the state at the start of a line in a mode.
+func (l *language) root(m Mode) *state {
+	s := newState(l.plain[m], nil)
+	for _, w := range []string{"no", "default"} {
+		e := &edge{keyword: w, help: help("", w), to: l.state(l.negated[m], nil)}
+		s.exact[w] = e
+		s.keywords = append(s.keywords, e)
+	}
+	sortEdges(s.keywords)
+	return s
+}
