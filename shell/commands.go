@@ -110,7 +110,7 @@ func terminalCommands() []command {
 // exit ends the session; a candidate that is not in force ends with it.
 func (s *Shell) exit(*call) error {
 	if s.kept != nil {
-		s.warn(fmt.Sprintf("%% %s of configuration were never in force and are lost", plural(len(s.typed), "line")))
+		s.warn("% Typed, never in force, and lost with this session: " + plural(len(s.typed), "line"))
 	}
 	return ErrExit
 }

@@ -256,7 +256,15 @@ func reasons(err error) []string {
 // tell prints what the user should know about an accepted line.
 func (s *Shell) tell(notices []grammar.Notice) {
 	for _, n := range notices {
-		s.warn("% " + upperFirst(n.Msg))
+		s.inexact = s.inexact || n.State == grammar.Unsupported
+		switch {
+		case !s.script:
+			s.warn("% " + upperFirst(n.Msg))
+		case n.Pos.File == "":
+			s.warn(fmt.Sprintf("line %d: %s: %s", n.Pos.Line, n.State, n.Msg))
+		default:
+			s.warn(n.String())
+		}
 	}
 }
 
