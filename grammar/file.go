@@ -21,12 +21,21 @@ const maxLine = 10000
 // no configuration at all, such as binary data, is one error.
 func ParseFile(name string, r io.Reader) (*Config, []Notice, error) {
 	c := &Config{}
+	notices, err := c.Merge(name, r)
+	return c, notices, err
+}
+
+// Merge reads a whole file into a configuration, as "copy FILE running-config"
+// does. It keeps going after errors and returns all of them as an ErrorList;
+// the lines without errors are in the Config then, so that who wants all or
+// nothing merges into a Clone.
+func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
-		return c, nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if err := readable(name, text); err != nil {
-		return c, nil, ErrorList{err}
+		return nil, ErrorList{err}
 	}
 	f := &file{session: NewSession(c), name: name, skipped: map[string]int{}}
 	f.session.file = true
@@ -34,7 +43,7 @@ func ParseFile(name string, r io.Reader) (*Config, []Notice, error) {
 		f.number++
 		f.line(string(line))
 	}
-	return c, f.notices, f.errors.Err()
+	return f.notices, f.errors.Err()
 }
 
 // readable refuses what is no text.
