@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -191,15 +192,49 @@ func blameAll(errOut io.Writer, err error) bool {
 // at once, or nothing when a line is bad. A file that starts with EXEC
 // commands ("enable", "configure terminal") is run as a script.
 func (s *Shell) File(ctx context.Context, name string, r io.Reader, errOut io.Writer) error {
-	lines, err := ReadLines(name, r)
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return fmt.Errorf("%w: read %s: %w", ErrTrouble, name, err)
+	}
+	if !isScript(text) {
+		s.begin(errOut)
+		return s.merge(ctx, name, text, errOut)
+	}
+	lines, err := ReadLines(name, bytes.NewReader(text))
 	if err != nil {
 		return s.unreadable(err, errOut)
 	}
-	if isScript(lines) {
-		return s.Script(ctx, lines, errOut)
+	return s.Script(ctx, lines, errOut)
+}
+
+// merge puts the configuration in force with a file merged into it, on
+// whatever is in force by then.
+func (s *Shell) merge(ctx context.Context, name string, text []byte, errOut io.Writer) error {
+	for try := 0; ; try++ {
+		if err := s.refresh(ctx); err != nil {
+			return fmt.Errorf("%w: %w", ErrTrouble, err)
+		}
+		next := s.running.Clone()
+		notices, err := next.Merge(name, bytes.NewReader(text))
+		if err != nil {
+			s.blame(errOut, Line{}, err)
+			return ErrFailed
+		}
+		revision, findings, err := s.o.Applier.Apply(ctx, next, s.revision)
+		if errors.Is(err, ErrConflict) && try < maxRebase {
+			continue
+		}
+		s.tell(notices)
+		s.report(findings)
+		if err != nil {
+			s.blame(errOut, Line{}, err)
+			return s.failure()
+		}
+		if err := s.applied(next, revision, 0); err != nil {
+			return err
+		}
+		return s.finish()
 	}
-	s.begin(errOut)
-	return s.merge(ctx, lines, errOut)
 }
 
 func (s *Shell) unreadable(err error, errOut io.Writer) error {
@@ -216,13 +251,13 @@ func (s *Shell) unreadable(err error, errOut io.Writer) error {
 }
 
 // isScript reports whether the first line that says something is an EXEC one.
-func isScript(lines []Line) bool {
-	for _, line := range lines {
-		first := strings.ToLower(cutWord(line.Text).text)
+func isScript(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		first := strings.ToLower(cutWord(strings.TrimRight(string(line), "\r\n")).text)
 		if first == "" || first[0] == '!' {
 			continue
 		}
-		return len(first) >= 2 && (strings.HasPrefix("enable", first) || len(first) >= 4 && strings.HasPrefix("configure", first))
+		return len(first) >= 2 && strings.HasPrefix("enable", first) || len(first) >= 4 && strings.HasPrefix("configure", first)
 	}
 	return false
 }
@@ -233,10 +268,4 @@ func (s *Shell) noteInexact(f policy.Finding) {
 	case policy.Narrower, policy.Refused, policy.Wider, policy.Faulty:
 		s.inexact = true
 	}
-}
-
-// merge reads configuration lines into a candidate and puts it in force.
-func (s *Shell) merge(ctx context.Context, lines []Line, errOut io.Writer) error {
-	start := Line{Text: "configure terminal"}
-	return s.Script(ctx, append([]Line{start}, lines...), errOut)
 }
