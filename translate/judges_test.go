@@ -1,0 +1,119 @@
+package translate_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"aclium/grammar"
+	"aclium/translate"
+	"aclium/translate/acltest"
+	"aclium/translate/linewalk"
+	"aclium/translate/policy"
+)
+
+// pairs is how many random pairs of list and packet the judges decide.
+const pairs = 10_000
+
+// TestJudgesAgree holds Compile and policy.Eval against the walk of the lines.
+func TestJudgesAgree(t *testing.T) {
+	g := acltest.NewGenerator(1)
+	judged, permitted, lines, reached, nodes := 0, 0, 0, 0, 0
+	for judged < pairs {
+		list := g.List()
+		c, p := mustCompileList(t, list)
+		packets := g.Packets(c, list.ACL, list.Stateful, 20)
+		for i := range packets {
+			judged++
+			if judge(t, list, c, p, &packets[i]) {
+				permitted++
+			}
+		}
+		r, n := acltest.Reach(c, list.ACL, list.Stateful, packets)
+		reached, lines = reached+r, lines+n
+		if !list.Stateful {
+			nodes++
+		}
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	t.Logf("%d pairs, %d%% permitted, %d of %d lines decide a packet", judged, 100*permitted/judged, reached, lines)
+	if 100*permitted < 30*judged {
+		t.Errorf("%d of %d packets are permitted, want at least 30%%", permitted, judged)
+	}
+	if nodes == 0 || reached*2 < lines {
+		t.Errorf("%d lists on nodes, %d of %d lines reached: the lists or packets have lost their variety", nodes, reached, lines)
+	}
+}
+
+func judge(t *testing.T, list acltest.List, c *grammar.Config, p *policy.Policy, packet *policy.Packet) bool {
+	t.Helper()
+	want, seq := linewalk.Verdict(c, list.ACL, list.Stateful, packet)
+	action, line := p.Eval(packet)
+	if (action == policy.Permit) != want || p.ID(line) != (policy.RuleID{ACL: list.ACL, Seq: seq}) {
+		t.Errorf("%s\n%+v\nthe lines say permit %v at %d, the policy %v at %v", list.Text, *packet, want, seq, action, p.ID(line))
+	}
+	return want
+}
+
+func mustParse(t testing.TB, text string) *grammar.Config {
+	t.Helper()
+	c, _, err := grammar.ParseFile("test.cfg", strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return c
+}
+
+func mustCompileList(t testing.TB, list acltest.List) (*grammar.Config, *policy.Policy) {
+	t.Helper()
+	c := mustParse(t, list.Text)
+	policies, findings, err := translate.Compile(c)
+	if err != nil || len(policies) != 1 || translate.Refused(findings) != nil {
+		t.Fatalf("%d policies, %v, %v\n%s", len(policies), findings, err, list.Text)
+	}
+	if err := policies[0].Validate(); err != nil {
+		t.Fatalf("%v\n%s", err, list.Text)
+	}
+	return c, &policies[0]
+}
+
+// TestTable holds both judges against verdicts that were worked out by hand.
+func TestTable(t *testing.T) {
+	sheets, err := acltest.Table()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists, rows := 0, 0
+	for _, s := range sheets {
+		c := mustParse(t, s.Text)
+		policies, findings, err := translate.Compile(c)
+		if err != nil || translate.Refused(findings) != nil {
+			t.Fatalf("%s: %v, %v", s.Name, err, findings)
+		}
+		lists, rows = lists+len(policies), rows+len(s.Rows)
+		for i := range s.Rows {
+			checkRow(t, c, policies, &s.Rows[i])
+		}
+	}
+	if lists < 50 || rows < 200 {
+		t.Errorf("the table has %d lists and %d packets, want 50 and 200", lists, rows)
+	}
+}
+
+func checkRow(t *testing.T, c *grammar.Config, policies []policy.Policy, r *acltest.Row) {
+	at := slices.IndexFunc(policies, func(p policy.Policy) bool { return p.ACL == r.ACL })
+	if at < 0 {
+		t.Errorf("%s: %s: list %s is not bound", r.At, r.Line, r.ACL)
+		return
+	}
+	p := &policies[at]
+	if permit, seq := linewalk.Verdict(c, r.ACL, p.Stateful, &r.Packet); permit != r.Permit || seq != r.Seq {
+		t.Errorf("%s: %s: the lines say permit %v at %d", r.At, r.Line, permit, seq)
+	}
+	action, line := p.Eval(&r.Packet)
+	if (action == policy.Permit) != r.Permit || p.ID(line).Seq != r.Seq {
+		t.Errorf("%s: %s: the policy says %v at %d", r.At, r.Line, action, p.ID(line).Seq)
+	}
+}
