@@ -150,6 +150,9 @@ func randomList(r *rand.Rand, app string, d policy.Direction, f policy.Family) p
 			Action: []policy.Action{policy.Permit, policy.Permit, policy.Deny}[r.IntN(3)],
 			Match:  policy.Match{Source: randomPeers(r), Destination: randomPeers(r), Services: []policy.Service{randomService(r)}},
 		}
+		if r.IntN(4) == 0 { // an implicit permit
+			rule.ID.Seq, rule.Action, rule.Uncounted = 0, policy.Permit, true
+		}
 		p.Rules = append(p.Rules, rule)
 	}
 	return p

@@ -80,28 +80,45 @@ func (r *replay) forward(from *Host, s *Sighting) {
 	}
 }
 
-// judge counts the lines that decide. A host of the outside has no gate.
+// judge counts the lines that decide. A host of the outside has no gate. An
+// implicit permit has the id of the implicit last line and is not counted; the
+// last line denies, and what denies is the last of the decision.
 func (r *replay) judge(h *Host, d policy.Direction, s *Sighting) bool {
 	g := r.gates[h]
 	if g == nil {
 		return true
 	}
 	decision := g.Judge(d, s.Packet, s.Time)
-	for _, id := range decision.Lines {
-		place, counted := g.places[line{id, d}]
-		if !counted {
+	for i, id := range decision.Lines {
+		if permits := decision.Accept || i < len(decision.Lines)-1; permits && id.Seq == 0 {
 			continue
 		}
+		places := g.places[line{id, d}]
+		nth := occurrences(decision.Lines[:i], id)
+		if nth >= len(places) {
+			continue
+		}
+		place := places[nth]
 		t := r.tally[place]
 		r.tally[place] = Tally{t.Packets + s.Packets, t.Bytes + s.Bytes}
 	}
 	return decision.Accept
 }
 
-// A gate is one pod's port with the places that its lines count in.
+func occurrences(lines []policy.RuleID, id policy.RuleID) (n int) {
+	for _, l := range lines {
+		if l == id {
+			n++
+		}
+	}
+	return n
+}
+
+// A gate is one pod's port with the places that its lines count in: several
+// for a list that stands on several subjects of the pod, in their order.
 type gate struct {
 	*policy.Gate
-	places map[line]Place
+	places map[line][]Place
 }
 
 type line struct {
@@ -110,32 +127,36 @@ type line struct {
 }
 
 func newGate(h *Host, policies []policy.Policy) *gate {
-	g := &gate{places: map[line]Place{}}
+	g := &gate{places: map[line][]Place{}}
 	self := policy.Endpoint{Labels: h.policyLabels()}
 	lists := map[policy.Direction][]*policy.Policy{}
 	for i := range policies {
 		if p := &policies[i]; p.Subject.Selects(&self) {
 			lists[p.Direction] = append(lists[p.Direction], p)
-			g.add(p)
 		}
 	}
 	inSeries(lists[policy.Ingress], true)
 	inSeries(lists[policy.Egress], false)
+	for _, p := range slices.Concat(lists[policy.Ingress], lists[policy.Egress]) {
+		g.add(p)
+	}
 	own := func(a netip.Addr) bool { return slices.Contains(h.Addresses, a) }
 	g.Gate = policy.NewGate(lists[policy.Ingress], lists[policy.Egress], own)
 	return g
 }
 
-// add learns where the lines of a list count; implicit permits do not.
+// add learns where the lines of a list count; implicit permits do not. Several
+// rules may be one line, which counts in one place.
 func (g *gate) add(p *policy.Policy) {
-	place := func(id policy.RuleID) {
-		g.places[line{id, p.Direction}] = Place{id, p.Subject.Name, p.Direction}
-	}
-	place(p.ID(policy.Implicit))
+	ids := map[policy.RuleID]bool{p.ID(policy.Implicit): true}
 	for i := range p.Rules {
 		if !p.Rules[i].Uncounted {
-			place(p.Rules[i].ID)
+			ids[p.Rules[i].ID] = true
 		}
+	}
+	for id := range ids {
+		at := line{id, p.Direction}
+		g.places[at] = append(g.places[at], Place{id, p.Subject.Name, p.Direction})
 	}
 }
 

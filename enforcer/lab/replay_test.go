@@ -83,6 +83,47 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// Implicit permits share the id of the implicit last line and do not count.
+func TestReplayLeavesImplicitPermitsOut(t *testing.T) {
+	s := mustParse(t, twoPods)
+	zone := list("zone", "server", policy.Ingress, rule(policy.Permit, policy.TCP, policy.AllNumbers()))
+	zone.Rules[0].ID.Seq, zone.Rules[0].Uncounted = 0, true
+	acl := list("TO", "server", policy.Ingress, rule(policy.Permit, policy.TCP, policy.Ranges{{First: 80, Last: 80}}))
+	syn := policy.Packet{Protocol: policy.TCP, Flags: policy.SYN}
+	got := Replay(s, []policy.Policy{acl, zone}, []Sighting{
+		send(s, 0, "10.9.1.5:1", "10.9.2.5:80", syn),                                 // permitted by both
+		send(s, 0, "10.9.1.5:1", "10.9.2.5:81", syn),                                 // denied by TO
+		send(s, 0, "10.9.1.5:1", "10.9.2.5:80", policy.Packet{Protocol: policy.UDP}), // denied by the zone
+	})
+	place := func(acl string, seq uint32) Place {
+		return Place{policy.RuleID{ACL: acl, Seq: seq}, "workload server", policy.Ingress}
+	}
+	want := map[Place]Tally{place("TO", 10): {1, 100}, place("TO", 0): {1, 100}, place("zone", 0): {1, 100}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// A list that stands on two subjects of one pod counts on both.
+func TestReplayOfAListOnTwoSubjects(t *testing.T) {
+	s := mustParse(t, twoPods)
+	first := list("TO", "server", policy.Ingress, rule(policy.Permit, policy.TCP, policy.Ranges{{First: 80, Last: 80}}))
+	second := first
+	second.Subject.Name = "workload OTHER"
+	syn := policy.Packet{Protocol: policy.TCP, Flags: policy.SYN}
+	got := Replay(s, []policy.Policy{first, second}, []Sighting{
+		send(s, 0, "10.9.1.5:1", "10.9.2.5:80", syn),
+		send(s, 0, "10.9.1.5:1", "10.9.2.5:81", syn), // the first list denies it
+	})
+	place := func(subject string, seq uint32) Place {
+		return Place{policy.RuleID{ACL: "TO", Seq: seq}, "workload " + subject, policy.Ingress}
+	}
+	want := map[Place]Tally{place("server", 10): {1, 100}, place("OTHER", 10): {1, 100}, place("server", 0): {1, 100}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestCompareMissesNothing(t *testing.T) {
 	at := func(seq uint32) Place { return Place{policy.RuleID{ACL: "A", Seq: seq}, "workload W", policy.Ingress} }
 	counter := func(seq uint32, packets uint64) policy.Counter {
