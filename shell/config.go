@@ -257,13 +257,10 @@ func reasons(err error) []string {
 func (s *Shell) tell(notices []grammar.Notice) {
 	for _, n := range notices {
 		s.inexact = s.inexact || n.State == grammar.Unsupported
-		switch {
-		case !s.script:
+		if s.script {
+			s.warn(fmt.Sprintf("%s: %s: %s", placeOf(n.Pos), n.State, n.Msg))
+		} else {
 			s.warn("% " + upperFirst(n.Msg))
-		case n.Pos.File == "":
-			s.warn(fmt.Sprintf("line %d: %s: %s", n.Pos.Line, n.State, n.Msg))
-		default:
-			s.warn(n.String())
 		}
 	}
 }
@@ -275,7 +272,7 @@ func (s *Shell) report(findings []policy.Finding) {
 		if f.State == policy.Exact || f.State == 0 {
 			continue
 		}
-		text := findingText(f)
+		text := s.findingText(f)
 		if !s.told[text] {
 			s.told[text] = true
 			s.warn(text)
@@ -283,12 +280,16 @@ func (s *Shell) report(findings []policy.Finding) {
 	}
 }
 
-func findingText(f policy.Finding) string {
-	where := f.ID.ACL
+// findingText names the line; in a script its place too.
+func (s *Shell) findingText(f policy.Finding) string {
+	where, mark := f.ID.ACL, "% "
 	if f.ID.Seq != 0 {
 		where = fmt.Sprintf("%s line %d", f.ID.ACL, f.ID.Seq)
 	}
-	return fmt.Sprintf("%% %s: %s: %s", where, f.State, f.Reason)
+	if s.script && f.Source.Line > 0 {
+		mark = placeOf(grammar.Position(f.Source)) + ": "
+	}
+	return fmt.Sprintf("%s%s: %s: %s", mark, where, f.State, f.Reason)
 }
 
 func (s *Shell) warn(text string) { io.WriteString(s.notes, s.paint(text)+"\n") }

@@ -15,7 +15,8 @@ import (
 )
 
 // ErrFailed is what Script and File return when a line is at fault or a line
-// cannot be enforced as it is written; what is wrong is printed already.
+// cannot be enforced as it is written; what is wrong is printed already. Any
+// other error is trouble that is not the fault of a line.
 var ErrFailed = errors.New("lines are at fault")
 
 // A Line is one line of a script. Its position has no file when it comes from
@@ -40,7 +41,7 @@ func ReadLines(name string, r io.Reader) ([]Line, error) {
 			return nil, &grammar.Error{Pos: pos, Msg: fmt.Sprintf("the line is longer than %d bytes", maxLine)}
 		}
 		if err != nil && err != io.EOF {
-			return nil, fmt.Errorf("%w: read %s: %w", ErrTrouble, nameOf(name), err)
+			return nil, fmt.Errorf("read %s: %w", nameOf(name), err)
 		}
 		line := strings.TrimRight(string(text), "\r\n")
 		if at := strings.IndexFunc(line, strange); at >= 0 {
@@ -72,8 +73,7 @@ func nameOf(file string) string {
 // Script runs lines as if they were typed in privileged EXEC mode, without
 // prompts. All lines are checked first: when one is bad nothing is run.
 // Configuration is put in force as a whole where configuration mode ends.
-// What is wrong is printed to errOut with its place. The error is ErrFailed or
-// wraps ErrTrouble.
+// What is wrong with a line is printed to errOut with its place.
 func (s *Shell) Script(ctx context.Context, lines []Line, errOut io.Writer) error {
 	s.begin(errOut)
 	if !s.dry().runAll(ctx, lines, errOut) {
@@ -99,8 +99,8 @@ func (s *Shell) finish() error {
 }
 
 func (s *Shell) failure() error {
-	if s.trouble {
-		return fmt.Errorf("%w: the script stopped", ErrTrouble)
+	if s.trouble != nil {
+		return s.trouble
 	}
 	return ErrFailed
 }
@@ -143,33 +143,41 @@ func (s *Shell) runAll(ctx context.Context, lines []Line, errOut io.Writer) bool
 	return good
 }
 
-// blame prints an error with its place.
+// blame prints what is wrong with a line. Trouble that is not the line's fault
+// is kept for the caller.
 func (s *Shell) blame(errOut io.Writer, line Line, err error) {
 	var bad *grammar.LineError
 	var user userError
 	var refused Refused
-	isLine, isUser := errors.As(err, &bad), errors.As(err, &user) || errors.As(err, &refused)
-	if blameAll(errOut, err) {
+	switch {
+	case blameAll(errOut, err):
+	case errors.As(err, &bad):
+		line.Pos.Column = max(bad.Word, 1)
+		blameLine(errOut, &grammar.Error{Pos: line.Pos, Msg: strings.ReplaceAll(bad.Error(), "\n% ", "; "), Text: line.Text})
+	case errors.As(err, &user) || errors.As(err, &refused):
+		blameLine(errOut, &grammar.Error{Pos: line.Pos, Msg: strings.TrimPrefix(err.Error(), "% ")})
+	case line.Pos.Line > 0:
+		s.trouble = fmt.Errorf("%s: %w", placeOf(line.Pos), err)
+	default:
+		s.trouble = err
+	}
+}
+
+// blameLine prints an error with its place and, where it has one, the line.
+func blameLine(errOut io.Writer, e *grammar.Error) {
+	if e.Pos.Line == 0 {
+		fmt.Fprintln(errOut, e.Msg)
 		return
 	}
-	if isLine {
-		line.Pos.Column = max(bad.Word, 1)
-		err = errors.New(bad.Error())
-	} else {
-		s.trouble = s.trouble || !isUser
+	fmt.Fprintf(errOut, "%s: %s", placeOf(e.Pos), strings.TrimPrefix(e.Render(), e.Pos.String()+": "))
+}
+
+// placeOf names a line of a file, or of what has no name.
+func placeOf(pos grammar.Position) string {
+	if pos.File == "" {
+		return fmt.Sprintf("line %d", pos.Line)
 	}
-	e := &grammar.Error{Pos: line.Pos, Msg: strings.TrimPrefix(err.Error(), "% "), Text: line.Text}
-	switch {
-	case line.Pos.Line == 0:
-		fmt.Fprintf(errOut, "%%Error: %s\n", e.Msg)
-	case line.Pos.File != "" && isLine:
-		io.WriteString(errOut, e.Render())
-	case line.Pos.File != "":
-		fmt.Fprintf(errOut, "%s\n", e.Error())
-	default:
-		text := e.Render()
-		fmt.Fprintf(errOut, "line %d: %s", e.Pos.Line, strings.TrimPrefix(text, e.Pos.String()+": "))
-	}
+	return pos.String()
 }
 
 // blameAll prints errors of the configuration, each with its own place.
@@ -179,11 +187,7 @@ func blameAll(errOut io.Writer, err error) bool {
 		return false
 	}
 	for _, e := range list {
-		if e.Pos.File == "" {
-			fmt.Fprintf(errOut, "line %d: %s\n", e.Pos.Line, e.Msg)
-		} else {
-			io.WriteString(errOut, e.Render())
-		}
+		blameLine(errOut, e)
 	}
 	return true
 }
@@ -194,7 +198,7 @@ func blameAll(errOut io.Writer, err error) bool {
 func (s *Shell) File(ctx context.Context, name string, r io.Reader, errOut io.Writer) error {
 	text, err := io.ReadAll(r)
 	if err != nil {
-		return fmt.Errorf("%w: read %s: %w", ErrTrouble, name, err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
 	if !isScript(text) {
 		s.begin(errOut)
@@ -212,7 +216,7 @@ func (s *Shell) File(ctx context.Context, name string, r io.Reader, errOut io.Wr
 func (s *Shell) merge(ctx context.Context, name string, text []byte, errOut io.Writer) error {
 	for try := 0; ; try++ {
 		if err := s.refresh(ctx); err != nil {
-			return fmt.Errorf("%w: %w", ErrTrouble, err)
+			return err
 		}
 		next := s.running.Clone()
 		notices, err := next.Merge(name, bytes.NewReader(text))
@@ -242,11 +246,7 @@ func (s *Shell) unreadable(err error, errOut io.Writer) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
-	if bad.Pos.File == "" {
-		fmt.Fprintf(errOut, "line %d: %s\n", bad.Pos.Line, bad.Msg)
-	} else {
-		fmt.Fprintln(errOut, bad)
-	}
+	blameLine(errOut, bad)
 	return ErrFailed
 }
 

@@ -20,9 +20,6 @@ var (
 	// ErrConflict is what an Applier wraps when the configuration in force is
 	// not the revision that the change was made from.
 	ErrConflict = errors.New("the configuration was changed by somebody else")
-	// ErrTrouble is what Script wraps when something other than a line of the
-	// script is at fault.
-	ErrTrouble = errors.New("trouble")
 )
 
 // Refused is what an Applier returns when the configuration itself is at fault
@@ -121,9 +118,10 @@ type Shell struct {
 	baseRevision uint64
 	// script puts off every apply to the end of configuration mode.
 	script bool
-	// checking runs nothing but the changes of mode; trouble and inexact are
+	// checking runs nothing but the changes of mode. inexact and trouble are
 	// what the exit status of a script tells.
-	checking, trouble, inexact bool
+	checking, inexact bool
+	trouble           error
 	// told holds the findings that the user has read.
 	told map[string]bool
 
