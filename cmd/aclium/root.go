@@ -62,6 +62,7 @@ func newRootCommand(name string) *cobra.Command {
 		newDemoCommand(),
 		newEnforcerCommand(),
 		newLabCommand(),
+		newShellCommand(),
 		newVersionCommand(),
 	)
 	return root

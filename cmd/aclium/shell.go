@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"aclium/enforcer/client"
+	"aclium/grammar"
+	"aclium/shell"
+	"aclium/shell/prompt"
+	"aclium/translate"
+	"aclium/translate/policy"
+)
+
+// shellFlags are the flags of `aclium shell`.
+type shellFlags struct {
+	commands []string
+	files    []string
+	enforcer string
+}
+
+func newShellCommand() *cobra.Command {
+	var f shellFlags
+	c := &cobra.Command{
+		Use:   "shell",
+		Short: "The IOS-like shell",
+		Long: `Shell is the IOS-like prompt on a terminal. With -f, with -c, or when stdin is
+no terminal it runs lines without prompting: all of them are checked first, and
+nothing is applied when one is bad. A file holds configuration, as
+"copy FILE running-config" would read it; one that starts with "enable" or
+"configure terminal", and whatever is piped in, is run as it would be typed.
+
+Exit status: 0 clean, 1 when a line is bad or not enforced as it is written,
+2 on trouble.`,
+		Example: `  aclium shell
+  aclium shell -f edge.cfg -c 'show access-lists'
+  aclium shell -c 'configure terminal' -c 'no access-list 102' -c end
+  show-config | aclium shell --enforcer /run/aclium/enforcer.sock`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runShell(c, f) },
+	}
+	c.Flags().StringArrayVarP(&f.commands, "command", "c", nil, "run this line; may be repeated")
+	c.Flags().StringArrayVarP(&f.files, "file", "f", nil, "load this configuration file; may be repeated, - is stdin")
+	c.Flags().StringVar(&f.enforcer, "enforcer", "", "socket of the node agent (default "+client.DefaultSocket+" when it is there)")
+	return c
+}
+
+func runShell(c *cobra.Command, f shellFlags) error {
+	o, closeAgent, err := shellOptions(c, f)
+	if err != nil {
+		return err
+	}
+	defer closeAgent()
+	scripted := len(f.commands)+len(f.files) > 0
+	terminal := terminalOf(c, scripted)
+	if terminal != nil {
+		o.Out, o.Console, o.Color = terminal, terminal, !color.NoColor
+	}
+	if o.Offline {
+		fmt.Fprintln(c.ErrOrStderr(), "% No enforcer: nothing is enforced, counted or saved. Start one with 'aclium enforcer'")
+	}
+	s, err := shell.New(c.Context(), o)
+	if err != nil {
+		return err
+	}
+	if terminal != nil {
+		return terminal.Run(c.Context(), s)
+	}
+	return scriptStatus(runScripts(c, s, f, scripted))
+}
+
+// scriptStatus gives the exit status of a script: its findings are printed.
+func scriptStatus(err error) error {
+	if errors.Is(err, shell.ErrFailed) {
+		return errFindings
+	}
+	return err
+}
+
+// runScripts runs the files, then the commands; stdin when there are neither.
+func runScripts(c *cobra.Command, s *shell.Shell, f shellFlags, scripted bool) error {
+	if !scripted {
+		lines, err := shell.ReadLines("", c.InOrStdin())
+		if err != nil {
+			return unreadable(c, err)
+		}
+		return s.Script(c.Context(), lines, c.ErrOrStderr())
+	}
+	for _, name := range f.files {
+		if err := runFile(c, s, name); err != nil {
+			return err
+		}
+	}
+	lines, err := shell.ReadLines("", strings.NewReader(strings.Join(f.commands, "\n")))
+	if err != nil {
+		return unreadable(c, err)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return s.Script(c.Context(), lines, c.ErrOrStderr())
+}
+
+func runFile(c *cobra.Command, s *shell.Shell, name string) error {
+	var in io.Reader = c.InOrStdin()
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		in = file
+	}
+	return s.File(c.Context(), name, in, c.ErrOrStderr())
+}
+
+// unreadable prints why the input is no text.
+func unreadable(c *cobra.Command, err error) error {
+	var bad *grammar.Error
+	if !errors.As(err, &bad) {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "line %d: %s\n", bad.Pos.Line, bad.Msg)
+	return errFindings
+}
+
+// terminalOf gives the terminal when a person sits at both ends.
+func terminalOf(c *cobra.Command, scripted bool) *prompt.Terminal {
+	in, isFile := c.InOrStdin().(*os.File)
+	out, outIsFile := c.OutOrStdout().(*os.File)
+	if scripted || !isFile || !outIsFile {
+		return nil
+	}
+	t, err := prompt.Open(in, out)
+	if err != nil {
+		return nil
+	}
+	return t
+}
+
+// shellOptions connects the shell with the agent. An agent that was named must
+// be there; the default one need not.
+func shellOptions(c *cobra.Command, f shellFlags) (shell.Options, func(), error) {
+	o := shell.Options{Out: c.OutOrStdout(), Host: hostName(), User: userName(), Version: currentBuild().Version}
+	socket := f.enforcer
+	if socket == "" {
+		socket = client.DefaultSocket
+	}
+	agent, err := client.Dial(socket)
+	if errors.Is(err, client.ErrNoAgent) && f.enforcer == "" {
+		o.Applier, o.Offline = &offline{}, true
+		return o, func() {}, nil
+	}
+	if err != nil {
+		return o, nil, err
+	}
+	o.Applier, o.Counters, o.Events = online{agent}, agent, agent
+	return o, agent.Close, nil
+}
+
+// hostName gives the first label of the node's name, as far as clients accept
+// it in a prompt.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	name, _, _ = strings.Cut(name, ".")
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return -1
+	}, name)
+}
+
+func userName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}
+
+// online puts configurations in force on a node agent. The text travels with
+// the policies, so that every shell sees the same configuration.
+type online struct{ agent *client.Client }
+
+func (a online) Load(ctx context.Context) (string, uint64, error) {
+	d, err := a.agent.Desired(ctx)
+	return d.Source, d.Revision, err
+}
+
+func (a online) Apply(ctx context.Context, c *grammar.Config, revision uint64) (uint64, []policy.Finding, error) {
+	policies, findings, source, err := compile(c)
+	if err != nil {
+		return 0, findings, err
+	}
+	next, err := a.agent.Put(ctx, client.Desired{Revision: revision, Source: source, Policies: policies})
+	if errors.Is(err, client.ErrConflict) {
+		err = fmt.Errorf("%w: %w", shell.ErrConflict, err)
+	}
+	return next, findings, err
+}
+
+// compile gives the policies of a configuration and its canonical text.
+func compile(c *grammar.Config) ([]policy.Policy, []policy.Finding, string, error) {
+	policies, findings, err := translate.Compile(c)
+	if err == nil {
+		err = translate.Refused(findings)
+	}
+	if err != nil {
+		return nil, findings, "", shell.Refused{Err: err}
+	}
+	var source strings.Builder
+	err = c.Print(&source)
+	return policies, findings, source.String(), err
+}
+
+// offline keeps a configuration for the session and enforces nothing. It
+// refuses what an agent would refuse.
+type offline struct {
+	source   string
+	revision uint64
+}
+
+func (o *offline) Load(context.Context) (string, uint64, error) { return o.source, o.revision, nil }
+
+func (o *offline) Apply(_ context.Context, c *grammar.Config, _ uint64) (uint64, []policy.Finding, error) {
+	_, findings, source, err := compile(c)
+	if err != nil {
+		return 0, findings, err
+	}
+	o.source, o.revision = source, o.revision+1
+	return o.revision, findings, nil
+}
