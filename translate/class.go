@@ -244,9 +244,9 @@ func (b *program) accessGroup(part grammar.ClassMatch, hit exit, final *policy.R
 // policy of a zone governs both, and a selector has no family.
 func (b *program) otherFamily(a *grammar.ACL, miss *label) {
 	m := everything()
-	m.Source = policy.Peers{Addresses: []policy.AddrRange{all6}}
+	m.Source = policy.Peers{Addresses: []policy.AddrRange{everyIPv6}}
 	if a.Kind == grammar.IPv6 {
-		m.Source = policy.Peers{Addresses: []policy.AddrRange{all4}}
+		m.Source = policy.Peers{Addresses: []policy.AddrRange{everyIPv4}}
 	}
 	b.emit(fmt.Sprintf("not %s", familyOf(a)), m, exit{to: miss})
 }

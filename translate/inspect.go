@@ -107,6 +107,6 @@ func (p inspectProtocol) services() []policy.Service {
 
 // All addresses of each family.
 var (
-	all4 = policy.PrefixRange(netip.PrefixFrom(netip.IPv4Unspecified(), 0))
-	all6 = policy.PrefixRange(netip.PrefixFrom(netip.IPv6Unspecified(), 0))
+	everyIPv4 = policy.PrefixRange(netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+	everyIPv6 = policy.PrefixRange(netip.PrefixFrom(netip.IPv6Unspecified(), 0))
 )

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 
 	"aclium/grammar"
-	"aclium/translate/linewalk"
 	"aclium/translate/policy"
 )
 
@@ -12,10 +11,14 @@ import (
 // behind the lines above it.
 const tries = 200
 
+// A Judge gives the verdict of a list on a packet and the sequence number of
+// the line that decides.
+type Judge func(p *policy.Packet) (permit bool, seq uint32)
+
 // Packets gives at least n packets for a list: for every line one that it
 // decides, unless none is found, and then packets that lie on or beside the
-// edges of its lines.
-func (g *Generator) Packets(c *grammar.Config, acl string, stateful bool, n int) []policy.Packet {
+// edges of its lines. The judge tells which line decides.
+func (g *Generator) Packets(c *grammar.Config, acl string, judge Judge, n int) []policy.Packet {
 	a := c.ACL(acl)
 	g.v6 = a.Kind == grammar.IPv6
 	m := &maker{Generator: g, c: c, v6: g.v6}
@@ -27,7 +30,7 @@ func (g *Generator) Packets(c *grammar.Config, acl string, stateful bool, n int)
 	}
 	var out []policy.Packet
 	for _, e := range aces {
-		if p, ok := m.decidedBy(e, acl, stateful); ok {
+		if p, ok := m.decidedBy(e, judge, tries); ok {
 			out = append(out, p)
 		}
 	}
@@ -41,12 +44,12 @@ func (g *Generator) Packets(c *grammar.Config, acl string, stateful bool, n int)
 	return out
 }
 
-// Reach says how many of a list's lines decide one of the packets, and how
-// many lines it has.
-func Reach(c *grammar.Config, acl string, stateful bool, packets []policy.Packet) (reached, lines int) {
+// Hidden gives the lines of a list that decide none of the packets, and how
+// many lines the list has.
+func Hidden(c *grammar.Config, acl string, judge Judge, packets []policy.Packet) (hidden []*grammar.Entry, lines int) {
 	decided := map[uint32]bool{}
 	for i := range packets {
-		_, seq := linewalk.Verdict(c, acl, stateful, &packets[i])
+		_, seq := judge(&packets[i])
 		decided[seq] = true
 	}
 	for _, e := range c.ACL(acl).Entries {
@@ -54,11 +57,18 @@ func Reach(c *grammar.Config, acl string, stateful bool, packets []policy.Packet
 			continue
 		}
 		lines++
-		if decided[e.Seq] {
-			reached++
+		if !decided[e.Seq] {
+			hidden = append(hidden, e)
 		}
 	}
-	return reached, lines
+	return hidden, lines
+}
+
+// Search looks hard for a packet that the line decides; false when there is
+// none among that many tries.
+func (g *Generator) Search(c *grammar.Config, e *grammar.Entry, judge Judge, tries int) (policy.Packet, bool) {
+	g.v6 = e.ACE.Kind == grammar.IPv6
+	return (&maker{Generator: g, c: c, v6: g.v6}).decidedBy(e, judge, tries)
 }
 
 // A maker makes packets for the lines of one list.
@@ -68,13 +78,13 @@ type maker struct {
 	v6 bool
 }
 
-func (m *maker) decidedBy(e *grammar.Entry, acl string, stateful bool) (policy.Packet, bool) {
+func (m *maker) decidedBy(e *grammar.Entry, judge Judge, tries int) (policy.Packet, bool) {
 	for i := range tries {
 		p := m.packet(e.ACE)
 		if i%4 == 3 {
 			m.disturb(&p)
 		}
-		if _, seq := linewalk.Verdict(m.c, acl, stateful, &p); seq == e.Seq {
+		if _, seq := judge(&p); seq == e.Seq {
 			return p, true
 		}
 	}
