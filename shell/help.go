@@ -27,6 +27,16 @@ func (s *Shell) Help(text string) string {
 	return wordHelp(all) + "\n"
 }
 
+// named leaves out the descriptions of arguments where there are words or
+// names to choose from.
+func named(all []grammar.Completion) []grammar.Completion {
+	found := slices.DeleteFunc(slices.Clone(all), func(c grammar.Completion) bool { return c.Kind == grammar.Argument })
+	if len(found) == 0 {
+		return all
+	}
+	return found
+}
+
 // Complete gives what Tab does behind text: what to insert, or when several
 // words fit, what to print. Both are empty when nothing fits.
 func (s *Shell) Complete(text string) (insert, choices string) {
@@ -149,7 +159,7 @@ const screenWidth = 80
 
 // wordHelp prints keywords in columns two wider than the longest.
 func wordHelp(all []grammar.Completion) string {
-	all = sorted(all)
+	all = sorted(named(all))
 	width := longest(all) + 2
 	columns := max(screenWidth/width, 1)
 	var out strings.Builder
