@@ -92,6 +92,18 @@ func TestFilterErrors(t *testing.T) {
 	}
 }
 
+// The caret of a line behind "do" stands where it stands on the screen.
+func TestColumnsBehindDo(t *testing.T) {
+	m := &memory{}
+	s, out := newShell(t, m)
+	run(t, s, "configure terminal")
+	out.Reset()
+	run(t, s, "do show clock | foo")
+	if want := strings.Repeat(" ", len("R1(config)#do show clock | ")) + "^\n"; !strings.HasPrefix(out.String(), want) {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}
+
 func TestJSONOfLines(t *testing.T) {
 	got, err := jsonText(nil, "a \"b\"\nc\n")
 	want := "[\n  {\n    \"line\": \"a \\\"b\\\"\"\n  },\n  {\n    \"line\": \"c\"\n  }\n]\n"

@@ -111,7 +111,7 @@ func printCounters(out io.Writer, counters []policy.Counter, id policy.RuleID) {
 		return cmp.Or(strings.Compare(a.Subject, b.Subject), cmp.Compare(a.Direction, b.Direction), strings.Compare(a.Node, b.Node))
 	})
 	for _, c := range found {
-		fmt.Fprintf(out, "        %s %s on %s: %d packets, %d bytes%s\n", c.Subject, direction(c.Direction), cmp.Or(c.Node, "-"), c.Packets, c.Bytes, lastHit(c))
+		fmt.Fprintf(out, "        %s %s on %s: %s, %d bytes%s\n", c.Subject, direction(c.Direction), cmp.Or(c.Node, "-"), packets(c.Packets), c.Bytes, lastHit(c))
 	}
 }
 

@@ -303,7 +303,7 @@ func TestPasteRunsInOrder(t *testing.T) {
 		s := start(t, 24, 80)
 		s.send("terminal length 0\rconfigure terminal\r")
 		s.wait("R1(config)#")
-		go s.send(paste + "end\rshow running-config | include permit\rshow clock\r")
+		go s.pty.WriteString(paste + "end\rshow running-config | include permit\rshow clock\r")
 		s.until("the paste", func(string) bool { return strings.Contains(s.sent(), " UTC ") })
 		_, shown, _ := strings.Cut(s.sent(), "show running-config | include permit")
 		at := 0
