@@ -168,3 +168,21 @@ func TestHostIsCutInConfigurationModeOnly(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A node that goes away is said on every line that needs it, and the session
+// goes on.
+func TestNodeGoesAway(t *testing.T) {
+	m := &memory{source: "access-list 5 permit any\n", revision: 1}
+	s, out := newShell(t, m)
+	m.gone = errors.New("no enforcer")
+	run(t, s, "show access-lists", "configure terminal", "show running-config")
+	if got := strings.Count(out.String(), "%Error: no enforcer\n"); got != 3 || s.Prompt() != "R1#" {
+		t.Errorf("said %d times, want 3; screen:\n%s", got, out)
+	}
+	m.gone = nil
+	out.Reset()
+	run(t, s, "show access-lists")
+	if want := "Standard IP access list 5\n    10 permit any\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}

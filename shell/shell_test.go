@@ -28,12 +28,14 @@ type memory struct {
 	revision uint64
 	counters []policy.Counter
 	refuse   error
+	// gone is what every question is answered with when the node is gone.
+	gone error
 	applied  []string
 	// before runs before an Apply, as another shell would.
 	before func(*memory)
 }
 
-func (m *memory) Load(context.Context) (string, uint64, error) { return m.source, m.revision, nil }
+func (m *memory) Load(context.Context) (string, uint64, error) { return m.source, m.revision, m.gone }
 
 func (m *memory) Apply(_ context.Context, c *grammar.Config, revision uint64) (uint64, []policy.Finding, error) {
 	if before := m.before; before != nil {
@@ -56,7 +58,7 @@ func (m *memory) Apply(_ context.Context, c *grammar.Config, revision uint64) (u
 	return m.revision, nil, nil
 }
 
-func (m *memory) Counters(context.Context) ([]policy.Counter, error) { return m.counters, nil }
+func (m *memory) Counters(context.Context) ([]policy.Counter, error) { return m.counters, m.gone }
 
 func (m *memory) Clear(_ context.Context, acl string) error {
 	for i, c := range m.counters {
