@@ -29,8 +29,8 @@ type memory struct {
 	counters []policy.Counter
 	refuse   error
 	// gone is what every question is answered with when the node is gone.
-	gone error
-	applied  []string
+	gone    error
+	applied []string
 	// before runs before an Apply, as another shell would.
 	before func(*memory)
 }
