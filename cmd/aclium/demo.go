@@ -84,7 +84,9 @@ func runDemo(ctx context.Context, dir string, out io.Writer) (err error) {
 		_, down := lab.Down(d.spec.Name, o)
 		err = errors.Join(err, down)
 	}()
-	if err := d.run(ctx); err != nil {
+	if err := d.run(ctx); ctx.Err() != nil {
+		return errors.New("the demo was interrupted")
+	} else if err != nil {
 		return err
 	}
 	return d.verdict()
@@ -199,21 +201,20 @@ func (d *demo) convert(ctx context.Context) error {
 	return err
 }
 
+// attemptRow is one row of the table of attempts, which grows as they end.
+const attemptRow = "%-24s  %-9s  %-24s  %-5v  %-11s  %s%s"
+
 // send makes every attempt while the tap listens.
 func (d *demo) send(ctx context.Context) ([]lab.Sighting, error) {
 	tap, err := d.lab.Tap()
 	if err != nil {
 		return nil, err
 	}
-	t := tabwriter.NewWriter(d.out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "FROM\tHOW\tTO\tTIMES\tWANT\tGOT")
+	fmt.Fprintf(d.out, attemptRow, "FROM", "HOW", "TO", "TIMES", "WANT", "GOT", "\n")
 	for i := range d.attempts {
-		if err := d.attempt(ctx, t, &d.attempts[i]); err != nil {
+		if err := d.attempt(ctx, &d.attempts[i]); err != nil {
 			return nil, errors.Join(err, closeTap(tap))
 		}
-	}
-	if err := t.Flush(); err != nil {
-		return nil, errors.Join(err, closeTap(tap))
 	}
 	// Longer than TCP waits before it sends anything again.
 	if err := tap.Settle(1500*time.Millisecond, time.Minute); err != nil {
@@ -238,7 +239,7 @@ func packetsOf(sightings []lab.Sighting) (n uint64) {
 	return n
 }
 
-func (d *demo) attempt(ctx context.Context, w io.Writer, a *lab.Attempt) error {
+func (d *demo) attempt(ctx context.Context, a *lab.Attempt) error {
 	got := a.Want
 	for range a.Times {
 		if err := ctx.Err(); err != nil {
@@ -252,7 +253,7 @@ func (d *demo) attempt(ctx context.Context, w io.Writer, a *lab.Attempt) error {
 			got = outcome
 		}
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s%s\n", a.From, a.How, a.To, a.Times, a.Want, got, d.mark(got == a.Want))
+	fmt.Fprintf(d.out, attemptRow, a.From, a.How, a.To, a.Times, a.Want, got, d.mark(got == a.Want)+"\n")
 	return nil
 }
 
