@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,9 +25,9 @@ outside:
 - {name: w, addresses: [198.51.100.7, "2001:db8::7"], listen: [tcp/80, udp/53]}
 `
 
-// Random lists stand on real pods, real sockets talk, and every counter of the
-// kernel is what policy.Gate makes of the packets that the tap saw.
-func TestCountersAreWhatPodsSent(t *testing.T) {
+// tiersUp runs the pods above with the real agent.
+func tiersUp(t *testing.T) (*lab.Lab, *client.Client) {
+	t.Helper()
 	needRoot(t)
 	t.Setenv("ACLIUM_MAIN", "1") // what the lab runs is this test binary
 	spec, err := lab.Parse("lab.yaml", []byte(tiers))
@@ -37,36 +38,32 @@ func TestCountersAreWhatPodsSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	o := lab.Options{Dir: filepath.Join(dir, "labs")}
 	l, err := lab.Up(t.Context(), spec, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if _, err := lab.Down(spec.Name, o); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return l, dial(t, l)
+}
+
+func dial(t *testing.T, l *lab.Lab) *client.Client {
+	t.Helper()
 	c, err := client.Dial(l.Socket())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	random := rand.New(rand.NewPCG(1, 2))
-	var answered, silent, hit int
-	for round := range 6 {
-		a, s, h := countRound(t, l, c, random, round)
-		answered, silent, hit = answered+a, silent+s, hit+h
-	}
-	if answered < 20 || silent < 20 || hit < 30 {
-		t.Errorf("%d attempts were answered, %d silent, %d lines hit: nothing was tested", answered, silent, hit)
-	}
+	t.Cleanup(c.Close)
+	return c
 }
 
-func countRound(t *testing.T, l *lab.Lab, c *client.Client, random *rand.Rand, round int) (answered, silent, hit int) {
+func put(t *testing.T, c *client.Client, policies []policy.Policy) {
 	t.Helper()
-	policies := randomPolicies(random)
 	d, err := c.Desired(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -78,23 +75,11 @@ func countRound(t *testing.T, l *lab.Lab, c *client.Client, random *rand.Rand, r
 	if err := c.Clear(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
-	tap, err := l.Tap()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 30 {
-		attempt := randomAttempt(random, l.Spec())
-		outcome, err := l.Try(&attempt, 30*time.Millisecond)
-		if err != nil {
-			t.Fatalf("%v: %v", &attempt, err)
-		}
-		switch outcome {
-		case lab.Answered:
-			answered++
-		case lab.Silent:
-			silent++
-		}
-	}
+}
+
+// differences ends the tap and compares what it saw with the counters.
+func differences(t *testing.T, l *lab.Lab, c *client.Client, tap *lab.Tap, policies []policy.Policy) []lab.Difference {
+	t.Helper()
 	if err := tap.Settle(500*time.Millisecond, time.Minute); err != nil {
 		t.Error(err)
 	}
@@ -106,15 +91,97 @@ func countRound(t *testing.T, l *lab.Lab, c *client.Client, random *rand.Rand, r
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range lab.Compare(lab.Replay(l.Spec(), policies, sightings), counters) {
-		if !row.Equal() {
-			t.Errorf("round %d: %v", round, &row)
-		}
-		if row.Expected.Packets > 0 {
-			hit++
+	rows := lab.Compare(lab.Replay(l.Spec(), policies, sightings), counters)
+	for i := range rows {
+		if !rows[i].Equal() {
+			t.Errorf("%v", &rows[i])
 		}
 	}
-	return answered, silent, hit
+	return rows
+}
+
+// Random lists stand on real pods, real sockets talk, and every counter of the
+// kernel is what policy.Gate makes of the packets that the tap saw.
+func TestCountersAreWhatPodsSent(t *testing.T) {
+	l, c := tiersUp(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	outcomes, hit := map[lab.Outcome]int{}, 0
+	for range 6 {
+		policies := randomPolicies(random)
+		put(t, c, policies)
+		tap, err := l.Tap()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			attempt := randomAttempt(random, l.Spec())
+			outcome, err := l.Try(&attempt, 30*time.Millisecond)
+			if err != nil {
+				t.Fatalf("%v: %v", &attempt, err)
+			}
+			outcomes[outcome]++
+		}
+		for _, row := range differences(t, l, c, tap, policies) {
+			if row.Expected.Packets > 0 {
+				hit++
+			}
+		}
+	}
+	if outcomes[lab.Answered] < 20 || outcomes[lab.Silent] < 20 || hit < 30 {
+		t.Errorf("attempts ended as %v, %d lines were hit: nothing was tested", outcomes, hit)
+	}
+}
+
+// An agent that is killed leaves its lists in force and its counters running,
+// and the next one takes both over: nothing that the pods sent goes uncounted.
+func TestCountersOutliveTheAgent(t *testing.T) {
+	l, c := tiersUp(t)
+	web := policy.ServiceOf(policy.Bytes(policy.TCP))
+	web.DestinationPorts = policy.Ranges{{First: 80, Last: 80}}
+	policies := []policy.Policy{{
+		ACL: "WEB", Direction: policy.Ingress, Family: policy.Dual, Stateful: true,
+		Subject: policy.Subject{Name: "workload b", Selectors: []policy.Selector{apps("b")}},
+		Rules: []policy.Rule{{
+			ID: policy.RuleID{ACL: "WEB", Seq: 10}, Text: "permit tcp any any eq www", Action: policy.Permit,
+			Match: policy.Match{Source: policy.Everybody(), Destination: policy.Everybody(), Services: []policy.Service{web}},
+		}},
+	}}
+	put(t, c, policies)
+	tap, err := l.Tap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempts, err := lab.ParseAttempts("", []byte("a tcp/80 10.7.2.1 answered\na tcp/81 10.7.2.1 silent\na tcp/80 fd07::2:1 answered\na ping fd07::2:1 silent"), l.Spec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tryAll(t, l, attempts, "before the kill")
+	status, err := l.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(status.Agent.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	tryAll(t, l, attempts, "without an agent")
+	if err := l.StartAgent(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tryAll(t, l, attempts, "with the next agent")
+	for _, row := range differences(t, l, dial(t, l), tap, policies) {
+		if row.Expected.Packets < 6 {
+			t.Errorf("%v: every line was to be hit", &row)
+		}
+	}
+}
+
+func tryAll(t *testing.T, l *lab.Lab, attempts []lab.Attempt, when string) {
+	t.Helper()
+	for i := range attempts {
+		if got, err := l.Try(&attempts[i], 300*time.Millisecond); got != attempts[i].Want || err != nil {
+			t.Errorf("%s: %v: %v, %v, want %v", when, &attempts[i], got, err, attempts[i].Want)
+		}
+	}
 }
 
 func randomAttempt(r *rand.Rand, s *lab.Spec) lab.Attempt {
