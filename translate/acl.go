@@ -259,6 +259,7 @@ func (t *compiler) bind(i *grammar.Interface, b grammar.Binding, s policy.Subjec
 	if l.refused != nil {
 		t.note(policy.RuleID{ACL: a.Name}, l.refused.Pos, textOf(l.refused), policy.Refused,
 			"the list cannot be applied to %s, because it denies what cannot be said: %s", where, l.reason)
+		t.withheld = append(t.withheld, policy.Policy{ACL: a.Name, Subject: s, Direction: directionOf(i, b), Family: familyOf(a), Stateful: i.Workload})
 		return
 	}
 	t.policies = append(t.policies, policy.Policy{

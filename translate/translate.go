@@ -32,6 +32,19 @@ func Compile(c *grammar.Config) ([]policy.Policy, []policy.Finding, error) {
 	return t.policies, t.sortedFindings(), nil
 }
 
+// Withheld gives the lists that Compile refuses, without rules: where they
+// stand, no other list may be converted alone, because both would have to
+// permit. The error says that a zone is refused, whose place is not known.
+func Withheld(c *grammar.Config) ([]policy.Policy, error) {
+	t := newCompiler(c)
+	t.resolveGroups()
+	t.resolveLists()
+	t.bindInterfaces()
+	lists := len(t.findings)
+	t.joinZones()
+	return t.withheld, Refused(t.findings[lists:])
+}
+
 // Refused gives an error when the findings of Compile say that a list which is
 // bound has no policy. Without that policy its subject is not filtered at all,
 // which is wider than what the configuration says, so whoever pushes policies
@@ -63,6 +76,8 @@ type compiler struct {
 	config *grammar.Config
 
 	policies []policy.Policy
+	// withheld are bound lists that have no policy, without their rules.
+	withheld []policy.Policy
 	findings []policy.Finding
 	errors   grammar.ErrorList
 	told     map[grammar.Error]bool

@@ -59,6 +59,7 @@ func newRootCommand(name string) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
+		newConvertCommand(),
 		newDemoCommand(),
 		newEnforcerCommand(),
 		newLabCommand(),

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"aclium/grammar"
+	"aclium/translate"
+	"aclium/translate/kube"
+	"aclium/translate/policy"
+)
+
+// targets are what -t may name, with the kind of object that each becomes.
+var targets = map[string]struct {
+	target translate.Target
+	kind   kube.Kind
+}{
+	translate.NetworkPolicy.Name: {translate.NetworkPolicy, kube.NetworkPolicy},
+	translate.Cilium.Name:        {translate.Cilium, kube.CiliumNetworkPolicy},
+}
+
+type convertOptions struct {
+	target, report, output string
+	clusterCIDRs           []string
+}
+
+func newConvertCommand() *cobra.Command {
+	var o convertOptions
+	c := &cobra.Command{
+		Use:   "convert FILE...",
+		Short: "Turn Cisco configuration files into policy objects",
+		Long: `Convert writes policy objects as YAML to stdout and a report with one row for
+each line of the files to stderr. What a target cannot say exactly is narrower
+or refused, and never wider. FILE may be - for standard input.
+
+The exit status is 0 when every line is exact, 1 when lines are narrower,
+refused or not understood, and 2 when nothing could be converted.`,
+		Example: `  aclium convert edge.cfg > policy.yaml
+  aclium convert -t cilium --cluster-cidr 10.1.0.0/16 edge.cfg | kubectl apply -f -`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			return o.run(files, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.target, "target", "t", translate.NetworkPolicy.Name, "kind of objects: networkpolicy or cilium")
+	f.StringVar(&o.report, "report", "text", "form of the report on stderr: text, json or none")
+	f.StringVarP(&o.output, "output", "o", "yaml", "form of the objects on stdout: yaml or json")
+	f.StringArrayVar(&o.clusterCIDRs, "cluster-cidr", nil, "address range of the cluster's pods; may be given more than once")
+	return c
+}
+
+// A row is what became of one line, in the JSON form of the report.
+type row struct {
+	File    string       `json:"file"`
+	Line    int          `json:"line"`
+	Column  int          `json:"column"`
+	ACL     string       `json:"acl"`
+	Seq     uint32       `json:"seq"`
+	Text    string       `json:"text"`
+	State   policy.State `json:"state"`
+	Reason  string       `json:"reason"`
+	Target  string       `json:"target"`
+	Objects []string     `json:"objects"`
+}
+
+func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer) error {
+	target, ok := targets[o.target]
+	if !ok {
+		return fmt.Errorf("unknown target %q, want networkpolicy or cilium", o.target)
+	}
+	cidrs, err := o.prefixes()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"text", "json", "none"}, o.report) || !slices.Contains([]string{"yaml", "json"}, o.output) {
+		return fmt.Errorf("--report is text, json or none, and --output is yaml or json")
+	}
+	var objects []kube.Object
+	var rows []row
+	for _, name := range files {
+		more, report, err := convertFile(name, in, translate.OrderOptions{Target: target.target, ClusterCIDRs: cidrs}, target.kind, errOut)
+		if err != nil {
+			return err
+		}
+		objects, rows = append(objects, more...), append(rows, report...)
+	}
+	text, err := o.render(objects)
+	if err != nil {
+		return err
+	}
+	if err := o.writeReport(errOut, rows, objects); err != nil {
+		return err
+	}
+	if _, err := out.Write(text); err != nil {
+		return fmt.Errorf("write objects: %w", err)
+	}
+	return verdictOf(rows)
+}
+
+func (o *convertOptions) prefixes() (out []netip.Prefix, err error) {
+	for _, text := range o.clusterCIDRs {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--cluster-cidr %q, want an address range such as 10.1.0.0/16", text)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}
+
+// convertFile converts one file. Mistakes in it are printed with their place.
+func convertFile(name string, in io.Reader, o translate.OrderOptions, kind kube.Kind, errOut io.Writer) ([]kube.Object, []row, error) {
+	config, notices, err := readConfig(name, in)
+	var policies []policy.Policy
+	var findings []policy.Finding
+	if err == nil {
+		policies, findings, err = translate.Compile(config)
+	}
+	if err != nil {
+		return nil, nil, printMistakes(err, errOut)
+	}
+	if o.Withheld, err = translate.Withheld(config); err != nil {
+		return nil, nil, err
+	}
+	ordered, more := translate.Order(policies, o)
+	objects, err := kube.Encode(kind, ordered)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := reporter{target: o.Target.Name, objects: objects}
+	r.notices(notices)
+	r.findings(slices.Concat(findings, more))
+	r.exact(policies, ordered)
+	r.sort()
+	return objects, r.rows, nil
+}
+
+func readConfig(name string, in io.Reader) (*grammar.Config, []grammar.Notice, error) {
+	if name == "-" {
+		return grammar.ParseFile("stdin", in)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	return grammar.ParseFile(name, f)
+}
+
+// printMistakes prints a list of mistakes and gives the error that sums it up.
+func printMistakes(err error, errOut io.Writer) error {
+	var list grammar.ErrorList
+	if !errors.As(err, &list) {
+		return err
+	}
+	if err := list.Render(errOut); err != nil {
+		return err
+	}
+	return fmt.Errorf("%d %s, nothing is converted", len(list), plural(len(list), "mistake"))
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+func (o *convertOptions) render(objects []kube.Object) ([]byte, error) {
+	if o.output == "yaml" {
+		return kube.YAML(objects)
+	}
+	bodies := make([]any, len(objects))
+	for i := range objects {
+		bodies[i] = objects[i].Body
+	}
+	text, err := json.MarshalIndent(map[string]any{"apiVersion": "v1", "kind": "List", "items": bodies}, "", "  ")
+	return append(text, '\n'), err
+}
+
+// reporter makes the rows of one file.
+type reporter struct {
+	target  string
+	objects []kube.Object
+	rows    []row
+}
+
+// notices reports what the language did not take as it stands. Lines that have
+// nothing to do with access control are counted, once for each kind.
+func (r *reporter) notices(all []grammar.Notice) {
+	states := map[grammar.State]policy.State{grammar.Unsupported: policy.Refused}
+	for _, n := range all {
+		state, security := states[n.State]
+		if !security {
+			state = policy.NoEffect
+		}
+		reason := n.Msg
+		if n.Count > 1 {
+			reason += fmt.Sprintf(" (%d lines)", n.Count)
+		}
+		r.rows = append(r.rows, row{
+			File: n.Pos.File, Line: n.Pos.Line, Column: n.Pos.Column, Text: n.Text, State: state, Reason: n.State.String() + ": " + reason, Target: r.target,
+		})
+	}
+}
+
+func (r *reporter) findings(all []policy.Finding) {
+	for _, f := range all {
+		objects := f.Objects
+		if f.State != policy.Refused {
+			objects = r.carrying(f.ID.ACL)
+		}
+		r.rows = append(r.rows, row{
+			File: f.Source.File, Line: f.Source.Line, Column: f.Source.Column, ACL: f.ID.ACL, Seq: f.ID.Seq, Text: f.Text,
+			State: f.State, Reason: f.Reason, Target: r.target, Objects: objects,
+		})
+	}
+}
+
+// exact adds the lines of which nothing was said.
+func (r *reporter) exact(policies, ordered []policy.Policy) {
+	said := map[policy.RuleID]bool{}
+	for _, w := range r.rows {
+		said[policy.RuleID{ACL: w.ACL, Seq: w.Seq}] = true
+	}
+	for i := range policies {
+		if !converted(&policies[i], ordered) {
+			continue
+		}
+		for k := range policies[i].Rules {
+			rule := &policies[i].Rules[k]
+			objects := r.carrying(policies[i].ACL)
+			if said[rule.ID] || rule.Uncounted || len(objects) == 0 {
+				continue
+			}
+			said[rule.ID] = true
+			r.rows = append(r.rows, row{
+				File: rule.Source.File, Line: rule.Source.Line, Column: rule.Source.Column, ACL: rule.ID.ACL, Seq: rule.ID.Seq, Text: rule.Text,
+				State: policy.Exact, Target: r.target, Objects: objects,
+			})
+		}
+	}
+}
+
+// converted reports whether a list came through in its direction.
+func converted(p *policy.Policy, ordered []policy.Policy) bool {
+	return slices.ContainsFunc(ordered, func(o policy.Policy) bool {
+		return o.Direction == p.Direction && slices.Contains(strings.Split(o.ACL, "+"), p.ACL)
+	})
+}
+
+// carrying gives the objects that come from a list.
+func (r *reporter) carrying(acl string) (out []string) {
+	for i := range r.objects {
+		if slices.Contains(r.objects[i].Lists, acl) {
+			out = append(out, r.objects[i].ID())
+		}
+	}
+	return out
+}
+
+func (r *reporter) sort() {
+	slices.SortStableFunc(r.rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
+	})
+}
+
+func (o *convertOptions) writeReport(w io.Writer, rows []row, objects []kube.Object) error {
+	var b bytes.Buffer
+	switch o.report {
+	case "none":
+		return nil
+	case "json":
+		for i := range rows {
+			if rows[i].Objects == nil {
+				rows[i].Objects = []string{}
+			}
+		}
+		e := json.NewEncoder(&b)
+		e.SetIndent("", "  ")
+		if rows == nil {
+			rows = []row{}
+		}
+		if err := e.Encode(rows); err != nil {
+			return err
+		}
+	default:
+		textReport(&b, rows, objects)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func textReport(b *bytes.Buffer, rows []row, objects []kube.Object) {
+	counts := map[policy.State]int{}
+	for _, r := range rows {
+		counts[r.State]++
+		fmt.Fprintf(b, "%s: %s", policy.Source{File: r.File, Line: r.Line, Column: r.Column}, r.State)
+		if r.ACL != "" {
+			fmt.Fprintf(b, ": %s", r.ACL)
+		}
+		if r.Seq != 0 {
+			fmt.Fprintf(b, " %d", r.Seq)
+		}
+		if r.Text != "" {
+			fmt.Fprintf(b, " %s", r.Text)
+		}
+		if r.Reason != "" {
+			fmt.Fprintf(b, ": %s", r.Reason)
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(b, "%d %s:", len(objects), plural(len(objects), "object"))
+	for s := policy.Exact; s <= policy.Faulty; s++ {
+		if counts[s] > 0 {
+			fmt.Fprintf(b, " %d %s", counts[s], s)
+		}
+	}
+	b.WriteByte('\n')
+}
+
+// verdictOf gives errFindings when some line did not come through exactly.
+func verdictOf(rows []row) error {
+	for _, r := range rows {
+		if r.State == policy.Narrower || r.State == policy.Refused || r.State == policy.Wider {
+			return errFindings
+		}
+	}
+	return nil
+}

@@ -1,0 +1,401 @@
+package translate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"aclium/translate/policy"
+)
+
+// A cell is a protocol with a range of ports or ICMP types in which every line
+// matches everything or nothing. protocol 0 stands for all protocols that have
+// no cells of their own.
+type cell struct {
+	protocol    uint8
+	first, last uint16
+	// permitted is what all lists of the part permit; lines are those that do.
+	permitted region
+	whole     bool // everybody of every family that is filtered
+	lines     []policy.RuleID
+}
+
+const otherProtocols = 0
+
+// celled are the protocols with cells of their own. ICMP stands in the cells
+// of its types.
+var celled = []uint8{policy.TCP, policy.UDP, policy.SCTP, policy.ICMP, policy.ICMPv6}
+
+// A cellWalk orders the lists that stand on one part.
+type cellWalk struct {
+	*orderer
+	part      part
+	direction policy.Direction
+	space     space
+	cells     []cell
+	// own says how each list's lines cover the part: true wholly, false not
+	// at all.
+	own    map[*policy.Rule]bool
+	denies []policy.Rule
+	native map[*policy.Rule]bool
+	// left are the lines that the target cannot say, with the reason.
+	left map[*policy.Rule]string
+}
+
+func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
+	w := &cellWalk{
+		orderer: o, part: p, direction: d, own: map[*policy.Rule]bool{}, native: map[*policy.Rule]bool{}, left: map[*policy.Rule]string{},
+		space: space{cluster: o.cluster, byAddress: len(o.cluster) == 0},
+	}
+	for _, l := range p.lists {
+		for i := range l.Rules {
+			peers := peerEnd(&l.Rules[i], d)
+			if len(peers.Selectors)+len(peers.Entities) > 0 {
+				w.space.byAddress = false
+			}
+		}
+	}
+	w.cells = w.cut()
+	return w
+}
+
+// cut gives the cells: every protocol's numbers, cut where some line starts or
+// ends. Port 0 is reserved and cannot be named.
+func (w *cellWalk) cut() []cell {
+	cells := []cell{{protocol: otherProtocols}}
+	for _, protocol := range celled {
+		first, last, field := uint16(1), uint16(65535), func(s *policy.Service) policy.Ranges { return s.DestinationPorts }
+		if !policy.HasPorts(protocol) {
+			first, last, field = 0, 255, icmpTypes
+		}
+		starts := []uint16{first}
+		for _, s := range w.services(protocol) {
+			for _, r := range field(s) {
+				if r.First > first {
+					starts = append(starts, r.First)
+				}
+				if r.Last < last && r.Last >= first {
+					starts = append(starts, r.Last+1)
+				}
+			}
+		}
+		slices.Sort(starts)
+		starts = slices.Compact(starts)
+		for i, start := range starts {
+			end := last
+			if i+1 < len(starts) {
+				end = starts[i+1] - 1
+			}
+			cells = append(cells, cell{protocol: protocol, first: start, last: end})
+		}
+	}
+	return cells
+}
+
+// icmpTypes gives the types that a service speaks of, with some code or all.
+func icmpTypes(s *policy.Service) policy.Ranges {
+	var types []policy.Range
+	for _, r := range s.ICMP {
+		types = append(types, policy.Range{First: r.First >> 8, Last: r.Last >> 8})
+	}
+	return policy.NewRanges(types...)
+}
+
+func (w *cellWalk) services(protocol uint8) (out []*policy.Service) {
+	for _, l := range w.part.lists {
+		for i := range l.Rules {
+			for j := range l.Rules[i].Match.Services {
+				if s := &l.Rules[i].Match.Services[j]; s.Protocols.Has(protocol) {
+					out = append(out, s)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// applicable finds out which lines are about the part's pods. Lines about
+// others have no effect; addresses of which nobody knows whether they are these
+// pods' refuse the list.
+func (w *cellWalk) applicable() *refusal {
+	for _, l := range w.part.lists {
+		permits, effective := 0, 0
+		for i := range l.Rules {
+			r := &l.Rules[i]
+			end := ownEnd(r, w.direction)
+			if len(end.Addresses)+len(end.Masked) > 0 {
+				return &refusal{l, r, "addresses stand where " + w.part.subject() + " stands, and nothing says whether they are its pods': name the pods by an object-group with workload lines"}
+			}
+			w.own[r] = end.Any || slices.Contains(end.Entities, policy.Cluster) || slices.ContainsFunc(podsOf(end.Selectors), w.part.pods.implies)
+			if r.Action == policy.Permit && len(r.Match.Services) > 0 && !r.Uncounted {
+				permits++
+				if w.own[r] {
+					effective++
+				}
+			}
+			if !w.own[r] {
+				w.note(l, r, policy.NoEffect, "is not about the pods of %s", w.part.subject())
+			}
+		}
+		if permits > 0 && effective == 0 {
+			return &refusal{list: l, reason: "no permit of the list is about the pods of " + w.part.subject() + ": the object would deny everything"}
+		}
+	}
+	return nil
+}
+
+// fit says how a line's services cover a cell.
+type fit uint8
+
+const (
+	fitNone fit = iota
+	fitPart     // some packets, which the target cannot tell from the others
+	fitAll
+)
+
+func (c *cell) fit(r *policy.Rule) (f fit, why string) {
+	if r.Match.Fragments {
+		return fitNone, "" // on a pod's port fragments follow their first
+	}
+	for i := range r.Match.Services {
+		g, reason := c.fitService(&r.Match.Services[i])
+		if g > f {
+			f, why = g, reason
+		}
+	}
+	return f, why
+}
+
+func (c *cell) fitService(s *policy.Service) (fit, string) {
+	if c.protocol == otherProtocols {
+		return fitOthers(s)
+	}
+	if !s.Protocols.Has(c.protocol) {
+		return fitNone, ""
+	}
+	switch {
+	case policy.HasPorts(c.protocol):
+		return c.fitPorts(s)
+	case !s.SourcePorts.All() || !s.DestinationPorts.All() || !s.Flags.All():
+		return fitNone, ""
+	}
+	types := policy.NewRanges(policy.Range{First: c.first << 8, Last: c.last<<8 | 255})
+	switch {
+	case len(s.ICMP.Intersect(types)) == 0:
+		return fitNone, ""
+	case len(types.Minus(s.ICMP)) == 0:
+		return fitAll, ""
+	}
+	return fitPart, "the code of an ICMP message cannot be named"
+}
+
+func (c *cell) fitPorts(s *policy.Service) (fit, string) {
+	switch {
+	case !s.ICMP.All() || !s.DestinationPorts.Has(c.first):
+		return fitNone, ""
+	case c.protocol != policy.TCP && !s.Flags.All():
+		return fitNone, ""
+	case !s.Flags.Has(policy.SYN):
+		return fitNone, "" // connections start with SYN alone
+	case len(s.SourcePorts) == 0:
+		return fitNone, ""
+	case !s.SourcePorts.All():
+		return fitPart, "a source port cannot be named"
+	}
+	return fitAll, ""
+}
+
+// fitOthers judges the protocols without cells, which only a rule without
+// ports can name, all together.
+func fitOthers(s *policy.Service) (fit, string) {
+	if !s.SourcePorts.All() || !s.DestinationPorts.All() || !s.ICMP.All() || !s.Flags.All() {
+		return fitNone, ""
+	}
+	some, all := false, true
+	for p := range 256 {
+		if slices.Contains(celled, uint8(p)) {
+			continue
+		}
+		has := s.Protocols.Has(uint8(p))
+		some, all = some || has, all && has
+	}
+	switch {
+	case all:
+		return fitAll, ""
+	case some:
+		return fitPart, "a protocol other than TCP, UDP, SCTP and ICMP cannot be named"
+	}
+	return fitNone, ""
+}
+
+// walkCell finds what all lists of the part permit in a cell.
+func (w *cellWalk) walkCell(c *cell) *refusal {
+	filtered := policy.Family(0)
+	permitted := map[policy.Family]region{}
+	for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
+		for _, l := range w.part.lists {
+			if l.Family&f == 0 {
+				continue
+			}
+			r, lines, refused := w.walkList(c, l, f)
+			if refused != nil {
+				return refused
+			}
+			if filtered&f != 0 {
+				r = r.intersect(permitted[f])
+			}
+			permitted[f], filtered = r, filtered|f
+			c.lines = append(c.lines, lines...)
+		}
+	}
+	c.lines = sortIDs(c.lines)
+	w.join(c, permitted, filtered)
+	return nil
+}
+
+// join unites the families: a rule on labels holds for both, so that pods must
+// be permitted in both.
+func (w *cellWalk) join(c *cell, permitted map[policy.Family]region, filtered policy.Family) {
+	c.whole = true
+	first := true
+	for f, r := range permitted {
+		c.whole = c.whole && r.equal(w.space.whole(f))
+		c.permitted.addrs = c.permitted.addrs.union(r.addrs)
+		if first {
+			c.permitted.pods, first = r.pods, false
+			continue
+		}
+		both := c.permitted.pods.intersect(r.pods)
+		if !both.equal(c.permitted.pods) || !both.equal(r.pods) {
+			w.note(w.part.lists[0], nil, policy.Narrower, "the IPv4 and IPv6 lists permit different pods: only what both permit can be said by labels")
+		}
+		c.permitted.pods = both
+	}
+}
+
+// undecided is the state of a walk through one list in one cell.
+type undecided struct {
+	left, permitted region
+	aside           map[int]region
+	// denied is what earlier lines have taken away.
+	denied region
+	// unsaid is what a deny covers in part.
+	unsaid     region
+	unsaidRule *policy.Rule
+	unsaidWhy  string
+	lines      []policy.RuleID
+}
+
+func (w *cellWalk) walkList(c *cell, l *policy.Policy, f policy.Family) (region, []policy.RuleID, *refusal) {
+	u := &undecided{left: w.space.whole(f), aside: map[int]region{}}
+	for i := range l.Rules {
+		if back, ok := u.aside[i]; ok {
+			u.left = u.left.union(back)
+		}
+		r := &l.Rules[i]
+		if !w.own[r] || w.native[r] {
+			continue
+		}
+		if refused := w.line(c, l, r, f, u); refused != nil {
+			return region{}, nil, refused
+		}
+		if len(u.left.pods)+len(u.denied.pods) > maxConjs {
+			return region{}, nil, &refusal{l, r, fmt.Sprintf("the selectors split the pods into more than %d sets", maxConjs)}
+		}
+	}
+	return u.permitted, u.lines, nil
+}
+
+// line takes one line of a list.
+func (w *cellWalk) line(c *cell, l *policy.Policy, r *policy.Rule, f policy.Family, u *undecided) *refusal {
+	fits, why := c.fit(r)
+	if fits == fitNone {
+		return nil
+	}
+	peers, unsure := w.space.region(peerEnd(r, w.direction), f)
+	if unsure != "" {
+		fits, why = fitPart, string(unsure)
+	}
+	m := peers.intersect(u.left)
+	if fits == fitPart {
+		w.inPart(r, u, m, unsure != "", why)
+		return nil
+	}
+	if m.empty() {
+		return nil
+	}
+	if r.Action == policy.Permit {
+		if refused := w.permit(l, r, u, m); refused != nil {
+			return refused
+		}
+	} else {
+		u.denied = u.denied.union(m)
+	}
+	if r.Action == policy.Next {
+		u.aside[r.Goto] = u.aside[r.Goto].union(m)
+	}
+	u.left = u.left.minus(m)
+	return nil
+}
+
+// inPart takes a line that fits in part. A permit is left out; a deny waits for
+// a permit that overlaps it.
+func (w *cellWalk) inPart(r *policy.Rule, u *undecided, m region, anybody bool, why string) {
+	if r.Action == policy.Permit {
+		if !hostAlone(r, w.direction) {
+			w.left[r] = why
+		}
+		return
+	}
+	if anybody {
+		m = u.left
+	}
+	if u.unsaidRule == nil && !m.empty() {
+		u.unsaidRule, u.unsaidWhy = r, why
+	}
+	u.unsaid = u.unsaid.union(m)
+}
+
+// hostAlone reports a line that only permits the node to its own pod, which
+// every policy object does by itself.
+func hostAlone(r *policy.Rule, d policy.Direction) bool {
+	p := peerEnd(r, d)
+	return d == policy.Ingress && r.Uncounted && len(p.Entities) == 1 && p.Entities[0] == policy.Host && len(p.Addresses)+len(p.Selectors)+len(p.Masked) == 0
+}
+
+func (w *cellWalk) permit(l *policy.Policy, r *policy.Rule, u *undecided, m region) *refusal {
+	if overlap := m.intersect(u.unsaid); !overlap.empty() || w.mixes(m, u.unsaid) {
+		return &refusal{l, u.unsaidRule, u.unsaidWhy + fmt.Sprintf(", and line %d permits what it denies", r.ID.Seq)}
+	}
+	if w.mixes(m, u.denied) {
+		return &refusal{l, r, "labels and addresses exclude each other here, which needs the cluster's address ranges (--cluster-cidr)"}
+	}
+	u.permitted = u.permitted.union(m)
+	u.lines = append(u.lines, r.ID)
+	return nil
+}
+
+// mixes reports whether what is permitted may hide what was denied: a pod
+// behind an address or an address of a pod.
+func (w *cellWalk) mixes(permitted, denied region) bool {
+	if len(w.space.cluster) > 0 || w.space.byAddress {
+		return false
+	}
+	return len(permitted.pods) > 0 && len(denied.addrs) > 0 || len(permitted.addrs) > 0 && len(denied.pods) > 0
+}
+
+// lineList gives lines as "ACL 10,20; OTHER 5".
+func lineList(ids []policy.RuleID) string {
+	var b strings.Builder
+	for i, id := range ids {
+		switch {
+		case i > 0 && ids[i-1].ACL == id.ACL:
+			fmt.Fprintf(&b, ",%d", id.Seq)
+		case i > 0:
+			fmt.Fprintf(&b, "; %s %d", id.ACL, id.Seq)
+		default:
+			fmt.Fprintf(&b, "%s %d", id.ACL, id.Seq)
+		}
+	}
+	return b.String()
+}

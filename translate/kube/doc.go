@@ -1,0 +1,13 @@
+// Package kube turns policies whose rules need no order into the objects of a
+// cluster: NetworkPolicy and CiliumNetworkPolicy.
+//
+// It takes what translate.Order gives: permits in any order, and native denies
+// for Cilium. It gives objects with stable names, in a stable order, and what
+// it had to refuse. It knows no Cisco words and no files.
+//
+//	objects, err := kube.Encode(kube.NetworkPolicy, policies)
+//	text, err := kube.YAML(objects)
+//
+// An empty set of peers never becomes an empty list, which both kinds read as
+// "everybody": such a rule is left out, and the object denies.
+package kube

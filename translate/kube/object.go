@@ -1,0 +1,152 @@
+package kube
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"aclium/translate/policy"
+)
+
+// Kind is a kind of object. The zero value is invalid.
+type Kind uint8
+
+// The kinds.
+const (
+	NetworkPolicy Kind = iota + 1
+	CiliumNetworkPolicy
+)
+
+// String gives the kind as objects carry it.
+func (k Kind) String() string {
+	return [...]string{"", "NetworkPolicy", "CiliumNetworkPolicy"}[k]
+}
+
+// An Object is one policy object.
+type Object struct {
+	Kind            Kind
+	Namespace, Name string
+	// Lists are the names of the lists that it comes from.
+	Lists []string
+	// Body marshals to the object's YAML.
+	Body any
+}
+
+// ID gives "Kind/namespace/name".
+func (o *Object) ID() string { return fmt.Sprintf("%s/%s/%s", o.Kind, o.Namespace, o.Name) }
+
+// Encode gives the objects of the policies, in their order. The error names
+// the policy that has no object, which is a fault or a subject without a
+// namespace.
+func Encode(k Kind, policies []policy.Policy) ([]Object, error) {
+	var out []Object
+	names := map[string]int{}
+	for i := range policies {
+		p := &policies[i]
+		namespaces, selector, err := subjectOf(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, ns := range namespaces {
+			o := Object{Kind: k, Namespace: ns, Name: objectName(p, ns, names), Lists: strings.Split(p.ACL, "+")}
+			if o.Body, err = body(&o, p, selector); err != nil {
+				return nil, fmt.Errorf("policy %s on %s: %w", p.ACL, p.Subject.Name, err)
+			}
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+func body(o *Object, p *policy.Policy, selector []policy.Term) (any, error) {
+	if o.Kind == CiliumNetworkPolicy {
+		return ciliumBody(o, p, selector)
+	}
+	return networkBody(o, p, selector)
+}
+
+// YAML writes the objects as one stream of documents.
+func YAML(objects []Object) ([]byte, error) {
+	var b bytes.Buffer
+	for i := range objects {
+		text, err := yaml.Marshal(objects[i].Body)
+		if err != nil {
+			return nil, fmt.Errorf("write %s: %w", objects[i].ID(), err)
+		}
+		if i > 0 {
+			b.WriteString("---\n")
+		}
+		b.Write(text)
+	}
+	return b.Bytes(), nil
+}
+
+// subjectOf gives the namespaces that the subject's pods are in and the rest
+// of its selector.
+func subjectOf(p *policy.Policy) (namespaces []string, rest []policy.Term, err error) {
+	if len(p.Subject.Selectors) != 1 {
+		return nil, nil, fmt.Errorf("policy %s: %d selectors, want one", p.ACL, len(p.Subject.Selectors))
+	}
+	for _, t := range p.Subject.Selectors[0] {
+		switch {
+		case t.Key != policy.NamespaceKey:
+			rest = append(rest, t)
+		case t.Op == policy.In:
+			namespaces = t.Values
+		default:
+			return nil, nil, fmt.Errorf("policy %s on %s: the subject excludes namespaces, but an object lives in one: name it (workload namespace NAME)", p.ACL, p.Subject.Name)
+		}
+	}
+	if len(namespaces) == 0 {
+		return nil, nil, fmt.Errorf("policy %s on %s: the subject names no namespace, but an object lives in one: name it (workload namespace NAME)", p.ACL, p.Subject.Name)
+	}
+	return namespaces, rest, nil
+}
+
+// Metadata that every object carries.
+const (
+	managedByLabel  = "app.kubernetes.io/managed-by"
+	managedBy       = "aclium"
+	aclAnnotation   = "aclium.dev/access-list"
+	forAnnotation   = "aclium.dev/interface"
+	linesAnnotation = "aclium.dev/lines"
+)
+
+func metadata(o *Object, p *policy.Policy) metav1.ObjectMeta {
+	var lines []string
+	for i := range p.Rules {
+		lines = append(lines, fmt.Sprintf("%d: %s", i, p.Rules[i].Text))
+	}
+	return metav1.ObjectMeta{
+		Name: o.Name, Namespace: o.Namespace,
+		Labels: map[string]string{managedByLabel: managedBy},
+		Annotations: map[string]string{
+			aclAnnotation: strings.ReplaceAll(p.ACL, "+", ", "), forAnnotation: strings.ReplaceAll(p.Subject.Name, "+", ", "),
+			linesAnnotation: strings.Join(lines, "\n"),
+		},
+	}
+}
+
+var notDNS = regexp.MustCompile(`[^a-z0-9]+`)
+
+// objectName gives a name that depends on the policy's own lists, subject and
+// direction alone: other lists do not change it.
+func objectName(p *policy.Policy, namespace string, taken map[string]int) string {
+	text := strings.ToLower(fmt.Sprintf("%s-%s-%s", strings.TrimPrefix(p.Subject.Name, "workload "), p.ACL, p.Direction))
+	name := strings.Trim(notDNS.ReplaceAllString(text, "-"), "-")
+	sum := sha256.Sum256([]byte(p.Subject.Name + "\x00" + p.ACL + "\x00" + policy.Selector(p.Subject.Selectors[0]).String() + "\x00" + p.Direction.String()))
+	// The sum tells names apart that differ in capitals or signs only.
+	name = fmt.Sprintf("%.50s", name)
+	name = strings.TrimRight(name, "-") + "-" + hex.EncodeToString(sum[:4])
+	key := namespace + "/" + name
+	if taken[key]++; taken[key] > 1 {
+		name = fmt.Sprintf("%s-%d", name, taken[key])
+	}
+	return name
+}

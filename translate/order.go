@@ -1,0 +1,328 @@
+package translate
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"aclium/translate/policy"
+)
+
+/*
+From an ordered list to permits without order
+
+Policy objects are unions: whatever one of their rules permits, passes. A list
+is ordered: what an earlier line denies, no later line permits. So the set of
+permitted packets is computed exactly and cut into rules.
+
+Cells. Protocols and destination ports are cut at every boundary that some line
+mentions. Inside a cell every line either looks at no port or matches all of
+them, so a cell is a list over peers alone:
+
+	          1        22 23 24                      65535
+	TCP       |----------|--|--------------------------|
+	UDP       |----------------------------------------|
+	SCTP, ICMP by type, all other protocols in one cell
+
+Walk. In a cell, U is the set of peers that no line has decided. A permit moves
+its part of U into P, a deny removes its part, and Next sets its part aside
+until the walk comes to the line that it goes on at:
+
+	permit m:  P += m & U;  U -= m          deny m:  U -= m
+	next m:    J[goto] += m & U;  U -= m    at line i:  U += J[i]
+
+Regions. Peers are pods, by label algebra, and addresses, by intervals. Whether
+an address is a pod's is known only from the cluster's ranges. Without them a
+deny of one kind before a permit of the other cannot be subtracted, and the
+list is refused, naming what is missing.
+
+Rules. P of all cells that have the same region becomes one rule with their
+ports; what is common to every cell, of all protocols, becomes a rule without
+ports, which is the only way to name protocols that have none.
+
+Lines that a target cannot say. A permit is left out, which is narrower. A deny
+keeps the whole list out as soon as a later permit overlaps it: leaving a deny
+out would be wider.
+*/
+
+// Target is what a kind of policy object can say.
+type Target struct {
+	Name string
+	// ICMP says that ICMP types can be named.
+	ICMP bool
+	// Deny says that there are deny rules, which beat every permit.
+	Deny bool
+	// AddressesAreNoPods says that a CIDR matches no pod.
+	AddressesAreNoPods bool
+}
+
+// The targets.
+var (
+	NetworkPolicy = Target{Name: "networkpolicy"}
+	Cilium        = Target{Name: "cilium", ICMP: true, Deny: true, AddressesAreNoPods: true}
+)
+
+// OrderOptions are what Order is to know beside the policies.
+type OrderOptions struct {
+	Target Target
+	// ClusterCIDRs are the pods' address ranges; empty when not known.
+	ClusterCIDRs []netip.Prefix
+	// Withheld are lists that are refused already: no list on the same pods
+	// and direction may stand alone.
+	Withheld []policy.Policy
+}
+
+// budget bounds the peers of one list's objects.
+const budget = 10000
+
+// Order gives policies whose rules need no order, one for each part of a
+// subject and direction: all rules permit, but for those that deny natively
+// and beat every permit. Findings say what is narrower, refused or without
+// effect; a list with a finding of Seq 0 and State Refused has no policy.
+func Order(policies []policy.Policy, o OrderOptions) ([]policy.Policy, []policy.Finding) {
+	r := &orderer{options: o, cluster: prefixSet(o.ClusterCIDRs)}
+	var out []policy.Policy
+	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
+		out = append(out, r.direction(d, policies)...)
+	}
+	return out, r.findings
+}
+
+func prefixSet(prefixes []netip.Prefix) addrSet {
+	var out addrSet
+	for _, p := range prefixes {
+		out = append(out, policy.PrefixRange(p))
+	}
+	return newAddrSet(out...)
+}
+
+type orderer struct {
+	options  OrderOptions
+	cluster  addrSet
+	findings []policy.Finding
+	refused  map[*policy.Policy]bool
+}
+
+// refusal is why a list cannot be ordered: a line, or the list as a whole.
+type refusal struct {
+	list   *policy.Policy
+	rule   *policy.Rule
+	reason string
+}
+
+// part is a share of subjects that the same lists stand on.
+type part struct {
+	pods  conj
+	lists []*policy.Policy
+}
+
+// direction orders the lists of one direction.
+func (o *orderer) direction(d policy.Direction, policies []policy.Policy) (out []policy.Policy) {
+	o.refused = map[*policy.Policy]bool{}
+	var lists []*policy.Policy
+	for i := range policies {
+		switch p := &policies[i]; {
+		case p.Direction != d:
+		case len(p.Subject.Selectors) == 0:
+			o.refuse(refusal{list: p, reason: "a node's own interface has no policy object: only the enforcer filters it"})
+		default:
+			lists = append(lists, p)
+		}
+	}
+	for i := range o.options.Withheld {
+		if p := &o.options.Withheld[i]; p.Direction == d && len(p.Subject.Selectors) > 0 {
+			lists = append(lists, p)
+			o.refused[p] = true
+		}
+	}
+	parts, bad := o.parts(lists, d)
+	o.refuseAll(bad, parts)
+	results := map[int]policy.Policy{}
+	for i, p := range parts {
+		if slices.ContainsFunc(p.lists, func(l *policy.Policy) bool { return o.refused[l] }) {
+			continue
+		}
+		ordered, refused := o.part(p, d)
+		if refused != nil {
+			o.refuseAll([]refusal{*refused}, parts)
+			continue
+		}
+		results[i] = ordered
+	}
+	for i, p := range parts {
+		if ordered, ok := results[i]; ok && !slices.ContainsFunc(p.lists, func(l *policy.Policy) bool { return o.refused[l] }) {
+			out = append(out, ordered)
+		}
+	}
+	return out
+}
+
+// refuseAll keeps lists out, and with them every list that shares a pod: one
+// without the other would be wider than both.
+func (o *orderer) refuseAll(bad []refusal, parts []part) {
+	for _, r := range bad {
+		o.refuse(r)
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, p := range parts {
+			i := slices.IndexFunc(p.lists, func(l *policy.Policy) bool { return o.refused[l] })
+			for _, l := range p.lists {
+				if i >= 0 && !o.refused[l] {
+					o.refuse(refusal{list: l, reason: "stands on the same pods as " + p.lists[i].ACL + ", which is refused"})
+					changed = true
+				}
+			}
+		}
+	}
+}
+
+func (o *orderer) refuse(r refusal) {
+	if o.refused[r.list] {
+		return
+	}
+	o.refused[r.list] = true
+	if r.rule != nil {
+		o.note(r.list, r.rule, policy.Refused, "%s", r.reason)
+		r.reason = fmt.Sprintf("line %d cannot be left out: %s", r.rule.ID.Seq, r.reason)
+	}
+	o.note(r.list, nil, policy.Refused, "%s", r.reason)
+}
+
+func (o *orderer) note(l *policy.Policy, r *policy.Rule, state policy.State, format string, args ...any) {
+	f := policy.Finding{ID: policy.RuleID{ACL: l.ACL}, State: state, Reason: fmt.Sprintf(format, args...)}
+	if r != nil {
+		f.ID, f.Source, f.Text = r.ID, r.Source, r.Text
+	} else if len(l.Rules) > 0 {
+		f.Source = policy.Source{File: l.Rules[0].Source.File}
+	}
+	same := func(g policy.Finding) bool {
+		return g.ID == f.ID && g.Source == f.Source && g.State == f.State && g.Reason == f.Reason
+	}
+	if !slices.ContainsFunc(o.findings, same) {
+		o.findings = append(o.findings, f)
+	}
+}
+
+// maxParts bounds how far subjects are split.
+const maxParts = 256
+
+// parts splits the subjects until every list and every line covers a part
+// wholly or not at all.
+func (o *orderer) parts(lists []*policy.Policy, d policy.Direction) ([]part, []refusal) {
+	var cuts, pods podSet
+	for _, l := range lists {
+		pods = pods.union(podsOf(l.Subject.Selectors))
+		cuts = append(cuts, podsOf(l.Subject.Selectors)...)
+	}
+	for _, l := range lists {
+		for i := range l.Rules {
+			cuts = append(cuts, podsOf(ownEnd(&l.Rules[i], d).Selectors)...)
+		}
+	}
+	pieces := splitAll(pods, cuts.reduced())
+	if len(pieces) > maxParts {
+		var bad []refusal
+		for _, l := range lists {
+			bad = append(bad, refusal{list: l, reason: fmt.Sprintf("the subjects overlap in more than %d ways", maxParts)})
+		}
+		return nil, bad
+	}
+	var parts []part
+	for _, c := range pieces {
+		p := part{pods: c}
+		for _, l := range lists {
+			if slices.ContainsFunc(podsOf(l.Subject.Selectors), c.implies) {
+				p.lists = append(p.lists, l)
+			}
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
+
+func splitAll(pods, cuts podSet) podSet {
+	for _, cut := range cuts {
+		var next podSet
+		for _, c := range pods {
+			if both, some := c.and(cut...); some {
+				next = append(next, both)
+			}
+			next = append(next, c.minus(cut)...)
+			if len(next) > maxParts {
+				return next
+			}
+		}
+		pods = next
+	}
+	return pods.reduced()
+}
+
+// ownEnd gives the end of a line that is the subject's, peerEnd the other one.
+func ownEnd(r *policy.Rule, d policy.Direction) *policy.Peers {
+	if d == policy.Ingress {
+		return &r.Match.Destination
+	}
+	return &r.Match.Source
+}
+
+func peerEnd(r *policy.Rule, d policy.Direction) *policy.Peers { return ownEnd(r, d.Opposite()) }
+
+// part orders the lists of one part.
+func (o *orderer) part(p part, d policy.Direction) (policy.Policy, *refusal) {
+	w := newWalk(o, p, d)
+	if r := w.applicable(); r != nil {
+		return policy.Policy{}, r
+	}
+	w.takeNativeDenies()
+	for i := range w.cells {
+		if r := w.walkCell(&w.cells[i]); r != nil {
+			return policy.Policy{}, r
+		}
+	}
+	rules := w.rules()
+	out := policy.Policy{
+		ACL: p.names(), Direction: d, Family: policy.Dual, Stateful: true, Rules: rules,
+		Subject: policy.Subject{Name: p.subject(), Selectors: []policy.Selector{policy.Selector(p.pods)}},
+	}
+	if n := countPeers(rules); n > budget {
+		return out, &refusal{list: p.lists[0], reason: fmt.Sprintf("needs %d peers, more than the %d that one object may hold: the enforcer takes the list as it is", n, budget)}
+	}
+	w.report()
+	return out, nil
+}
+
+func countPeers(rules []policy.Rule) (n int) {
+	for i := range rules {
+		for _, p := range []*policy.Peers{&rules[i].Match.Source, &rules[i].Match.Destination} {
+			n += len(p.Addresses) + len(p.Selectors)
+		}
+	}
+	return n
+}
+
+func (p part) names() string {
+	var names []string
+	for _, l := range p.lists {
+		names = append(names, l.ACL)
+	}
+	return strings.Join(names, "+")
+}
+
+func (p part) subject() string {
+	var names []string
+	for _, l := range p.lists {
+		names = append(names, l.Subject.Name)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), "+")
+}
+
+// sortIDs gives the lines of a set in order, each once.
+func sortIDs(ids []policy.RuleID) []policy.RuleID {
+	ids = slices.Clone(ids)
+	slices.SortFunc(ids, func(a, b policy.RuleID) int { return cmp.Or(cmp.Compare(a.ACL, b.ACL), cmp.Compare(a.Seq, b.Seq)) })
+	return slices.Compact(ids)
+}

@@ -1,0 +1,264 @@
+package translate
+
+import (
+	"slices"
+
+	"aclium/translate/policy"
+)
+
+// takeNativeDenies leaves to the target's own deny rules those denies that
+// commute: no earlier permit overlaps them, so that beating every permit is
+// what the order says too.
+func (w *cellWalk) takeNativeDenies() {
+	if !w.options.Target.Deny || len(w.part.lists) != 1 {
+		return
+	}
+	l := w.part.lists[0]
+	for i := range l.Rules {
+		r := &l.Rules[i]
+		if r.Action == policy.Next {
+			return // what follows is asked under a condition
+		}
+		if r.Action != policy.Deny || !w.own[r] {
+			continue
+		}
+		services := w.denied(r)
+		if len(services) == 0 || !w.overlaps(l, i, l.Rules[i+1:]) || w.overlaps(l, i, l.Rules[:i]) {
+			continue
+		}
+		w.native[r] = true
+		w.denies = append(w.denies, w.rule(policy.Deny, *peerEnd(r, w.direction), services, []policy.RuleID{r.ID}))
+	}
+}
+
+// denied gives the services of a line that a deny rule says exactly; none when
+// it cannot. Addresses would miss pods, which no CIDR matches.
+func (w *cellWalk) denied(r *policy.Rule) []policy.Service {
+	p := peerEnd(r, w.direction)
+	if !p.Any && len(p.Addresses)+len(p.Masked)+len(p.Entities)+len(p.FQDNs) > 0 {
+		return nil
+	}
+	g, all, others := &group{}, true, false
+	for i := range w.cells {
+		c := &w.cells[i]
+		switch f, _ := c.fit(r); {
+		case f == fitPart:
+			return nil
+		case f == fitNone:
+			all = false
+		case c.protocol == otherProtocols:
+			others = true
+		default:
+			g.cells = append(g.cells, c)
+		}
+	}
+	switch {
+	case all:
+		return []policy.Service{policy.AnyService()}
+	case others:
+		return nil
+	}
+	return g.services()
+}
+
+// overlaps reports whether one of the permits may share a packet with line i.
+func (w *cellWalk) overlaps(l *policy.Policy, i int, others []policy.Rule) bool {
+	mine, _ := w.space.region(peerEnd(&l.Rules[i], w.direction), l.Family)
+	for j := range others {
+		r := &others[j]
+		if r.Action != policy.Permit || !w.own[r] {
+			continue
+		}
+		theirs, unsure := w.space.region(peerEnd(r, w.direction), l.Family)
+		if unsure == "" && mine.intersect(theirs).empty() && !w.mixes(mine, theirs) {
+			continue
+		}
+		for k := range w.cells {
+			a, _ := w.cells[k].fit(&l.Rules[i])
+			if b, _ := w.cells[k].fit(r); a != fitNone && b != fitNone {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// group is the cells that permit the same peers.
+type group struct {
+	region region
+	whole  bool
+	cells  []*cell
+	lines  []policy.RuleID
+}
+
+// rules turns the cells into rules.
+func (w *cellWalk) rules() []policy.Rule {
+	common := w.common()
+	rules := slices.Clone(w.denies)
+	if !common.region.empty() {
+		rules = append(rules, w.rule(policy.Permit, w.peers(common), []policy.Service{policy.AnyService()}, common.lines))
+	}
+	for _, g := range w.groups(common.region) {
+		rules = append(rules, w.rule(policy.Permit, w.peers(g), g.services(), sortIDs(g.lines)))
+	}
+	return rules
+}
+
+// common is what every cell permits.
+func (w *cellWalk) common() *group {
+	g := &group{region: w.cells[0].permitted, whole: true}
+	for i := range w.cells {
+		c := &w.cells[i]
+		g.region = g.region.intersect(c.permitted)
+		g.whole = g.whole && c.whole
+	}
+	if !g.region.empty() {
+		g.lines = w.cells[0].lines
+	}
+	return g
+}
+
+// groups unites the nameable cells that permit the same and more than what is
+// common.
+func (w *cellWalk) groups(common region) (out []*group) {
+	for i := range w.cells {
+		c := &w.cells[i]
+		if c.permitted.empty() || c.permitted.equal(common) || !w.nameable(c) {
+			continue
+		}
+		at := slices.IndexFunc(out, func(g *group) bool { return g.whole == c.whole && g.region.equal(c.permitted) })
+		if at < 0 {
+			at = len(out)
+			out = append(out, &group{region: c.permitted, whole: c.whole})
+		}
+		out[at].cells = append(out[at].cells, c)
+		out[at].lines = append(out[at].lines, c.lines...)
+	}
+	return out
+}
+
+func (w *cellWalk) nameable(c *cell) bool {
+	return policy.HasPorts(c.protocol) || c.protocol != otherProtocols && w.options.Target.ICMP
+}
+
+// services gives one service for each protocol of the group.
+func (g *group) services() (out []policy.Service) {
+	for _, protocol := range celled {
+		var ranges []policy.Range
+		for _, c := range g.cells {
+			if c.protocol != protocol {
+				continue
+			}
+			r := policy.Range{First: c.first, Last: c.last}
+			if !policy.HasPorts(protocol) {
+				r = policy.Range{First: c.first << 8, Last: c.last<<8 | 255}
+			}
+			ranges = append(ranges, r)
+		}
+		if len(ranges) == 0 {
+			continue
+		}
+		s := policy.ServiceOf(policy.Bytes(protocol))
+		switch set := policy.NewRanges(ranges...); {
+		case !policy.HasPorts(protocol):
+			s.ICMP = set
+		case !slices.Equal(set, policy.Ranges{{First: 1, Last: 65535}}):
+			s.DestinationPorts = set
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (w *cellWalk) peers(g *group) policy.Peers {
+	if g.whole {
+		return policy.Everybody()
+	}
+	return policy.Peers{Addresses: g.region.addrs, Selectors: g.region.pods.selectors()}
+}
+
+// rule gives a rule on the subject's peers. Its text names the lines that it
+// comes from.
+func (w *cellWalk) rule(a policy.Action, peers policy.Peers, services []policy.Service, lines []policy.RuleID) policy.Rule {
+	r := policy.Rule{Action: a, Text: lineList(lines), Match: policy.Match{Source: peers, Destination: policy.Everybody(), Services: services}}
+	if w.direction == policy.Egress {
+		r.Match.Source, r.Match.Destination = r.Match.Destination, r.Match.Source
+	}
+	if len(lines) > 0 {
+		r.ID = lines[0]
+	}
+	return r
+}
+
+// report says what the rules lack of the lists.
+func (w *cellWalk) report() {
+	for _, l := range w.part.lists {
+		for i := range l.Rules {
+			if why, ok := w.left[&l.Rules[i]]; ok {
+				w.note(l, &l.Rules[i], policy.Refused, "left out: %s", why)
+			}
+		}
+	}
+	w.reportFamilies()
+	w.reportUnnameable()
+	w.reportAddresses()
+}
+
+func (w *cellWalk) reportFamilies() {
+	var families policy.Family
+	for _, l := range w.part.lists {
+		families |= l.Family
+	}
+	if families != policy.Dual {
+		missing := map[policy.Family]string{policy.IPv4: "IPv6", policy.IPv6: "IPv4"}[families]
+		w.note(w.part.lists[0], nil, policy.Narrower, "no %s list stands on %s: the object filters %s too, by the same rules", missing, w.part.subject(), missing)
+	}
+}
+
+// reportUnnameable names the lines that permit protocols which no rule names.
+func (w *cellWalk) reportUnnameable() {
+	common := w.common().region
+	advice := "-t cilium or the enforcer can say it"
+	if w.options.Target.ICMP {
+		advice = "the enforcer can say it"
+	}
+	for i := range w.cells {
+		c := &w.cells[i]
+		if w.nameable(c) || c.permitted.equal(common) {
+			continue
+		}
+		for _, l := range w.part.lists {
+			for k := range l.Rules {
+				if r := &l.Rules[k]; slices.Contains(c.lines, r.ID) {
+					w.note(l, r, policy.Narrower, "only %s can be named, not %s: %s", nameableText(w.options.Target), unnameableText(w.options.Target), advice)
+				}
+			}
+		}
+	}
+}
+
+func nameableText(t Target) string {
+	if t.ICMP {
+		return "TCP, UDP, SCTP and ICMP"
+	}
+	return "TCP, UDP and SCTP"
+}
+
+func unnameableText(t Target) string {
+	if t.ICMP {
+		return "other protocols"
+	}
+	return "ICMP and other protocols"
+}
+
+func (w *cellWalk) reportAddresses() {
+	if !w.options.Target.AddressesAreNoPods || len(w.space.cluster) > 0 {
+		return
+	}
+	for i := range w.cells {
+		if c := &w.cells[i]; !c.whole && len(c.permitted.addrs) > 0 {
+			w.note(w.part.lists[0], nil, policy.Narrower, "in %s addresses match no pods: give the cluster's ranges (--cluster-cidr) and name pods by labels", w.options.Target.Name)
+			return
+		}
+	}
+}
