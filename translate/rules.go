@@ -199,6 +199,11 @@ func (w *cellWalk) report() {
 			}
 		}
 	}
+	for _, l := range w.part.lists {
+		if slices.ContainsFunc(l.Rules, func(r policy.Rule) bool { return r.Action == policy.Permit }) {
+			w.note(l, nil, policy.NoEffect, "connections are tracked: replies to what the list permits pass, which a router without state would judge by the list of the other direction")
+		}
+	}
 	w.reportFamilies()
 	w.reportUnnameable()
 	w.reportAddresses()
