@@ -308,7 +308,10 @@ func (l *line) numbered(number lexer.Token, ace *ACE) error {
 		l.notice(l.pos, Removed, "one entry is removed; classic IOS removes the whole list "+number.Value)
 		return l.removeACE(l.Config.ACL(listNumber(number)), 0, ace)
 	}
-	a, created := l.numberedACL(number, ace.Kind)
+	a, created := l.numberedACL(number)
+	if a.Kind != ace.Kind {
+		return l.clash(number, a, ace.Kind)
+	}
 	return l.addTo(a, created, 0, ace)
 }
 
@@ -351,11 +354,11 @@ func kindOf(number lexer.Token) ACLKind {
 
 // numberedACL gives the list of that number; created says that it is not in
 // the configuration yet.
-func (l *line) numberedACL(number lexer.Token, kind ACLKind) (a *ACL, created bool) {
+func (l *line) numberedACL(number lexer.Token) (a *ACL, created bool) {
 	if a := l.Config.ACL(listNumber(number)); a != nil {
 		return a, false
 	}
-	return &ACL{Kind: kind, Name: listNumber(number), Numbered: true, Pos: at(number)}, true
+	return &ACL{Kind: kindOf(number), Name: listNumber(number), Numbered: true, Pos: at(number)}, true
 }
 
 func (l *line) addTo(a *ACL, created bool, seq uint32, ace *ACE) error {
@@ -373,7 +376,10 @@ func (l *line) numberedRemark(n *numberedRemark) error {
 		l.notice(l.pos, Removed, "one remark is removed; classic IOS removes the whole list "+n.Number.Value)
 		return l.removeRemark(l.Config.ACL(listNumber(n.Number)), 0, n.Text.Value)
 	}
-	a, created := l.numberedACL(n.Number, kindOf(n.Number))
+	a, created := l.numberedACL(n.Number)
+	if a.Kind != kindOf(n.Number) {
+		return l.clash(n.Number, a, kindOf(n.Number))
+	}
 	if err := l.addRemark(a, 0, n.Text); err != nil {
 		return err
 	}

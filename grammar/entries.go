@@ -46,6 +46,14 @@ func (k *entryKeys) add(e *Entry) {
 	}
 }
 
+func (k *entryKeys) remove(e *Entry) {
+	if e.ACE == nil {
+		return
+	}
+	delete(k.aces, e.ACE.key())
+	k.wide = slices.DeleteFunc(k.wide, func(w *Entry) bool { return w == e })
+}
+
 // key is what makes two ACEs the same.
 func (a *ACE) key() string { return a.String() }
 
@@ -235,8 +243,10 @@ func (l *line) removeSequence(a *ACL, seq uint32) error {
 		l.notice(l.pos, NoEffect, fmt.Sprintf("the list has no entry %d", seq))
 		return nil
 	}
+	for _, e := range a.Entries[from:to] {
+		a.built().remove(e)
+	}
 	a.Entries = slices.Delete(a.Entries, from, to)
-	a.keys = nil
 	return nil
 }
 

@@ -39,9 +39,12 @@ func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 	}
 	f := &file{session: NewSession(c), name: name, skipped: map[string]int{}}
 	f.session.file = true
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(bytes.TrimPrefix(text, []byte("\uFEFF"))) {
 		f.number++
 		f.line(string(line))
+	}
+	if f.banner != "" {
+		f.fail(f.opened, "the banner does not end, want its delimiter "+f.banner, f.header)
 	}
 	return f.notices, f.errors.Err()
 }
@@ -75,8 +78,10 @@ type file struct {
 	inside State
 	// header is the last line at the margin.
 	header string
-	// banner is the delimiter that ends a banner; empty outside of one.
+	// banner is the delimiter that ends a banner; empty outside of one. It
+	// was opened there.
 	banner string
+	opened Position
 }
 
 // prompt is what stands before a line that was pasted from a terminal.
@@ -100,6 +105,7 @@ func (f *file) line(raw string) {
 	case f.inside != 0 && isIndented(text):
 		f.belowUnknown(pos, text, raw)
 	case f.startsBanner(text):
+		f.header, f.opened = text, pos
 		f.skip(pos, "banner")
 	default:
 		f.inside = 0
@@ -166,25 +172,68 @@ func (f *file) configure(pos Position, text, raw string) {
 		f.notices = append(f.notices, notices...)
 		return
 	}
-	switch kind := f.classify(text); kind {
+	words := f.canonical(text)
+	kind := f.classify(words, text)
+	switch kind {
 	case Unsupported:
 		f.keep(pos, text)
 	case Skipped:
-		f.leave(text)
 		f.skip(pos, kindOfLine(text))
 	default:
 		f.refuse(pos, raw, err.(*LineError))
 	}
+	f.leave(kind, words, text)
+}
+
+// refused is what stands below a line that starts a block and is wrong.
+const refused State = 255
+
+// leave ends the mode when the line that it does not know starts something
+// else: what follows must not land in the list or group before. The lines
+// below an unknown one at the margin belong to it.
+func (f *file) leave(kind State, words []string, text string) {
+	switch {
+	case kind == 0 && !startsAny(words, blocks):
+		return
+	case kind == 0:
+		kind = refused
+	case isIndented(text) || f.session.Mode == ModeInterface && startsAny(words, interfaceWords):
+		return
+	}
+	f.session.enter(ModeGlobal)
 	if !isIndented(text) {
-		f.inside = f.classify(text)
+		f.inside = kind
 	}
 }
 
-// leave ends the mode when a line at the margin starts something else.
-func (f *file) leave(text string) {
-	if !isIndented(text) {
-		f.session.enter(ModeGlobal)
+// minGuess is the length from which a misspelt word is taken for another.
+const minGuess = 5
+
+// canonical gives the words of a line that is wrong, in lower case and without
+// "no", as far as they are understood: abbreviations are expanded, and a
+// misspelt word is what it was meant to be, so that a mistake in a security
+// statement is not taken for something else.
+func (f *file) canonical(text string) []string {
+	w := newWalk(f.session.Mode, Position{}, text)
+	_, err := w.run()
+	if g := newWalk(ModeGlobal, Position{}, text); f.session.Mode != ModeGlobal {
+		if _, globalErr := g.run(); err == nil || g.depth > w.depth {
+			w, err = g, globalErr
+		}
 	}
+	words := strings.Fields(lowerCase(text))
+	for i, t := range w.tokens {
+		words[w.depth-len(w.tokens)+i] = lowerCase(t.Value)
+	}
+	if w.depth < len(words) && len(words[w.depth]) >= minGuess {
+		if guess := w.state.closest(words[w.depth]); guess != "" {
+			words[w.depth] = guess
+		}
+	}
+	if words[0] == "no" || words[0] == "default" {
+		return words[1:]
+	}
+	return words
 }
 
 // statements that are ours: what is wrong in them is an error. The first that
@@ -204,28 +253,40 @@ var kept = []string{
 	"ip reflexive-list", "access-group", "zone", "ip urlfilter", "ip verify unicast", "arp access-list",
 }
 
+// blocks are the lines of ours that other lines stand below.
+var blocks = []string{
+	"ip access-list", "ipv6 access-list", "object-group", "class-map", "policy-map", "zone", "zone-pair", "interface",
+	"access-list", "hostname",
+}
+
+// interfaceWords start lines of an interface that have nothing to do with
+// access control; without indent they do not end its mode.
+var interfaceWords = []string{
+	"ip address", "ip nat", "ip mtu", "ip tcp", "ip ospf", "ip pim", "ip unnumbered", "ip helper-address", "ip proxy-arp", "ip redirects",
+	"ip unreachables", "ip virtual-reassembly", "ip flow", "ip policy", "ip route-cache", "ip directed-broadcast", "ipv6 address",
+	"ipv6 enable", "ipv6 nd", "ipv6 ospf", "bandwidth", "cdp", "channel-group", "delay", "description", "duplex", "encapsulation",
+	"keepalive", "lldp", "load-interval", "mac-address", "media-type", "mtu", "negotiation", "shutdown", "snmp", "spanning-tree",
+	"speed", "standby", "switchport", "tunnel", "vrf",
+}
+
+func startsAny(words []string, starts []string) bool {
+	return slices.ContainsFunc(starts, func(s string) bool { return startsWith(words, s) })
+}
+
 // classify gives Unsupported for security configuration that is kept, Skipped
 // for configuration of other things, and 0 for what must be right.
-func (f *file) classify(text string) State {
-	words := strings.Fields(lowerCase(text))
-	if len(words) > 0 && (words[0] == "no" || words[0] == "default") {
-		words = words[1:]
-	}
+func (f *file) classify(words []string, text string) State {
 	for _, list := range []string{"role-based", "fqdn", "log-update", "match-local-traffic", "persistent", "helper"} {
 		if startsWith(words, "ip access-list "+list) || startsWith(words, "ipv6 access-list "+list) {
 			return Unsupported
 		}
 	}
-	if startsWith(words, "policy-map type inspect") && len(words) > 4 {
-		return Unsupported // an application policy, such as "http NAME"
-	}
-	is := func(list []string) bool {
-		return slices.ContainsFunc(list, func(s string) bool { return startsWith(words, s) })
-	}
 	switch {
-	case is(ours):
+	case startsWith(words, "policy-map type inspect") && len(words) > 4:
+		return Unsupported // an application policy, such as "http NAME"
+	case startsAny(words, ours):
 		return 0
-	case is(kept):
+	case startsAny(words, kept):
 		return Unsupported
 	case isIndented(text) && f.session.Mode != ModeGlobal && f.session.Mode != ModeInterface:
 		return 0 // a line of a list or a group
@@ -276,7 +337,8 @@ func (f *file) belowUnknown(pos Position, text, raw string) {
 		last := &all[len(all)-1]
 		last.Lines = append(last.Lines, " "+strings.TrimSpace(text))
 	case Skipped:
-		if f.classify(text) == Unsupported || f.classify(text) == 0 && !isBlockBody(text) {
+		words := f.canonical(text)
+		if kind := f.classify(words, text); kind == Unsupported || kind == 0 && !startsAny(words, blockBody) {
 			f.keepLoose(pos, text)
 			return
 		}
@@ -284,11 +346,8 @@ func (f *file) belowUnknown(pos Position, text, raw string) {
 	}
 }
 
-// isBlockBody reports words that other configuration uses as well.
-func isBlockBody(text string) bool {
-	words := strings.Fields(lowerCase(text))
-	return slices.Contains([]string{"permit", "deny", "remark", "description", "match", "set"}, words[0])
-}
+// blockBody are words that other configuration uses as well.
+var blockBody = []string{"permit", "deny", "remark", "description", "match", "set"}
 
 // keepLoose keeps a security line of a block that is skipped otherwise, such
 // as access-class below a line.

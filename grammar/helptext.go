@@ -241,6 +241,8 @@ var helpTexts = map[string]string{
 	"policyname":               "policy-map name",
 	"port":                     "Interface name",
 	"portnumber":               "Interface number",
+	"point-to-point":           "Treat as a point-to-point link",
+	"multipoint":               "Treat as a multipoint link",
 	"zonepairline/source":      "Source zone",
 	"zonepairline/destination": "Destination zone",
 	"source/network":           "Object group name",

@@ -14,6 +14,7 @@ type (
 	interfaceLine struct {
 		Name   lexer.Token `parser:"'interface' @Port"`
 		Number lexer.Token `parser:"@PortNumber?"`
+		Link   lexer.Token `parser:"@('point-to-point' | 'multipoint')?"`
 	}
 	accessGroup struct {
 		List      lexer.Token `parser:"'ip' 'access-group' @ListName"`

@@ -11,12 +11,12 @@ import (
 // that parses to it again.
 
 // String gives the line as running-config has it, without sequence number.
-func (a *ACE) String() string { return a.text(Address.standard) }
+func (a *ACE) String() string { return a.text(Address.standard, Log.words) }
 
 // Show gives the line as "show access-lists" has it, without sequence number:
 // a standard list writes its masks out and pads "deny".
 func (a *ACE) Show() string {
-	text := a.text(Address.shown)
+	text := a.text(Address.shown, Log.shown)
 	if a.Kind == Standard {
 		return pad(text)
 	}
@@ -52,7 +52,7 @@ func pad(ace string) string {
 	return ace
 }
 
-func (a *ACE) text(standard func(Address) string) string {
+func (a *ACE) text(standard func(Address) string, log func(Log) []string) string {
 	if a.Action == Evaluate {
 		return "evaluate " + a.Reflect.Text
 	}
@@ -71,7 +71,7 @@ func (a *ACE) text(standard func(Address) string) string {
 		w = appendCompare(w, a.DestinationPorts, a.portNames())
 		w = append(w, a.transport()...)
 	}
-	return strings.Join(append(w, a.options()...), " ")
+	return strings.Join(append(w, a.options(log)...), " ")
 }
 
 func appendTimeout(w []string, timeout uint32) []string {
@@ -219,7 +219,7 @@ func (f *TCPFlags) words() []string {
 }
 
 // options gives what every protocol has, in the order in which IOS prints it.
-func (a *ACE) options() (w []string) {
+func (a *ACE) options(log func(Log) []string) (w []string) {
 	value := func(word string, v *Value, names *table) {
 		if v != nil {
 			w = append(w, word, names.name(v.Number))
@@ -235,7 +235,7 @@ func (a *ACE) options() (w []string) {
 	if a.Fragments {
 		w = append(w, "fragments")
 	}
-	w = append(w, a.Log.words()...)
+	w = append(w, log(a.Log)...)
 	value("option", a.Option, ipOptions)
 	if a.TimeRange.Text != "" {
 		w = append(w, "time-range", a.TimeRange.Text)
@@ -261,6 +261,15 @@ func (l Log) words() []string {
 		return []string{word, l.Cookie}
 	}
 	return []string{word}
+}
+
+// shown is words in "show access-lists".
+func (l Log) shown() []string {
+	words := l.words()
+	if l.Cookie != "" {
+		words[1] = "(tag = " + l.Cookie + ")"
+	}
+	return words
 }
 
 // String gives the member as the running configuration has it.

@@ -205,7 +205,7 @@ func (a *ACL) printsNumbered() bool {
 	next := uint32(seqStep)
 	for _, e := range a.Entries {
 		if e.ACE == nil {
-			if e.Seq != 0 && e.Seq != next {
+			if e.Seq != 0 && (e.Seq != next || a.ace(next) < 0) {
 				return false
 			}
 			continue
