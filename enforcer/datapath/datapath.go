@@ -13,7 +13,6 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
-	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
 )
 
@@ -116,9 +115,9 @@ func (d *Datapath) load() (err error) {
 // loadCollection loads the programs with their maps, the pinned ones where
 // they exist.
 func loadCollection(o Options) (*ebpf.Collection, error) {
-	spec, err := bpf.LoadAclium()
+	spec, err := programSpec()
 	if err != nil {
-		return nil, fmt.Errorf("read the BPF programs: %w", err)
+		return nil, err
 	}
 	for name, m := range spec.Maps {
 		if name != "scratch_map" && name != "event_budget_map" && name[0] != '.' {
@@ -133,9 +132,6 @@ func loadCollection(o Options) (*ebpf.Collection, error) {
 		spec.Maps["conn_map"].MaxEntries = uint32(o.Connections)
 	}
 	if err := adoptSizes(spec, o.PinPath); err != nil {
-		return nil, err
-	}
-	if err := setIdleTimes(spec); err != nil {
 		return nil, err
 	}
 	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: o.PinPath}})
@@ -155,19 +151,6 @@ func adoptSizes(spec *ebpf.CollectionSpec, pins string) error {
 		}
 		spec.Maps[name].MaxEntries = m.MaxEntries()
 		m.Close()
-	}
-	return nil
-}
-
-// setIdleTimes gives the program policy's idle times, nanoseconds.
-func setIdleTimes(spec *ebpf.CollectionSpec) error {
-	for name, value := range map[string]uint64{
-		"tcp_idle": uint64(policy.TCPIdle), "tcp_open": uint64(policy.TCPOpen), "tcp_fin": uint64(policy.TCPFin),
-		"udp_idle": uint64(policy.UDPIdle), "icmp_len": uint64(policy.ICMPLen),
-	} {
-		if err := spec.Variables[name].Set(value); err != nil {
-			return fmt.Errorf("set %s: %w", name, err)
-		}
 	}
 	return nil
 }

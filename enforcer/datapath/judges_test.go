@@ -27,7 +27,7 @@ func TestThreeJudges(t *testing.T) {
 	j := newJudges(t)
 	g := acltest.NewGenerator(3)
 	hidden, lines := 0, 0
-	for j.judged < judgedPairs {
+	for j.ran < judgedPairs {
 		list := g.List()
 		c, policies := j.compile(list.Text)
 		j.bindOne(&policies[0])
