@@ -49,6 +49,7 @@ func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
 	}
 	for _, l := range p.lists {
 		for i := range l.Rules {
+			w.own[&l.Rules[i]] = p.covers(&l.Rules[i], d)
 			peers := peerEnd(&l.Rules[i], d)
 			if len(peers.Selectors)+len(peers.Entities) > 0 {
 				w.space.byAddress = false
@@ -112,36 +113,6 @@ func (w *cellWalk) services(protocol uint8) (out []*policy.Service) {
 		}
 	}
 	return out
-}
-
-// applicable finds out which lines are about the part's pods. Lines about
-// others have no effect; addresses of which nobody knows whether they are these
-// pods' refuse the list.
-func (w *cellWalk) applicable() *refusal {
-	for _, l := range w.part.lists {
-		permits, effective := 0, 0
-		for i := range l.Rules {
-			r := &l.Rules[i]
-			end := ownEnd(r, w.direction)
-			if len(end.Addresses)+len(end.Masked) > 0 {
-				return &refusal{l, r, "addresses stand where " + w.part.subject() + " stands, and nothing says whether they are its pods': name the pods by an object-group with workload lines"}
-			}
-			w.own[r] = end.Any || slices.Contains(end.Entities, policy.Cluster) || slices.ContainsFunc(podsOf(end.Selectors), w.part.pods.implies)
-			if r.Action == policy.Permit && len(r.Match.Services) > 0 && !r.Uncounted {
-				permits++
-				if w.own[r] {
-					effective++
-				}
-			}
-			if !w.own[r] {
-				w.note(l, r, policy.NoEffect, "is not about the pods of %s", w.part.subject())
-			}
-		}
-		if permits > 0 && effective == 0 {
-			return &refusal{list: l, reason: "no permit of the list is about the pods of " + w.part.subject() + ": the object would deny everything"}
-		}
-	}
-	return nil
 }
 
 // fit says how a line's services cover a cell.
@@ -273,12 +244,16 @@ func (w *cellWalk) join(c *cell, permitted map[policy.Family]region, filtered po
 	}
 }
 
+// remaining is a set of peers that no line has decided, and what lines have
+// taken out of it without permitting it: an address that remains may be that of
+// a pod that was taken out, and the other way round.
+type remaining struct{ left, taken region }
+
 // undecided is the state of a walk through one list in one cell.
 type undecided struct {
-	left, permitted region
-	aside           map[int]region
-	// denied is what earlier lines have taken away.
-	denied region
+	remaining
+	permitted region
+	aside     map[int]remaining
 	// unsaid is what a deny covers in part.
 	unsaid     region
 	unsaidRule *policy.Rule
@@ -287,10 +262,10 @@ type undecided struct {
 }
 
 func (w *cellWalk) walkList(c *cell, l *policy.Policy, f policy.Family) (region, []policy.RuleID, *refusal) {
-	u := &undecided{left: w.space.whole(f), aside: map[int]region{}}
+	u := &undecided{remaining: remaining{left: w.space.whole(f)}, aside: map[int]remaining{}}
 	for i := range l.Rules {
 		if back, ok := u.aside[i]; ok {
-			u.left = u.left.union(back)
+			u.left, u.taken = u.left.union(back.left), u.taken.union(back.taken)
 		}
 		r := &l.Rules[i]
 		if !w.own[r] || w.native[r] {
@@ -299,7 +274,7 @@ func (w *cellWalk) walkList(c *cell, l *policy.Policy, f policy.Family) (region,
 		if refused := w.line(c, l, r, f, u); refused != nil {
 			return region{}, nil, refused
 		}
-		if len(u.left.pods)+len(u.denied.pods) > maxConjs {
+		if len(u.left.pods)+len(u.taken.pods) > maxConjs {
 			return region{}, nil, &refusal{l, r, fmt.Sprintf("the selectors split the pods into more than %d sets", maxConjs)}
 		}
 	}
@@ -328,14 +303,24 @@ func (w *cellWalk) line(c *cell, l *policy.Policy, r *policy.Rule, f policy.Fami
 		if refused := w.permit(l, r, u, m); refused != nil {
 			return refused
 		}
-	} else {
-		u.denied = u.denied.union(m)
+		u.left = u.left.minus(m)
+		return nil
 	}
 	if r.Action == policy.Next {
-		u.aside[r.Goto] = u.aside[r.Goto].union(m)
+		back := u.aside[r.Goto]
+		u.aside[r.Goto] = remaining{back.left.union(m), back.taken.union(u.taken)}
 	}
-	u.left = u.left.minus(m)
+	u.take(m)
 	return nil
+}
+
+// take removes what a line decides otherwise than by permitting it. When
+// nothing remains, nothing can hide in it.
+func (u *undecided) take(m region) {
+	u.left, u.taken = u.left.minus(m), u.taken.union(m)
+	if u.left.empty() {
+		u.taken = region{}
+	}
 }
 
 // inPart takes a line that fits in part. A permit is left out; a deny waits for
@@ -367,7 +352,7 @@ func (w *cellWalk) permit(l *policy.Policy, r *policy.Rule, u *undecided, m regi
 	if overlap := m.intersect(u.unsaid); !overlap.empty() || w.mixes(m, u.unsaid) {
 		return &refusal{l, u.unsaidRule, u.unsaidWhy + fmt.Sprintf(", and line %d permits what it denies", r.ID.Seq)}
 	}
-	if w.mixes(m, u.denied) {
+	if w.mixes(m, u.taken) {
 		return &refusal{l, r, "labels and addresses exclude each other here, which needs the cluster's address ranges (--cluster-cidr)"}
 	}
 	u.permitted = u.permitted.union(m)

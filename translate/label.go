@@ -130,6 +130,11 @@ func (c conj) minus(d conj) (out podSet) {
 	return out
 }
 
+// inNamespace reports whether the conjunction names the namespaces of its pods.
+func (c conj) inNamespace() bool {
+	return slices.ContainsFunc(c, func(t policy.Term) bool { return t.Key == policy.NamespaceKey && t.Op == policy.In })
+}
+
 func (c conj) String() string {
 	parts := make([]string, len(c))
 	for i, t := range c {

@@ -138,6 +138,11 @@ func (o *orderer) direction(d policy.Direction, policies []policy.Policy) (out [
 		}
 	}
 	parts, bad := o.parts(lists, d)
+	for _, l := range lists {
+		if r := o.aim(l, parts, d); r != nil {
+			bad = append(bad, *r)
+		}
+	}
 	o.refuseAll(bad, parts)
 	results := map[int]policy.Policy{}
 	for i, p := range parts {
@@ -209,6 +214,40 @@ func (o *orderer) note(l *policy.Policy, r *policy.Rule, state policy.State, for
 // maxParts bounds how far subjects are split.
 const maxParts = 256
 
+// aim finds out which lines are about the list's pods. Lines about others have
+// no effect; addresses of which nobody knows whether they are these pods'
+// refuse the list.
+func (o *orderer) aim(l *policy.Policy, parts []part, d policy.Direction) *refusal {
+	permits, effective := 0, 0
+	for i := range l.Rules {
+		r := &l.Rules[i]
+		if end := ownEnd(r, d); len(end.Addresses)+len(end.Masked) > 0 {
+			return &refusal{l, r, "addresses stand where " + l.Subject.Name + " stands, and nothing says whether they are its pods': name the pods by an object-group with workload lines"}
+		}
+		about := slices.ContainsFunc(parts, func(p part) bool { return slices.Contains(p.lists, l) && p.covers(r, d) })
+		if !about {
+			o.note(l, r, policy.NoEffect, "is not about the pods of %s", l.Subject.Name)
+		}
+		if r.Action == policy.Permit && len(r.Match.Services) > 0 && !r.Uncounted {
+			permits++
+			if about {
+				effective++
+			}
+		}
+	}
+	if permits > 0 && effective == 0 {
+		return &refusal{list: l, reason: "no permit of the list is about the pods of " + l.Subject.Name + ": the object would deny everything"}
+	}
+	return nil
+}
+
+// covers reports whether a line is about the part's pods: about all of them,
+// then, as the part is cut along the lines.
+func (p part) covers(r *policy.Rule, d policy.Direction) bool {
+	end := ownEnd(r, d)
+	return end.Any || slices.Contains(end.Entities, policy.Cluster) || slices.ContainsFunc(podsOf(end.Selectors), p.pods.implies)
+}
+
 // parts splits the subjects until every list and every line covers a part
 // wholly or not at all.
 func (o *orderer) parts(lists []*policy.Policy, d policy.Direction) ([]part, []refusal) {
@@ -222,7 +261,10 @@ func (o *orderer) parts(lists []*policy.Policy, d policy.Direction) ([]part, []r
 			cuts = append(cuts, podsOf(ownEnd(&l.Rules[i], d).Selectors)...)
 		}
 	}
-	pieces := splitAll(pods, cuts.reduced())
+	// A cut inside another one is a cut of its own: only equal ones are one.
+	slices.SortFunc(cuts, func(a, b conj) int { return strings.Compare(a.String(), b.String()) })
+	cuts = slices.CompactFunc(cuts, func(a, b conj) bool { return a.String() == b.String() })
+	pieces := splitAll(pods, cuts)
 	if len(pieces) > maxParts {
 		var bad []refusal
 		for _, l := range lists {
@@ -272,10 +314,10 @@ func peerEnd(r *policy.Rule, d policy.Direction) *policy.Peers { return ownEnd(r
 
 // part orders the lists of one part.
 func (o *orderer) part(p part, d policy.Direction) (policy.Policy, *refusal) {
-	w := newWalk(o, p, d)
-	if r := w.applicable(); r != nil {
-		return policy.Policy{}, r
+	if !p.pods.inNamespace() {
+		return policy.Policy{}, &refusal{list: p.lists[0], reason: p.subject() + " names no namespace, and an object lives in one: name it (workload namespace NAME)"}
 	}
+	w := newWalk(o, p, d)
 	w.takeNativeDenies()
 	for i := range w.cells {
 		if r := w.walkCell(&w.cells[i]); r != nil {
@@ -283,6 +325,9 @@ func (o *orderer) part(p part, d policy.Direction) (policy.Policy, *refusal) {
 		}
 	}
 	rules := w.rules()
+	if r := w.mute(rules); r != nil {
+		return policy.Policy{}, r
+	}
 	out := policy.Policy{
 		ACL: p.names(), Direction: d, Family: policy.Dual, Stateful: true, Rules: rules,
 		Subject: policy.Subject{Name: p.subject(), Selectors: []policy.Selector{policy.Selector(p.pods)}},
@@ -308,8 +353,12 @@ func (p part) names() string {
 	for _, l := range p.lists {
 		names = append(names, l.ACL)
 	}
-	return strings.Join(names, "+")
+	return strings.Join(names, listSeparator)
 }
+
+// listSeparator joins the names of lists that one policy comes from. No name
+// holds a space behind a comma.
+const listSeparator = ", "
 
 func (p part) subject() string {
 	var names []string
@@ -317,7 +366,7 @@ func (p part) subject() string {
 		names = append(names, l.Subject.Name)
 	}
 	slices.Sort(names)
-	return strings.Join(slices.Compact(names), "+")
+	return strings.Join(slices.Compact(names), listSeparator)
 }
 
 // sortIDs gives the lines of a set in order, each once.

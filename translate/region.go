@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"slices"
 
 	"aclium/translate/policy"
 )
@@ -30,7 +31,7 @@ func (r region) intersect(s region) region {
 }
 
 func (r region) equal(s region) bool {
-	return r.pods.equal(s.pods) && fmt.Sprint(r.addrs) == fmt.Sprint(s.addrs)
+	return r.pods.equal(s.pods) && slices.Equal(r.addrs, s.addrs)
 }
 
 // space is what regions are parts of.

@@ -242,6 +242,22 @@ func (w *cellWalk) reportUnnameable() {
 	}
 }
 
+// mute refuses lists whose permits the target can say none of: an object that
+// denies everything is not what they are.
+func (w *cellWalk) mute(rules []policy.Rule) *refusal {
+	if slices.ContainsFunc(rules, func(r policy.Rule) bool { return r.Action == policy.Permit }) {
+		return nil
+	}
+	unsaid := len(w.left) > 0
+	for i := range w.cells {
+		unsaid = unsaid || !w.cells[i].permitted.empty()
+	}
+	if !unsaid {
+		return nil
+	}
+	return &refusal{list: w.part.lists[0], reason: w.options.Target.Name + " can say nothing of what the list permits: the object would deny everything"}
+}
+
 func nameableText(t Target) string {
 	if t.ICMP {
 		return "TCP, UDP, SCTP and ICMP"

@@ -256,7 +256,7 @@ func (r *reporter) exact(policies, ordered []policy.Policy) {
 // converted reports whether a list came through in its direction.
 func converted(p *policy.Policy, ordered []policy.Policy) bool {
 	return slices.ContainsFunc(ordered, func(o policy.Policy) bool {
-		return o.Direction == p.Direction && slices.Contains(strings.Split(o.ACL, "+"), p.ACL)
+		return o.Direction == p.Direction && slices.Contains(strings.Split(o.ACL, ", "), p.ACL)
 	})
 }
 

@@ -54,7 +54,7 @@ func Encode(k Kind, policies []policy.Policy) ([]Object, error) {
 			return nil, err
 		}
 		for _, ns := range namespaces {
-			o := Object{Kind: k, Namespace: ns, Name: objectName(p, ns, names), Lists: strings.Split(p.ACL, "+")}
+			o := Object{Kind: k, Namespace: ns, Name: objectName(p, ns, names), Lists: strings.Split(p.ACL, ", ")}
 			if o.Body, err = body(&o, p, selector); err != nil {
 				return nil, fmt.Errorf("policy %s on %s: %w", p.ACL, p.Subject.Name, err)
 			}
@@ -127,7 +127,7 @@ func metadata(o *Object, p *policy.Policy) metav1.ObjectMeta {
 		Name: o.Name, Namespace: o.Namespace,
 		Labels: map[string]string{managedByLabel: managedBy},
 		Annotations: map[string]string{
-			aclAnnotation: strings.ReplaceAll(p.ACL, "+", ", "), forAnnotation: strings.ReplaceAll(p.Subject.Name, "+", ", "),
+			aclAnnotation: p.ACL, forAnnotation: p.Subject.Name,
 			linesAnnotation: strings.Join(lines, "\n"),
 		},
 	}
