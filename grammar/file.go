@@ -217,7 +217,7 @@ func (f *file) canonical(text string) []string {
 	w := newWalk(f.session.Mode, Position{}, text)
 	_, err := w.run()
 	if g := newWalk(ModeGlobal, Position{}, text); f.session.Mode != ModeGlobal {
-		if _, globalErr := g.run(); err == nil || g.depth > w.depth {
+		if _, globalErr := g.run(); w.mayLeave(g) && (err == nil || g.depth > w.depth) {
 			w, err = g, globalErr
 		}
 	}
@@ -244,7 +244,8 @@ var ours = []string{
 	"object-group network", "object-group v6-network", "object-group service", "class-map type inspect match-any",
 	"class-map type inspect match-all", "policy-map type inspect", "zone security", "zone-pair", "interface workload",
 	"ip access-group", "ipv6 traffic-filter", "zone-member", "ip host-permit", "ip verify source",
-	"permit", "deny", "remark", "evaluate",
+	"permit", "deny", "remark", "evaluate", "workload", "entity", "fqdn", "group-object", "match access-group",
+	"class type inspect", "service-policy type inspect",
 }
 
 var kept = []string{

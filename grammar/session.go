@@ -100,12 +100,21 @@ func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
 	g.global = true
 	stmt, globalErr := g.run()
 	switch {
+	case !w.mayLeave(g):
+		return nil, nil, err
 	case globalErr == nil:
 		return g, stmt, nil
 	case g.depth > w.depth:
 		return nil, nil, globalErr
 	}
 	return nil, nil, err
+}
+
+// mayLeave reports whether a line that the mode refuses may be one of global
+// configuration: the mode must not know its first word, or as the same one. A
+// wrong "host 10.0.0.300" in a group is no abbreviation of "hostname".
+func (w *walk) mayLeave(global *walk) bool {
+	return len(w.tokens) == 0 || len(global.tokens) == 0 || w.tokens[0].Value == global.tokens[0].Value
 }
 
 // empty reports whether the line has no words.
