@@ -238,9 +238,20 @@ func (w *cellWalk) join(c *cell, permitted map[policy.Family]region, filtered po
 		}
 		both := c.permitted.pods.intersect(r.pods)
 		if !both.equal(c.permitted.pods) || !both.equal(r.pods) {
-			w.note(w.part.lists[0], nil, policy.Narrower, "the IPv4 and IPv6 lists permit different pods: only what both permit can be said by labels")
+			w.noteLines(c, "IPv4 and IPv6 permit different pods here, and labels mean both: only what both permit is left")
 		}
 		c.permitted.pods = both
+	}
+}
+
+// noteLines reports every line that permits something in the cell.
+func (w *cellWalk) noteLines(c *cell, reason string) {
+	for _, l := range w.part.lists {
+		for i := range l.Rules {
+			if r := &l.Rules[i]; !r.Uncounted && slices.Contains(c.lines, r.ID) {
+				w.note(l, r, policy.Narrower, "%s", reason)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"fmt"
 	"slices"
 
 	"aclium/translate/policy"
@@ -232,13 +233,7 @@ func (w *cellWalk) reportUnnameable() {
 		if w.nameable(c) || c.permitted.equal(common) {
 			continue
 		}
-		for _, l := range w.part.lists {
-			for k := range l.Rules {
-				if r := &l.Rules[k]; slices.Contains(c.lines, r.ID) {
-					w.note(l, r, policy.Narrower, "only %s can be named, not %s: %s", nameableText(w.options.Target), unnameableText(w.options.Target), advice)
-				}
-			}
-		}
+		w.noteLines(c, fmt.Sprintf("only %s can be named, not %s: %s", nameableText(w.options.Target), unnameableText(w.options.Target), advice))
 	}
 }
 
