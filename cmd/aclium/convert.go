@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -306,16 +307,7 @@ func textReport(b *bytes.Buffer, rows []row, objects []kube.Object) {
 	counts := map[policy.State]int{}
 	for _, r := range rows {
 		counts[r.State]++
-		fmt.Fprintf(b, "%s: %s", policy.Source{File: r.File, Line: r.Line, Column: r.Column}, r.State)
-		if r.ACL != "" {
-			fmt.Fprintf(b, ": %s", r.ACL)
-		}
-		if r.Seq != 0 {
-			fmt.Fprintf(b, " %d", r.Seq)
-		}
-		if r.Text != "" {
-			fmt.Fprintf(b, " %s", r.Text)
-		}
+		fmt.Fprintf(b, "%s: %s: %s", r.place(), r.State, r.subject())
 		if r.Reason != "" {
 			fmt.Fprintf(b, ": %s", r.Reason)
 		}
@@ -328,6 +320,30 @@ func textReport(b *bytes.Buffer, rows []row, objects []kube.Object) {
 		}
 	}
 	b.WriteByte('\n')
+}
+
+// place gives file:line:column, the file alone for what concerns a whole list.
+func (r *row) place() string {
+	if r.Line == 0 {
+		return r.File
+	}
+	return policy.Source{File: r.File, Line: r.Line, Column: r.Column}.String()
+}
+
+// subject gives the list, the sequence number and the text, as far as they are
+// known.
+func (r *row) subject() string {
+	words := []string{}
+	if r.ACL != "" {
+		words = append(words, r.ACL)
+	}
+	if r.Seq != 0 {
+		words = append(words, strconv.FormatUint(uint64(r.Seq), 10))
+	}
+	if r.Text != "" {
+		words = append(words, r.Text)
+	}
+	return strings.Join(words, " ")
 }
 
 // verdictOf gives errFindings when some line did not come through exactly.
