@@ -213,7 +213,7 @@ func (w *cellWalk) walkCell(c *cell) *refusal {
 				return refused
 			}
 			if filtered&f != 0 {
-				r = r.intersect(permitted[f])
+				r = w.series(r, permitted[f])
 			}
 			permitted[f], filtered = r, filtered|f
 			c.lines = append(c.lines, lines...)
@@ -222,6 +222,23 @@ func (w *cellWalk) walkCell(c *cell) *refusal {
 	c.lines = sortIDs(c.lines)
 	w.join(c, permitted, filtered)
 	return nil
+}
+
+// series gives what two lists permit. As long as nobody knows which addresses
+// are pods', a pod that one list permits by its labels and the other by its
+// address is in neither of the sets that both have in common.
+func (w *cellWalk) series(r, s region) region {
+	both := r.intersect(s)
+	if len(w.space.cluster) > 0 || w.space.byAddress {
+		return both
+	}
+	lost := func(pods, pods2 podSet, addrs, addrs2 addrSet) bool {
+		return len(pods.minus(pods2)) > 0 && len(addrs2.minus(addrs)) > 0
+	}
+	if lost(r.pods, s.pods, r.addrs, s.addrs) || lost(s.pods, r.pods, s.addrs, r.addrs) {
+		w.note(w.part.lists[0], nil, policy.Narrower, "of the lists on %s one permits by labels what the other permits by addresses: give the cluster's ranges (--cluster-cidr) to say both", w.part.subject())
+	}
+	return both
 }
 
 // join unites the families: a rule on labels holds for both, so that pods must

@@ -259,13 +259,16 @@ func networkPort(ports []networkingv1.NetworkPolicyPort, p *policy.Packet) bool 
 // deny beats them all, CIDRs match no pod.
 func ciliumAllows(t *testing.T, objects []map[string]any, d policy.Direction, p *policy.Packet) bool {
 	t.Helper()
-	peer, side, word := &p.Source, "ingress", "from"
+	subject, peer, side, word := &p.Destination, &p.Source, "ingress", "from"
 	if d == policy.Egress {
-		peer, side, word = &p.Destination, "egress", "to"
+		subject, peer, side, word = peer, subject, "egress", "to"
 	}
 	selected, allowed, denied := false, false, false
 	for _, o := range objects {
 		spec := o["spec"].(map[string]any)
+		if o["metadata"].(map[string]any)["namespace"] != subject.Labels[policy.NamespaceKey] || !ciliumSelects(t, spec["endpointSelector"], subject) {
+			continue
+		}
 		if spec["enableDefaultDeny"].(map[string]any)[side] == true {
 			selected = true
 		}
@@ -309,16 +312,7 @@ func ciliumPeer(t *testing.T, r map[string]any, word string, e *policy.Endpoint)
 	if endpoints := list(r[word+"Endpoints"]); len(endpoints) > 0 {
 		kinds++
 		for _, s := range endpoints {
-			var sel metav1.LabelSelector
-			text, _ := json.Marshal(s)
-			if err := json.Unmarshal(text, &sel); err != nil {
-				t.Fatal(err)
-			}
-			l := labels.Set{}
-			for k, v := range e.Labels {
-				l["k8s:"+k] = v
-			}
-			match = match || e.Labels != nil && ciliumSelects(&sel, l)
+			match = match || e.Labels != nil && ciliumSelects(t, s, e)
 		}
 	}
 	if cidrs := list(r[word+"CIDRSet"]); len(cidrs) > 0 {
@@ -340,7 +334,17 @@ func ciliumPeer(t *testing.T, r map[string]any, word string, e *policy.Endpoint)
 
 // ciliumSelects reads a selector; keys carry their source, which Kubernetes'
 // own parser would refuse.
-func ciliumSelects(s *metav1.LabelSelector, l labels.Set) bool {
+func ciliumSelects(t *testing.T, selector any, e *policy.Endpoint) bool {
+	t.Helper()
+	var s metav1.LabelSelector
+	text, _ := json.Marshal(selector)
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	l := labels.Set{}
+	for k, v := range e.Labels {
+		l["k8s:"+k] = v
+	}
 	for k, v := range s.MatchLabels {
 		if l[k] != v || !l.Has(k) {
 			return false
@@ -383,7 +387,8 @@ func ciliumL4(t *testing.T, r map[string]any, p *policy.Packet) bool {
 	}
 	for _, item := range list(r["icmps"]) {
 		for _, f := range list(item["fields"]) {
-			if p.Protocol == policy.ICMP && f["family"] == "IPv4" && f["type"] == float64(p.ICMPType) {
+			family := map[uint8]string{policy.ICMP: "IPv4", policy.ICMPv6: "IPv6"}[p.Protocol]
+			if family != "" && f["family"] == family && f["type"] == float64(p.ICMPType) {
 				return true
 			}
 		}
