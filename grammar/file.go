@@ -216,24 +216,34 @@ const minGuess = 5
 func (f *file) canonical(text string) []string {
 	w := newWalk(f.session.Mode, Position{}, text)
 	_, err := w.run()
-	if g := newWalk(ModeGlobal, Position{}, text); f.session.Mode != ModeGlobal {
-		if _, globalErr := g.run(); w.mayLeave(g) && (err == nil || g.depth > w.depth) {
-			w, err = g, globalErr
-		}
+	g := newWalk(ModeGlobal, Position{}, text)
+	_, _ = g.run()
+	if w.mayLeave(g) && (err == nil || g.depth > w.depth) {
+		w = g
 	}
 	words := strings.Fields(lowerCase(text))
 	for i, t := range w.tokens {
 		words[w.depth-len(w.tokens)+i] = lowerCase(t.Value)
 	}
-	if w.depth < len(words) && len(words[w.depth]) >= minGuess {
-		if guess := w.state.closest(words[w.depth]); guess != "" {
-			words[w.depth] = guess
-		}
-	}
+	words = meant(meant(words, w), g)
 	if words[0] == "no" || words[0] == "default" {
 		return words[1:]
 	}
 	return words
+}
+
+// meant corrects the word at which a walk ended when that makes the line one
+// of ours.
+func meant(words []string, w *walk) []string {
+	if w.depth >= len(words) || len(words[w.depth]) < minGuess {
+		return words
+	}
+	guess := slices.Clone(words)
+	guess[w.depth] = w.state.closest(words[w.depth])
+	if !startsAny(guess[max(0, w.depth-len(w.tokens)):], ours) {
+		return words
+	}
+	return guess
 }
 
 // statements that are ours: what is wrong in them is an error. The first that

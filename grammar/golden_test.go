@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/tools/txtar"
 )
 
@@ -136,7 +137,7 @@ func checkRoundTrip(t *testing.T, name string, c *Config) {
 	if diff := gocmp.Diff(text, again.text()); diff != "" {
 		t.Fatalf("%s (-first +second):\n%s", name, diff)
 	}
-	if diff := gocmp.Diff(c, again, sameMeaning, gocmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+	if diff := gocmp.Diff(c, again, sameMeaning, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Fatalf("%s: another tree (-first +second):\n%s", name, diff)
 	}
 }
@@ -244,6 +245,9 @@ func FuzzParseFile(f *testing.F) {
 		if list, ok := err.(ErrorList); ok {
 			_ = list.Render(&strings.Builder{})
 		}
-		checkRoundTrip(t, "fuzz", c)
+		keeps := func(i *Interface) bool { return len(i.Other) > 0 }
+		if len(c.Unsupported) == 0 && !slices.ContainsFunc(c.Interfaces, keeps) {
+			checkRoundTrip(t, "fuzz", c) // what is kept is only as good as it came
+		}
 	})
 }

@@ -29,11 +29,15 @@ func (p *printer) description(text string) {
 	}
 }
 
-// text gives the blocks in IOS's order.
+// text gives the blocks in IOS's order. What is not understood stands first,
+// where no mode can take it for a line of its own.
 func (c *Config) text() string {
 	p := &printer{}
 	if c.Hostname != "" {
 		p.block("hostname %s", c.Hostname)
+	}
+	for _, v := range c.Unsupported {
+		p.block("%s", strings.Join(v.Lines, "\n"))
 	}
 	for _, g := range c.ObjectGroups {
 		g.print(p)
@@ -56,9 +60,6 @@ func (c *Config) text() string {
 	}
 	for _, a := range c.ACLs {
 		a.print(p)
-	}
-	for _, v := range c.Unsupported {
-		p.block("%s", strings.Join(v.Lines, "\n"))
 	}
 	return p.String()
 }
