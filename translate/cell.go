@@ -14,6 +14,11 @@ import (
 type cell struct {
 	protocol    uint8
 	first, last uint16
+	// families are the packets that the cell holds: ICMP and ICMPv6 belong to
+	// one family each. foreign marks the other one, which no packet of sense
+	// has, but which a rule without ports permits.
+	families policy.Family
+	foreign  bool
 	// permitted is what all lists of the part permit; lines are those that do.
 	permitted region
 	whole     bool // everybody of every family that is filtered
@@ -63,7 +68,8 @@ func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
 // cut gives the cells: every protocol's numbers, cut where some line starts or
 // ends. Port 0 is reserved and cannot be named.
 func (w *cellWalk) cut() []cell {
-	cells := []cell{{protocol: otherProtocols}}
+	all := w.part.families()
+	cells := []cell{{protocol: otherProtocols, families: all}}
 	for _, protocol := range celled {
 		first, last, field := uint16(1), uint16(65535), func(s *policy.Service) policy.Ranges { return s.DestinationPorts }
 		if !policy.HasPorts(protocol) {
@@ -87,10 +93,19 @@ func (w *cellWalk) cut() []cell {
 			if i+1 < len(starts) {
 				end = starts[i+1] - 1
 			}
-			cells = append(cells, cell{protocol: protocol, first: start, last: end})
+			c := cell{protocol: protocol, first: start, last: end, families: all}
+			if own := familyOfICMP(protocol); all == policy.Dual && own != 0 {
+				c.families = own
+				cells = append(cells, cell{protocol: protocol, first: start, last: end, families: all &^ own, foreign: true})
+			}
+			cells = append(cells, c)
 		}
 	}
 	return cells
+}
+
+func familyOfICMP(protocol uint8) policy.Family {
+	return map[uint8]policy.Family{policy.ICMP: policy.IPv4, policy.ICMPv6: policy.IPv6}[protocol]
 }
 
 // icmpTypes gives the types that a service speaks of, with some code or all.
@@ -205,7 +220,7 @@ func (w *cellWalk) walkCell(c *cell) *refusal {
 	permitted := map[policy.Family]region{}
 	for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
 		for _, l := range w.part.lists {
-			if l.Family&f == 0 {
+			if l.Family&f&c.families == 0 {
 				continue
 			}
 			r, lines, refused := w.walkList(c, l, f)
@@ -229,11 +244,12 @@ func (w *cellWalk) walkCell(c *cell) *refusal {
 // address is in neither of the sets that both have in common.
 func (w *cellWalk) series(r, s region) region {
 	both := r.intersect(s)
+	both.pods = w.simplified(both.pods)
 	if len(w.space.cluster) > 0 || w.space.byAddress {
 		return both
 	}
 	lost := func(pods, pods2 podSet, addrs, addrs2 addrSet) bool {
-		return len(pods.minus(pods2)) > 0 && len(addrs2.minus(addrs)) > 0
+		return len(addrs2.minus(addrs)) > 0 && !pods.within(pods2)
 	}
 	if lost(r.pods, s.pods, r.addrs, s.addrs) || lost(s.pods, r.pods, s.addrs, r.addrs) {
 		w.note(w.part.lists[0], nil, policy.Narrower, "of the lists on %s one permits by labels what the other permits by addresses: give the cluster's ranges (--cluster-cidr) to say both", w.part.subject())
@@ -253,8 +269,8 @@ func (w *cellWalk) join(c *cell, permitted map[policy.Family]region, filtered po
 			c.permitted.pods, first = r.pods, false
 			continue
 		}
-		both := c.permitted.pods.intersect(r.pods)
-		if !both.equal(c.permitted.pods) || !both.equal(r.pods) {
+		both := w.simplified(c.permitted.pods.intersect(r.pods))
+		if !c.permitted.pods.within(r.pods) || !r.pods.within(c.permitted.pods) {
 			w.noteLines(c, "IPv4 and IPv6 permit different pods here, and labels mean both: only what both permit is left")
 		}
 		c.permitted.pods = both
@@ -306,6 +322,7 @@ func (w *cellWalk) walkList(c *cell, l *policy.Policy, f policy.Family) (region,
 			return region{}, nil, &refusal{l, r, fmt.Sprintf("the selectors split the pods into more than %d sets", maxConjs)}
 		}
 	}
+	u.permitted.pods = w.simplified(u.permitted.pods)
 	return u.permitted, u.lines, nil
 }
 

@@ -169,15 +169,45 @@ func (s podSet) reduced() (out podSet) {
 
 func (s podSet) union(t podSet) podSet { return slices.Concat(s, t).reduced() }
 
+// minus gives the pods of s outside t. A result of more than maxConjs parts is
+// too large, because the rest of t is not taken away: nobody may go on with it.
 func (s podSet) minus(t podSet) podSet {
 	for _, d := range t {
 		var next podSet
 		for _, c := range s {
 			next = append(next, c.minus(d)...)
 		}
-		s = next
+		if s = next; len(s) > maxConjs {
+			return s
+		}
 	}
 	return s.reduced()
+}
+
+// within reports whether every pod of c is in s.
+func (c conj) within(s podSet) bool { return len(podSet{c}.minus(s)) == 0 }
+
+// within reports whether every pod of s is in t.
+func (s podSet) within(t podSet) bool {
+	return !slices.ContainsFunc(s, func(c conj) bool { return !c.within(t) })
+}
+
+// simplified gives the same pods in fewer words: a term goes when what it keeps
+// out is in the set anyway. {web}, {not web, db} become {web}, {db}.
+func (s podSet) simplified() podSet {
+	out := make(podSet, len(s))
+	for i, c := range s {
+		for k := 0; k < len(c); {
+			wider := slices.Concat(c[:k], c[k+1:])
+			if wider.within(s) {
+				c = wider
+			} else {
+				k++
+			}
+		}
+		out[i] = c
+	}
+	return out.reduced()
 }
 
 func (s podSet) intersect(t podSet) (out podSet) {
@@ -189,6 +219,15 @@ func (s podSet) intersect(t podSet) (out podSet) {
 		}
 	}
 	return out.reduced()
+}
+
+func (s podSet) String() string {
+	var b strings.Builder
+	for _, c := range s {
+		b.WriteString(c.String())
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 func (s podSet) equal(t podSet) bool {

@@ -82,7 +82,7 @@ const budget = 10000
 // and beat every permit. Findings say what is narrower, refused or without
 // effect; a list with a finding of Seq 0 and State Refused has no policy.
 func Order(policies []policy.Policy, o OrderOptions) ([]policy.Policy, []policy.Finding) {
-	r := &orderer{options: o, cluster: prefixSet(o.ClusterCIDRs)}
+	r := &orderer{options: o, cluster: prefixSet(o.ClusterCIDRs), simple: map[string]podSet{}}
 	var out []policy.Policy
 	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
 		out = append(out, r.direction(d, policies)...)
@@ -103,6 +103,8 @@ type orderer struct {
 	cluster  addrSet
 	findings []policy.Finding
 	refused  map[*policy.Policy]bool
+	// simple holds what simplified has found, for cells have much in common.
+	simple map[string]podSet
 }
 
 // refusal is why a list cannot be ordered: a line, or the list as a whole.
@@ -225,8 +227,11 @@ func (o *orderer) aim(l *policy.Policy, parts []part, d policy.Direction) *refus
 			return &refusal{l, r, "addresses stand where " + l.Subject.Name + " stands, and nothing says whether they are its pods': name the pods by an object-group with workload lines"}
 		}
 		about := slices.ContainsFunc(parts, func(p part) bool { return slices.Contains(p.lists, l) && p.covers(r, d) })
-		if !about {
+		switch {
+		case !about:
 			o.note(l, r, policy.NoEffect, "is not about the pods of %s", l.Subject.Name)
+		case midstream(r):
+			o.note(l, r, policy.NoEffect, "connections are judged by their first packet, a SYN, which the line does not match")
 		}
 		if r.Action == policy.Permit && len(r.Match.Services) > 0 && !r.Uncounted {
 			permits++
@@ -239,6 +244,14 @@ func (o *orderer) aim(l *policy.Policy, parts []part, d policy.Direction) *refus
 		return &refusal{list: l, reason: "no permit of the list is about the pods of " + l.Subject.Name + ": the object would deny everything"}
 	}
 	return nil
+}
+
+// midstream reports a line that matches TCP only, and no packet that starts a
+// connection.
+func midstream(r *policy.Rule) bool {
+	return len(r.Match.Services) > 0 && !slices.ContainsFunc(r.Match.Services, func(s policy.Service) bool {
+		return s.Protocols != policy.Bytes(policy.TCP) || s.Flags.Has(policy.SYN)
+	})
 }
 
 // covers reports whether a line is about the part's pods: about all of them,
@@ -346,6 +359,24 @@ func countPeers(rules []policy.Rule) (n int) {
 		}
 	}
 	return n
+}
+
+func (o *orderer) simplified(s podSet) podSet {
+	key := s.String()
+	out, ok := o.simple[key]
+	if !ok {
+		out = s.simplified()
+		o.simple[key] = out
+	}
+	return out
+}
+
+// families are those that the part's lists govern.
+func (p part) families() (f policy.Family) {
+	for _, l := range p.lists {
+		f |= l.Family
+	}
+	return f
 }
 
 func (p part) names() string {

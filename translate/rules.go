@@ -99,7 +99,7 @@ func (w *cellWalk) rules() []policy.Rule {
 	if !common.region.empty() {
 		rules = append(rules, w.rule(policy.Permit, w.peers(common), []policy.Service{policy.AnyService()}, common.lines))
 	}
-	for _, g := range w.groups(common.region) {
+	for _, g := range w.groups(common) {
 		rules = append(rules, w.rule(policy.Permit, w.peers(g), g.services(), sortIDs(g.lines)))
 	}
 	return rules
@@ -107,27 +107,36 @@ func (w *cellWalk) rules() []policy.Rule {
 
 // common is what every cell permits.
 func (w *cellWalk) common() *group {
-	g := &group{region: w.cells[0].permitted, whole: true}
+	all := w.part.families()
+	g := &group{region: w.space.whole(all), whole: true}
 	for i := range w.cells {
 		c := &w.cells[i]
-		g.region = g.region.intersect(c.permitted)
+		// What the cell has no packets of, it does not keep out.
+		g.region = g.region.intersect(region{c.permitted.pods, c.permitted.addrs.union(wholeFamilies(all &^ c.families))})
 		g.whole = g.whole && c.whole
 	}
 	if !g.region.empty() {
+		g.region.pods = w.simplified(g.region.pods)
 		g.lines = w.cells[0].lines
 	}
 	return g
 }
 
+// beyond reports whether a cell permits more than what is common.
+func (c *cell) beyond(common *group) bool {
+	return !c.permitted.empty() && !common.whole &&
+		!c.permitted.equal(region{common.region.pods, common.region.addrs.intersect(wholeFamilies(c.families))})
+}
+
 // groups unites the nameable cells that permit the same and more than what is
 // common.
-func (w *cellWalk) groups(common region) (out []*group) {
+func (w *cellWalk) groups(common *group) (out []*group) {
 	for i := range w.cells {
 		c := &w.cells[i]
-		if c.permitted.empty() || c.permitted.equal(common) || !w.nameable(c) {
+		if !c.beyond(common) || !w.nameable(c) {
 			continue
 		}
-		at := slices.IndexFunc(out, func(g *group) bool { return g.whole == c.whole && g.region.equal(c.permitted) })
+		at := slices.IndexFunc(out, func(g *group) bool { return g.whole && c.whole || g.whole == c.whole && g.region.equal(c.permitted) })
 		if at < 0 {
 			at = len(out)
 			out = append(out, &group{region: c.permitted, whole: c.whole})
@@ -139,7 +148,7 @@ func (w *cellWalk) groups(common region) (out []*group) {
 }
 
 func (w *cellWalk) nameable(c *cell) bool {
-	return policy.HasPorts(c.protocol) || c.protocol != otherProtocols && w.options.Target.ICMP
+	return policy.HasPorts(c.protocol) || c.protocol != otherProtocols && !c.foreign && w.options.Target.ICMP
 }
 
 // services gives one service for each protocol of the group.
@@ -211,11 +220,7 @@ func (w *cellWalk) report() {
 }
 
 func (w *cellWalk) reportFamilies() {
-	var families policy.Family
-	for _, l := range w.part.lists {
-		families |= l.Family
-	}
-	if families != policy.Dual {
+	if families := w.part.families(); families != policy.Dual {
 		missing := map[policy.Family]string{policy.IPv4: "IPv6", policy.IPv6: "IPv4"}[families]
 		w.note(w.part.lists[0], nil, policy.Narrower, "no %s list stands on %s: the object filters %s too, by the same rules", missing, w.part.subject(), missing)
 	}
@@ -223,14 +228,14 @@ func (w *cellWalk) reportFamilies() {
 
 // reportUnnameable names the lines that permit protocols which no rule names.
 func (w *cellWalk) reportUnnameable() {
-	common := w.common().region
+	common := w.common()
 	advice := "-t cilium or the enforcer can say it"
 	if w.options.Target.ICMP {
 		advice = "the enforcer can say it"
 	}
 	for i := range w.cells {
 		c := &w.cells[i]
-		if w.nameable(c) || c.permitted.equal(common) {
+		if w.nameable(c) || c.foreign || !c.beyond(common) {
 			continue
 		}
 		w.noteLines(c, fmt.Sprintf("only %s can be named, not %s: %s", nameableText(w.options.Target), unnameableText(w.options.Target), advice))
