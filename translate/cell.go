@@ -228,7 +228,7 @@ func (w *cellWalk) walkCell(c *cell) *refusal {
 				return refused
 			}
 			if filtered&f != 0 {
-				r = w.series(r, permitted[f])
+				r = w.series(r, permitted[f], f)
 			}
 			permitted[f], filtered = r, filtered|f
 			c.lines = append(c.lines, lines...)
@@ -242,10 +242,10 @@ func (w *cellWalk) walkCell(c *cell) *refusal {
 // series gives what two lists permit. As long as nobody knows which addresses
 // are pods', a pod that one list permits by its labels and the other by its
 // address is in neither of the sets that both have in common.
-func (w *cellWalk) series(r, s region) region {
+func (w *cellWalk) series(r, s region, f policy.Family) region {
 	both := r.intersect(s)
 	both.pods = w.simplified(both.pods)
-	if len(w.space.cluster) > 0 || w.space.byAddress {
+	if w.space.apart(f) {
 		return both
 	}
 	lost := func(pods, pods2 podSet, addrs, addrs2 addrSet) bool {
@@ -296,6 +296,7 @@ type remaining struct{ left, taken region }
 // undecided is the state of a walk through one list in one cell.
 type undecided struct {
 	remaining
+	family    policy.Family
 	permitted region
 	aside     map[int]remaining
 	// unsaid is what a deny covers in part.
@@ -306,7 +307,7 @@ type undecided struct {
 }
 
 func (w *cellWalk) walkList(c *cell, l *policy.Policy, f policy.Family) (region, []policy.RuleID, *refusal) {
-	u := &undecided{remaining: remaining{left: w.space.whole(f)}, aside: map[int]remaining{}}
+	u := &undecided{family: f, remaining: remaining{left: w.space.whole(f)}, aside: map[int]remaining{}}
 	for i := range l.Rules {
 		if back, ok := u.aside[i]; ok {
 			u.left, u.taken = u.left.union(back.left), u.taken.union(back.taken)
@@ -333,10 +334,14 @@ func (w *cellWalk) line(c *cell, l *policy.Policy, r *policy.Rule, f policy.Fami
 		return nil
 	}
 	peers, unsure := w.space.region(peerEnd(r, w.direction), f)
-	if unsure != "" {
+	m := peers.intersect(u.left)
+	switch {
+	case unsure == "":
+	case fits == fitAll && r.Action == policy.Permit:
+		w.leaveOut(r, string(unsure)) // only these peers of the line
+	default:
 		fits, why = fitPart, string(unsure)
 	}
-	m := peers.intersect(u.left)
 	if fits == fitPart {
 		w.inPart(r, u, m, unsure != "", why)
 		return nil
@@ -372,9 +377,7 @@ func (u *undecided) take(m region) {
 // a permit that overlaps it.
 func (w *cellWalk) inPart(r *policy.Rule, u *undecided, m region, anybody bool, why string) {
 	if r.Action == policy.Permit {
-		if !hostAlone(r, w.direction) {
-			w.left[r] = why
-		}
+		w.leaveOut(r, why)
 		return
 	}
 	if anybody {
@@ -386,6 +389,12 @@ func (w *cellWalk) inPart(r *policy.Rule, u *undecided, m region, anybody bool, 
 	u.unsaid = u.unsaid.union(m)
 }
 
+func (w *cellWalk) leaveOut(r *policy.Rule, why string) {
+	if !hostAlone(r, w.direction) {
+		w.left[r] = why
+	}
+}
+
 // hostAlone reports a line that only permits the node to its own pod, which
 // every policy object does by itself.
 func hostAlone(r *policy.Rule, d policy.Direction) bool {
@@ -394,10 +403,10 @@ func hostAlone(r *policy.Rule, d policy.Direction) bool {
 }
 
 func (w *cellWalk) permit(l *policy.Policy, r *policy.Rule, u *undecided, m region) *refusal {
-	if overlap := m.intersect(u.unsaid); !overlap.empty() || w.mixes(m, u.unsaid) {
+	if overlap := m.intersect(u.unsaid); !overlap.empty() || w.mixes(m, u.unsaid, u.family) {
 		return &refusal{l, u.unsaidRule, u.unsaidWhy + fmt.Sprintf(", and line %d permits what it denies", r.ID.Seq)}
 	}
-	if w.mixes(m, u.taken) {
+	if w.mixes(m, u.taken, u.family) {
 		return &refusal{l, r, "labels and addresses exclude each other here, which needs the cluster's address ranges (--cluster-cidr)"}
 	}
 	u.permitted = u.permitted.union(m)
@@ -407,8 +416,8 @@ func (w *cellWalk) permit(l *policy.Policy, r *policy.Rule, u *undecided, m regi
 
 // mixes reports whether what is permitted may hide what was denied: a pod
 // behind an address or an address of a pod.
-func (w *cellWalk) mixes(permitted, denied region) bool {
-	if len(w.space.cluster) > 0 || w.space.byAddress {
+func (w *cellWalk) mixes(permitted, denied region, f policy.Family) bool {
+	if w.space.apart(f) {
 		return false
 	}
 	return len(permitted.pods) > 0 && len(denied.addrs) > 0 || len(permitted.addrs) > 0 && len(denied.pods) > 0

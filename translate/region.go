@@ -42,6 +42,20 @@ type space struct {
 	byAddress bool
 }
 
+// apart reports whether pods and addresses are told apart in every family of f:
+// the cluster's ranges are known there, or no line speaks of labels.
+func (s space) apart(f policy.Family) bool { return s.byAddress || s.known(f) }
+
+// known reports whether the cluster's ranges are known in every family of f.
+func (s space) known(f policy.Family) bool {
+	for _, one := range []policy.Family{policy.IPv4, policy.IPv6} {
+		if f&one != 0 && len(s.cluster.intersect(wholeFamilies(one))) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // whole gives everybody of a family.
 func (s space) whole(f policy.Family) region {
 	if s.byAddress {
@@ -78,7 +92,7 @@ func (s space) region(p *policy.Peers, f policy.Family) (region, uncertain) {
 	if len(p.FQDNs) > 0 {
 		why = "names of the DNS cannot be said here"
 	}
-	if s.cluster == nil || len(r.addrs) == 0 {
+	if !s.known(f) || len(r.addrs) == 0 {
 		return r, why
 	}
 	return s.splitCluster(r, f, why)

@@ -71,7 +71,7 @@ func (w *cellWalk) overlaps(l *policy.Policy, i int, others []policy.Rule) bool 
 			continue
 		}
 		theirs, unsure := w.space.region(peerEnd(r, w.direction), l.Family)
-		if unsure == "" && mine.intersect(theirs).empty() && !w.mixes(mine, theirs) {
+		if unsure == "" && mine.intersect(theirs).empty() && !w.mixes(mine, theirs, l.Family) {
 			continue
 		}
 		for k := range w.cells {
@@ -273,7 +273,7 @@ func unnameableText(t Target) string {
 }
 
 func (w *cellWalk) reportAddresses() {
-	if !w.options.Target.AddressesAreNoPods || len(w.space.cluster) > 0 {
+	if !w.options.Target.AddressesAreNoPods || w.space.known(w.part.families()) {
 		return
 	}
 	for i := range w.cells {

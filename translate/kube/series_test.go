@@ -20,9 +20,10 @@ type world struct {
 	*rand.Rand
 	direction policy.Direction
 	families  policy.Family
-	// ranges says that the cluster's address ranges are known, and hold.
-	ranges bool
-	lists  []policy.Policy
+	// ranges says that the cluster's address ranges are known, and hold; six
+	// that this is so for IPv6 too.
+	ranges, six bool
+	lists       []policy.Policy
 }
 
 var clusterCIDR6 = netip.MustParsePrefix("fd00:1::/64")
@@ -98,7 +99,7 @@ func (w *world) list(name string, f policy.Family) policy.Policy {
 }
 
 func newWorld(r *rand.Rand, n int) *world {
-	w := &world{Rand: r, direction: policy.Direction(1 + n%2), ranges: r.IntN(3) > 0}
+	w := &world{Rand: r, direction: policy.Direction(1 + n%2), ranges: r.IntN(3) > 0, six: r.IntN(3) > 0}
 	for i := range 1 + r.IntN(3) {
 		f := []policy.Family{policy.IPv4, policy.IPv4, policy.IPv6, policy.Dual}[r.IntN(4)]
 		w.families |= f
@@ -119,7 +120,7 @@ func (w *world) end(six bool) policy.Endpoint {
 	}
 	b := e.Addr.As4()
 	e.Addr = netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", b[3]))
-	if e.Labels != nil && w.ranges {
+	if e.Labels != nil && w.ranges && w.six {
 		e.Addr = netip.MustParseAddr(fmt.Sprintf("fd00:1::%x", b[3]))
 	}
 	return e
@@ -209,7 +210,10 @@ func TestListsInSeries(t *testing.T) {
 				w := newWorld(r, n)
 				o := translate.OrderOptions{Target: c.target}
 				if w.ranges {
-					o.ClusterCIDRs = []netip.Prefix{clusterCIDR, clusterCIDR6}
+					o.ClusterCIDRs = []netip.Prefix{clusterCIDR}
+				}
+				if w.ranges && w.six {
+					o.ClusterCIDRs = append(o.ClusterCIDRs, clusterCIDR6)
 				}
 				ordered, findings := translate.Order(w.lists, o)
 				objects, err := kube.Encode(c.kind, ordered)
