@@ -216,7 +216,8 @@ type (
 		List     lexer.Token `parser:"'evaluate' @Word"`
 	}
 	evaluateLine6 struct {
-		List lexer.Token `parser:"'evaluate' @Word"`
+		Sequence lexer.Token `parser:"('sequence' @Sequence)?"`
+		List     lexer.Token `parser:"'evaluate' @Word"`
 	}
 	sequenceLine struct {
 		Sequence lexer.Token `parser:"@Sequence"`
@@ -482,7 +483,7 @@ func (l *line) evaluateLine(n *evaluateLine) error {
 
 func (l *line) evaluateLine6(n *evaluateLine6) error {
 	ace := &ACE{Kind: IPv6, Pos: l.pos, Action: Evaluate, Reflect: name(n.List)}
-	return l.entry(lexer.Token{}, ace)
+	return l.entry(n.Sequence, ace)
 }
 
 func (l *line) entry(sequence lexer.Token, ace *ACE) error {
