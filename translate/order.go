@@ -129,6 +129,9 @@ func (o *orderer) direction(d policy.Direction, policies []policy.Policy) (out [
 		case p.Direction != d:
 		case len(p.Subject.Selectors) == 0:
 			o.refuse(refusal{list: p, reason: "a node's own interface has no policy object: only the enforcer filters it"})
+		case p.Subject.NoHostPermit && d == policy.Ingress:
+			lists = append(lists, p)
+			o.refuse(refusal{list: p, reason: "\"no ip host-permit\" cannot be said: with policy objects a node always reaches its own pods"})
 		default:
 			lists = append(lists, p)
 		}
