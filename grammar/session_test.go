@@ -59,6 +59,7 @@ func TestPromptErrors(t *testing.T) {
 		{"access-list 1 permit 172.16.0.0 0.0.255.255", "access-list 1 deny 172.16.0.1", "",
 			"% Access rule can't be configured at higher sequence num as it is part of the existing rule at sequence num 10\n"},
 		{"ip access-list extended X; remark A", "remark A", "", "% Duplicate remark statement\n"},
+		{"ipv6 access-list 101; exit", "access-list 101 permit tcp any any", "", "% The ACL cannot be created or an ACL with the same name but incompatible type already exists.\n"},
 		{"ip access-list extended X; exit", "ip access-list standard X", "", "% A named Extended IP access list with this name already exists\n"},
 		{"ipv6 access-list V", "permit ipv6 2001:DB8:13::/64 0.0.0.255 any", "R1(config-ipv6-acl)#permit ipv6 2001:DB8:13::/64 ", invalid},
 		{"", "ipv6 access-list resequence V 100 100", "R1(config)#ipv6 access-list resequence ", invalid},
@@ -204,6 +205,14 @@ func TestNo(t *testing.T) {
 	}
 }
 
+// TestRemovedLineMayComeBack types a line again after it was removed.
+func TestRemovedLineMayComeBack(t *testing.T) {
+	s := typed(t, "ip access-list standard A; permit 10.0.0.0 0.0.0.255; no 10; permit 10.0.0.1; permit 10.0.0.0 0.0.0.255")
+	if got := s.Config.ACL("A").Entries; len(got) != 2 || got[0].Seq != 10 || got[1].Seq != 20 {
+		t.Errorf("entries %v", got)
+	}
+}
+
 // TestCloneIsApart edits a clone in every way; the original stays.
 func TestCloneIsApart(t *testing.T) {
 	text, err := os.ReadFile("testdata/coverage.cfg")
@@ -216,7 +225,7 @@ func TestCloneIsApart(t *testing.T) {
 	}
 	before, d := c.text(), c.Clone()
 	s := NewSession(d)
-	for line := range strings.SplitSeq("hostname X; ip access-list resequence FULL 7 7; ip access-list extended FULL; 8 permit udp any any; remark new; no 7; "+
+	for line := range strings.SplitSeq("hostname X; ip access-list standard MGMT; no 10; ip access-list resequence FULL 7 7; ip access-list extended FULL; 8 permit udp any any; remark new; no 7; "+
 		"object-group network SRC; no host 10.1.1.1; host 10.9.9.9; description other; object-group service SVC; tcp 1; "+
 		"class-map type inspect match-any WEB-CM; match protocol ftp; no match protocol http; policy-map type inspect IN-OUT; class class-default; pass; "+
 		"no class type inspect ACL-CM; zone security INSIDE; description x; zone-pair security IN-OUT-ZP source INSIDE destination OUTSIDE; no service-policy; "+

@@ -3,6 +3,7 @@ package translate
 import (
 	"net/netip"
 	"slices"
+	"sort"
 
 	"aclium/translate/policy"
 )
@@ -55,19 +56,29 @@ func (s addrSet) union(t addrSet) addrSet { return newAddrSet(slices.Concat(s, t
 
 func (s addrSet) minus(t addrSet) addrSet {
 	for _, cut := range t {
-		var next addrSet
-		for _, r := range s {
+		from, to := s.overlap(cut)
+		if from == to {
+			continue
+		}
+		next := make(addrSet, 0, len(s)+1)
+		next = append(next, s[:from]...)
+		for _, r := range s[from:to] {
 			next = append(next, cutRange(r, cut)...)
 		}
-		s = next
+		s = append(next, s[to:]...)
 	}
 	return s
 }
 
+// overlap gives the ranges of s that share an address with r, as s[from:to].
+func (s addrSet) overlap(r policy.AddrRange) (from, to int) {
+	from = sort.Search(len(s), func(i int) bool { return s[i].Last.Compare(r.First) >= 0 })
+	to = sort.Search(len(s), func(i int) bool { return s[i].First.Compare(r.Last) > 0 })
+	return from, max(from, to)
+}
+
+// cutRange gives what an overlapping range leaves of r.
 func cutRange(r, cut policy.AddrRange) (out addrSet) {
-	if r.First.BitLen() != cut.First.BitLen() || r.Last.Less(cut.First) || cut.Last.Less(r.First) {
-		return addrSet{r}
-	}
 	if r.First.Less(cut.First) {
 		out = append(out, policy.AddrRange{First: r.First, Last: cut.First.Prev()})
 	}
@@ -78,24 +89,22 @@ func cutRange(r, cut policy.AddrRange) (out addrSet) {
 }
 
 func (s addrSet) intersect(t addrSet) (out addrSet) {
-	for _, a := range s {
-		for _, b := range t {
-			if a.First.BitLen() != b.First.BitLen() {
-				continue
+	if len(s) < len(t) {
+		s, t = t, s
+	}
+	for _, b := range t {
+		from, to := s.overlap(b)
+		for _, a := range s[from:to] {
+			if a.First.Less(b.First) {
+				a.First = b.First
 			}
-			first, last := a.First, a.Last
-			if first.Less(b.First) {
-				first = b.First
+			if b.Last.Less(a.Last) {
+				a.Last = b.Last
 			}
-			if b.Last.Less(last) {
-				last = b.Last
-			}
-			if first.Compare(last) <= 0 {
-				out = append(out, policy.AddrRange{First: first, Last: last})
-			}
+			out = append(out, a)
 		}
 	}
-	return newAddrSet(out...)
+	return out
 }
 
 // maxMasked is how many ranges a discontiguous mask may become.

@@ -43,6 +43,10 @@ type cellWalk struct {
 	own    map[*policy.Rule]bool
 	denies []policy.Rule
 	native map[*policy.Rule]bool
+	// regions holds the peers of each line, walks what is known of lists.
+	regions map[regionKey]regionOf
+	ids     map[string]uint32
+	walks   map[walkKey]walked
 	// left are the lines that the target cannot say, with the reason.
 	left map[*policy.Rule]string
 }
@@ -50,6 +54,7 @@ type cellWalk struct {
 func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
 	w := &cellWalk{
 		orderer: o, part: p, direction: d, own: map[*policy.Rule]bool{}, native: map[*policy.Rule]bool{}, left: map[*policy.Rule]string{},
+		regions: map[regionKey]regionOf{}, ids: map[string]uint32{}, walks: map[walkKey]walked{},
 		space: space{cluster: o.cluster, byAddress: len(o.cluster) == 0},
 	}
 	for _, l := range p.lists {
@@ -288,53 +293,12 @@ func (w *cellWalk) noteLines(c *cell, reason string) {
 	}
 }
 
-// remaining is a set of peers that no line has decided, and what lines have
-// taken out of it without permitting it: an address that remains may be that of
-// a pod that was taken out, and the other way round.
-type remaining struct{ left, taken region }
-
-// undecided is the state of a walk through one list in one cell.
-type undecided struct {
-	remaining
-	family    policy.Family
-	permitted region
-	aside     map[int]remaining
-	// unsaid is what a deny covers in part.
-	unsaid     region
-	unsaidRule *policy.Rule
-	unsaidWhy  string
-	lines      []policy.RuleID
-}
-
-func (w *cellWalk) walkList(c *cell, l *policy.Policy, f policy.Family) (region, []policy.RuleID, *refusal) {
-	u := &undecided{family: f, remaining: remaining{left: w.space.whole(f)}, aside: map[int]remaining{}}
-	for i := range l.Rules {
-		if back, ok := u.aside[i]; ok {
-			u.left, u.taken = u.left.union(back.left), u.taken.union(back.taken)
-		}
-		r := &l.Rules[i]
-		if !w.own[r] || w.native[r] {
-			continue
-		}
-		if refused := w.line(c, l, r, f, u); refused != nil {
-			return region{}, nil, refused
-		}
-		if len(u.left.pods)+len(u.taken.pods) > maxConjs {
-			return region{}, nil, &refusal{l, r, fmt.Sprintf("the selectors split the pods into more than %d sets", maxConjs)}
-		}
-	}
-	u.permitted.pods = w.simplified(u.permitted.pods)
-	return u.permitted, u.lines, nil
-}
-
 // line takes one line of a list.
-func (w *cellWalk) line(c *cell, l *policy.Policy, r *policy.Rule, f policy.Family, u *undecided) *refusal {
-	fits, why := c.fit(r)
-	if fits == fitNone {
-		return nil
-	}
-	peers, unsure := w.space.region(peerEnd(r, w.direction), f)
+func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
+	r, fits, why := &l.Rules[s.at], s.fits, s.why
+	peers, unsure := w.region(r, u.family)
 	m := peers.intersect(u.left)
+	u.inPart = u.inPart || unsure != ""
 	switch {
 	case unsure == "":
 	case fits == fitAll && r.Action == policy.Permit:
@@ -353,6 +317,7 @@ func (w *cellWalk) line(c *cell, l *policy.Policy, r *policy.Rule, f policy.Fami
 		if refused := w.permit(l, r, u, m); refused != nil {
 			return refused
 		}
+		u.lines = append(u.lines, s.at)
 		u.left = u.left.minus(m)
 		return nil
 	}
@@ -364,24 +329,17 @@ func (w *cellWalk) line(c *cell, l *policy.Policy, r *policy.Rule, f policy.Fami
 	return nil
 }
 
-// take removes what a line decides otherwise than by permitting it. When
-// nothing remains, nothing can hide in it.
-func (u *undecided) take(m region) {
-	u.left, u.taken = u.left.minus(m), u.taken.union(m)
-	if u.left.empty() {
-		u.taken = region{}
-	}
-}
-
 // inPart takes a line that fits in part. A permit is left out; a deny waits for
 // a permit that overlaps it.
 func (w *cellWalk) inPart(r *policy.Rule, u *undecided, m region, anybody bool, why string) {
-	if r.Action == policy.Permit {
-		w.leaveOut(r, why)
-		return
-	}
 	if anybody {
 		m = u.left
+	}
+	if r.Action == policy.Permit {
+		if !m.empty() {
+			w.leaveOut(r, why)
+		}
+		return
 	}
 	if u.unsaidRule == nil && !m.empty() {
 		u.unsaidRule, u.unsaidWhy = r, why
@@ -409,8 +367,8 @@ func (w *cellWalk) permit(l *policy.Policy, r *policy.Rule, u *undecided, m regi
 	if w.mixes(m, u.taken, u.family) {
 		return &refusal{l, r, "labels and addresses exclude each other here, which needs the cluster's address ranges (--cluster-cidr)"}
 	}
-	u.permitted = u.permitted.union(m)
-	u.lines = append(u.lines, r.ID)
+	u.permitted.pods = u.permitted.pods.union(m.pods)
+	u.permitted.addrs = append(u.permitted.addrs, m.addrs...)
 	return nil
 }
 

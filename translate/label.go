@@ -23,7 +23,7 @@ type podSet []conj
 var everyPod = podSet{{}}
 
 // maxConjs bounds what a difference may grow to.
-const maxConjs = 512
+const maxConjs = 128
 
 // labelState is what a conjunction says about one key.
 type labelState struct {

@@ -64,13 +64,13 @@ func (w *cellWalk) denied(r *policy.Rule) []policy.Service {
 
 // overlaps reports whether one of the permits may share a packet with line i.
 func (w *cellWalk) overlaps(l *policy.Policy, i int, others []policy.Rule) bool {
-	mine, _ := w.space.region(peerEnd(&l.Rules[i], w.direction), l.Family)
+	mine, _ := w.region(&l.Rules[i], l.Family)
 	for j := range others {
 		r := &others[j]
 		if r.Action != policy.Permit || !w.own[r] {
 			continue
 		}
-		theirs, unsure := w.space.region(peerEnd(r, w.direction), l.Family)
+		theirs, unsure := w.region(r, l.Family)
 		if unsure == "" && mine.intersect(theirs).empty() && !w.mixes(mine, theirs, l.Family) {
 			continue
 		}
