@@ -207,8 +207,8 @@ func TestNo(t *testing.T) {
 
 // TestRemovedLineMayComeBack types a line again after it was removed.
 func TestRemovedLineMayComeBack(t *testing.T) {
-	s := typed(t, "ip access-list standard A; permit 10.0.0.0 0.0.0.255; no 10; permit 10.0.0.1; permit 10.0.0.0 0.0.0.255")
-	if got := s.Config.ACL("A").Entries; len(got) != 2 || got[0].Seq != 10 || got[1].Seq != 20 {
+	s := typed(t, "ip access-list standard A; permit 10.0.0.0 0.0.0.255; 20 permit 10.9.9.9; no 10; permit 10.0.0.1; permit 10.0.0.0 0.0.0.255")
+	if got := s.Config.ACL("A").Entries; len(got) != 3 || got[1].Seq != 30 || got[2].Seq != 40 {
 		t.Errorf("entries %v", got)
 	}
 }
