@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ type cell struct {
 	permitted region
 	whole     bool // everybody of every family that is filtered
 	lines     []policy.RuleID
+	// sum is the same for cells that permit the same.
+	sum [sha256.Size]byte
 }
 
 const otherProtocols = 0
@@ -219,6 +222,35 @@ func fitOthers(s *policy.Service) (fit, string) {
 	return fitNone, ""
 }
 
+// walkCells walks all cells, until it is plain that what they permit is too
+// much to write down: one of the different sets may be common to all of them,
+// the others are rules of their own.
+func (w *cellWalk) walkCells() *refusal {
+	seen := map[[sha256.Size]byte]bool{}
+	total, largest := 0, 0
+	for i := range w.cells {
+		c := &w.cells[i]
+		if r := w.walkCell(c); r != nil {
+			return r
+		}
+		if c.whole || seen[c.sum] || !w.nameable(c) {
+			continue
+		}
+		seen[c.sum] = true
+		n := len(c.permitted.addrs) + len(c.permitted.pods)
+		total, largest = total+n, max(largest, n)
+		if total-largest > budget {
+			return w.tooLarge(total - largest)
+		}
+	}
+	return nil
+}
+
+func (w *cellWalk) tooLarge(peers int) *refusal {
+	return &refusal{list: w.part.lists[0], reason: fmt.Sprintf(
+		"needs at least %d peers, more than the %d that one object may hold: the enforcer takes the list as it is", peers, budget)}
+}
+
 // walkCell finds what all lists of the part permit in a cell.
 func (w *cellWalk) walkCell(c *cell) *refusal {
 	filtered := policy.Family(0)
@@ -241,6 +273,10 @@ func (w *cellWalk) walkCell(c *cell) *refusal {
 	}
 	c.lines = sortIDs(c.lines)
 	w.join(c, permitted, filtered)
+	c.sum = c.permitted.sum()
+	if c.whole {
+		c.sum = [sha256.Size]byte{} // whatever the families
+	}
 	return nil
 }
 

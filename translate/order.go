@@ -335,10 +335,8 @@ func (o *orderer) part(p part, d policy.Direction) (policy.Policy, *refusal) {
 	}
 	w := newWalk(o, p, d)
 	w.takeNativeDenies()
-	for i := range w.cells {
-		if r := w.walkCell(&w.cells[i]); r != nil {
-			return policy.Policy{}, r
-		}
+	if r := w.walkCells(); r != nil {
+		return policy.Policy{}, r
 	}
 	rules := w.rules()
 	if r := w.mute(rules); r != nil {
@@ -349,7 +347,7 @@ func (o *orderer) part(p part, d policy.Direction) (policy.Policy, *refusal) {
 		Subject: policy.Subject{Name: p.subject(), Selectors: []policy.Selector{policy.Selector(p.pods)}},
 	}
 	if n := countPeers(rules); n > budget {
-		return out, &refusal{list: p.lists[0], reason: fmt.Sprintf("needs %d peers, more than the %d that one object may hold: the enforcer takes the list as it is", n, budget)}
+		return out, w.tooLarge(n)
 	}
 	w.report()
 	return out, nil

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -131,14 +132,16 @@ func (c *cell) beyond(common *group) bool {
 // groups unites the nameable cells that permit the same and more than what is
 // common.
 func (w *cellWalk) groups(common *group) (out []*group) {
+	index := map[[sha256.Size]byte]int{}
 	for i := range w.cells {
 		c := &w.cells[i]
 		if !c.beyond(common) || !w.nameable(c) {
 			continue
 		}
-		at := slices.IndexFunc(out, func(g *group) bool { return g.whole && c.whole || g.whole == c.whole && g.region.equal(c.permitted) })
-		if at < 0 {
+		at, ok := index[c.sum]
+		if !ok {
 			at = len(out)
+			index[c.sum] = at
 			out = append(out, &group{region: c.permitted, whole: c.whole})
 		}
 		out[at].cells = append(out[at].cells, c)
@@ -273,12 +276,16 @@ func unnameableText(t Target) string {
 }
 
 func (w *cellWalk) reportAddresses() {
-	if !w.options.Target.AddressesAreNoPods || w.space.known(w.part.families()) {
+	if !w.options.Target.AddressesAreNoPods {
 		return
+	}
+	reason := "addresses match no pods: give the cluster's ranges (--cluster-cidr) and name pods by labels"
+	if w.space.known(w.part.families()) {
+		reason = "addresses match no nodes of the cluster"
 	}
 	for i := range w.cells {
 		if c := &w.cells[i]; !c.whole && len(c.permitted.addrs) > 0 {
-			w.note(w.part.lists[0], nil, policy.Narrower, "in %s addresses match no pods: give the cluster's ranges (--cluster-cidr) and name pods by labels", w.options.Target.Name)
+			w.note(w.part.lists[0], nil, policy.Narrower, "in %s %s", w.options.Target.Name, reason)
 			return
 		}
 	}
