@@ -37,11 +37,11 @@ type tcpFlags struct {
 
 // option is an option that every IPv4 protocol has. Options stand in any order.
 type option struct {
-	Words []lexer.Token `parser:"@( 'log' Cookie? | 'log-input' Cookie? | 'fragments' | 'time-range' Word | 'dscp' DSCP | 'precedence' Precedence | 'tos' TOS | 'option' IPOption | 'ttl' ( ('eq' | 'neq') Byte+ | ('lt' | 'gt') Byte | 'range' Byte Byte ) | 'reflect' Word ('timeout' Seconds)? )"`
+	Words []lexer.Token `parser:"@( 'log' Cookie? | 'log-input' Cookie? | 'fragments' | 'time-range' TimeRange | 'dscp' DSCP | 'precedence' Precedence | 'tos' TOS | 'option' IPOption | 'ttl' ( ('eq' | 'neq') Byte+ | ('lt' | 'gt') Byte | 'range' Byte Byte ) | 'reflect' Word ('timeout' Seconds)? )"`
 }
 
 type option6 struct {
-	Words []lexer.Token `parser:"@( 'log' Cookie? | 'log-input' Cookie? | 'fragments' | 'time-range' Word | 'dscp' DSCP | 'flow-label' FlowLabel | 'auth' | 'dest-option' | 'hbh' | 'mobility' | 'routing' | 'undetermined-transport' | ('dest-option-type' | 'mobility-type' | 'routing-type') Byte | 'sequence' Sequence | 'reflect' Word ('timeout' Seconds)? )"`
+	Words []lexer.Token `parser:"@( 'log' Cookie? | 'log-input' Cookie? | 'fragments' | 'time-range' TimeRange | 'dscp' DSCP | 'flow-label' FlowLabel | 'auth' | 'dest-option' | 'hbh' | 'mobility' | 'routing' | 'undetermined-transport' | ('dest-option-type' | 'mobility-type' | 'routing-type') Byte | 'sequence' Sequence | 'reflect' Word ('timeout' Seconds)? )"`
 }
 
 type tcpOption struct {
@@ -258,9 +258,6 @@ type (
 		Start lexer.Token `parser:"@Sequence"`
 		Step  lexer.Token `parser:"@Sequence"`
 	}
-	listSetting struct {
-		Words []lexer.Token `parser:"@( 'ip' 'access-list' ( 'log-update' 'threshold' Threshold | 'logging' ( 'interval' Threshold | 'hash-generation' ) ) )"`
-	}
 )
 
 func (l *language) addACLs() {
@@ -272,7 +269,10 @@ func (l *language) addACLs() {
 	add(l, both, (*line).extendedList, ModeGlobal)
 	add(l, both, (*line).ipv6List, ModeGlobal)
 	add(l, plain, (*line).resequence, ModeGlobal)
-	add(l, both, (*line).listSetting, ModeGlobal)
+	l.keep(kept{
+		production: "ListSetting", modes: []Mode{ModeGlobal}, key: 3, harmless: true,
+		grammar: `"ip" "access-list" (("log-update" "threshold" <threshold>) | ("logging" "interval" <threshold>) | ("logging" "hash-generation"))`,
+	})
 
 	add(l, both, (*line).extendedLine, ModeExtendedACL)
 	add(l, both, (*line).standardLine, ModeStandardACL)
@@ -440,10 +440,6 @@ func (l *line) removeACL(name string, kind ACLKind) error {
 	}
 	l.Config.ACLs = without(l.Config.ACLs, a)
 	return nil
-}
-
-func (l *line) listSetting(n *listSetting) error {
-	return l.setting(n.Words)
 }
 
 func (l *line) extendedLine(n *extendedLine) error {

@@ -37,6 +37,8 @@ type ACL struct {
 	// Entries are sorted by Seq; a remark stands before the line it is about.
 	// An entry is never modified once it is here, only replaced.
 	Entries []*Entry
+	// Other holds settings of the list, which are kept.
+	Other []*Statement
 
 	keys *entryKeys
 }
@@ -73,9 +75,11 @@ func (a Action) String() string {
 
 // An ACE is one permit or deny line with everything that was written on it.
 type ACE struct {
-	Kind   ACLKind
-	Pos    Position
-	Action Action
+	Kind ACLKind
+	// Dialect is the language that the line is written in and printed in.
+	Dialect Dialect
+	Pos     Position
+	Action  Action
 	// Protocol is set unless ServiceGroup is. A standard ACE has "ip".
 	Protocol     Protocol
 	ServiceGroup Name
@@ -96,7 +100,10 @@ type ACE struct {
 	TTL Compare
 	// Fragments restricts the line to non-initial fragments.
 	Fragments bool
-	// Extra are IPv6 header words that stand alone, such as "routing".
+	// Inactive says that the line is kept and matches nothing (ASA).
+	Inactive bool
+	// Extra are conditions and actions without a field of their own in the
+	// words that are printed, such as "routing" or "packet-length eq 100".
 	Extra     []Name
 	TimeRange Name
 	Log       Log
@@ -131,6 +138,11 @@ const (
 	AddressGroup
 	FQDNGroup
 	GeoGroup
+	// AddressObject is ASA's "object NAME", InterfaceAddress the address of
+	// the interface in Group, HostName the DNS name in Group.
+	AddressObject
+	InterfaceAddress
+	HostName
 )
 
 // An Address is one end of an ACE.
@@ -155,11 +167,13 @@ const (
 	Lt
 	Gt
 	Range
+	// InGroup compares with a group of ports, which Compare.Group names.
+	InGroup
 )
 
 // String gives the IOS word.
 func (o Op) String() string {
-	return [...]string{"", "eq", "neq", "lt", "gt", "range"}[o]
+	return [...]string{"", "eq", "neq", "lt", "gt", "range", "group"}[o]
 }
 
 // A Value is a number that was written by name or in decimal.
@@ -175,6 +189,8 @@ type Compare struct {
 	Op     Op
 	Values []Value
 	Pos    Position
+	// Group is the group of ports for InGroup.
+	Group Name
 }
 
 // Ranges gives the accepted numbers of 0 to limit as ascending, disjoint,
@@ -237,13 +253,17 @@ func (k GroupKind) String() string {
 
 // An ObjectGroup is a named set of addresses, workloads or services.
 type ObjectGroup struct {
-	Kind        GroupKind
+	Kind GroupKind
+	// Dialect is the language that the group is written in and printed in.
+	Dialect     Dialect
 	Name        string
 	Pos         Position
 	Description string
 	// Members are in the order in which they were typed, without duplicates.
 	// A member is never modified once it is here.
 	Members []*Member
+	// Other holds lines that are kept.
+	Other []*Statement
 
 	keys map[string]int
 }
@@ -267,7 +287,9 @@ const (
 // A Member is one line of an object-group.
 type Member struct {
 	Kind MemberKind
-	Pos  Position
+	// Dialect is the language that the line is written in and printed in.
+	Dialect Dialect
+	Pos     Position
 	// Text is the line as it was typed, without surrounding blanks.
 	Text string
 	// First and Last are inclusive, First not above Last. Wildcard is the
@@ -349,8 +371,8 @@ type Interface struct {
 	Zone     Name
 	// NoHostPermit and NoVerifySource turn off what is on by default.
 	NoHostPermit, NoVerifySource bool
-	// Other holds lines that are kept but not understood.
-	Other []Verbatim
+	// Other holds lines that are kept.
+	Other []*Statement
 }
 
 // A Zone is a security zone.
@@ -358,6 +380,8 @@ type Zone struct {
 	Name        string
 	Pos         Position
 	Description string
+	// Other holds lines that are kept.
+	Other []*Statement
 }
 
 // A ZonePair joins two zones in one direction.
@@ -369,6 +393,8 @@ type ZonePair struct {
 	Source, Destination Name
 	// Policy is the inspect policy-map; empty when there is none.
 	Policy Name
+	// Other holds lines that are kept.
+	Other []*Statement
 }
 
 // A ClassMap is a "class-map type inspect".
@@ -378,6 +404,8 @@ type ClassMap struct {
 	MatchAny    bool
 	Description string
 	Matches     []ClassMatch
+	// Other holds further matches, which are kept.
+	Other []*Statement
 }
 
 // MatchKind is what a line of a class-map looks at. The zero value is unset.
@@ -407,6 +435,8 @@ type PolicyMap struct {
 	Description string
 	// Classes are in order; class-default, when it was written, is last.
 	Classes []*PolicyClass
+	// Other holds lines that are kept.
+	Other []*Statement
 }
 
 // PolicyAction is what a class of a policy-map does. The zero value is unset:
@@ -436,11 +466,6 @@ type PolicyClass struct {
 	ActionPos Position
 	// Text is the action's line as it was typed, without surrounding blanks.
 	Text string
-}
-
-// Verbatim is configuration that matters to security and is not understood: a
-// line with the lines below it. It is printed back as it came.
-type Verbatim struct {
-	Pos   Position
-	Lines []string
+	// Other holds further actions, which are kept.
+	Other []*Statement
 }

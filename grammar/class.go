@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,11 @@ type class struct {
 	free, rest bool
 	// defined gives the names that exist already.
 	defined func(*Config) []string
+	// space is what the argument names, such as "time-range", where kept
+	// statements refer to it. canonical gives the form that is printed; nil
+	// when that is the one that was typed.
+	space     string
+	canonical func(string) string
 }
 
 // A row is a word with its help text.
@@ -30,7 +36,9 @@ type row struct{ word, help string }
 
 // classes lists the kinds of arguments. Their names are token types in the
 // grammars; the help of a row that has none comes from the help table.
-var classes = []*class{
+var classes = slices.Concat(iosClasses, keptClasses)
+
+var iosClasses = []*class{
 	{name: "Sequence", what: "a sequence number", rows: rows("<1-2147483647>"), accepts: between(1, maxSeq)},
 	{name: "StdNumber", what: "a list number", rows: stdRows, accepts: isStdNumber},
 	{name: "ExtNumber", what: "a list number", rows: extRows, accepts: isExtNumber},

@@ -8,6 +8,8 @@ import (
 // Config is a configuration: what a file says or what a session has typed.
 // Slices are in the order of definition.
 type Config struct {
+	// Dialect is the language that the configuration is written in.
+	Dialect      Dialect
 	Hostname     string
 	ObjectGroups []*ObjectGroup
 	ACLs         []*ACL
@@ -16,8 +18,8 @@ type Config struct {
 	Zones        []*Zone
 	ZonePairs    []*ZonePair
 	Interfaces   []*Interface
-	// Unsupported is security configuration that is kept but not understood.
-	Unsupported []Verbatim
+	// Other is security configuration that is kept, understood or not.
+	Other []*Statement
 
 	acls       index[ACL]
 	groups     index[ObjectGroup]
@@ -101,15 +103,16 @@ func (i *Interface) key() string {
 // members are shared: they are never modified.
 func (c *Config) Clone() *Config {
 	return &Config{
+		Dialect:      c.Dialect,
 		Hostname:     c.Hostname,
 		ObjectGroups: clones(c.ObjectGroups, (*ObjectGroup).clone),
 		ACLs:         clones(c.ACLs, (*ACL).clone),
 		ClassMaps:    clones(c.ClassMaps, (*ClassMap).clone),
 		PolicyMaps:   clones(c.PolicyMaps, (*PolicyMap).clone),
-		Zones:        clones(c.Zones, func(z *Zone) *Zone { d := *z; return &d }),
-		ZonePairs:    clones(c.ZonePairs, func(z *ZonePair) *ZonePair { d := *z; return &d }),
+		Zones:        clones(c.Zones, (*Zone).clone),
+		ZonePairs:    clones(c.ZonePairs, (*ZonePair).clone),
 		Interfaces:   clones(c.Interfaces, (*Interface).clone),
-		Unsupported:  cloneVerbatim(c.Unsupported),
+		Other:        cloneStatements(c.Other),
 	}
 }
 
@@ -124,41 +127,51 @@ func clones[T any](all []*T, clone func(*T) *T) []*T {
 	return out
 }
 
-func cloneVerbatim(all []Verbatim) []Verbatim {
-	out := slices.Clone(all)
-	for i := range out {
-		out[i].Lines = slices.Clone(out[i].Lines)
-	}
-	return out
+func (z *Zone) clone() *Zone {
+	d := *z
+	d.Other = cloneStatements(z.Other)
+	return &d
+}
+
+func (z *ZonePair) clone() *ZonePair {
+	d := *z
+	d.Other = cloneStatements(z.Other)
+	return &d
+}
+
+func (p *PolicyClass) clone() *PolicyClass {
+	d := *p
+	d.Other = cloneStatements(p.Other)
+	return &d
 }
 
 func (a *ACL) clone() *ACL {
 	d := *a
-	d.Entries, d.keys = slices.Clone(a.Entries), nil
+	d.Entries, d.Other, d.keys = slices.Clone(a.Entries), cloneStatements(a.Other), nil
 	return &d
 }
 
 func (g *ObjectGroup) clone() *ObjectGroup {
 	d := *g
-	d.Members, d.keys = slices.Clone(g.Members), nil
+	d.Members, d.Other, d.keys = slices.Clone(g.Members), cloneStatements(g.Other), nil
 	return &d
 }
 
 func (m *ClassMap) clone() *ClassMap {
 	d := *m
-	d.Matches = slices.Clone(m.Matches)
+	d.Matches, d.Other = slices.Clone(m.Matches), cloneStatements(m.Other)
 	return &d
 }
 
 func (m *PolicyMap) clone() *PolicyMap {
 	d := *m
-	d.Classes = clones(m.Classes, func(p *PolicyClass) *PolicyClass { e := *p; return &e })
+	d.Classes, d.Other = clones(m.Classes, (*PolicyClass).clone), cloneStatements(m.Other)
 	return &d
 }
 
 func (i *Interface) clone() *Interface {
 	d := *i
-	d.Bindings, d.Other = slices.Clone(i.Bindings), cloneVerbatim(i.Other)
+	d.Bindings, d.Other = slices.Clone(i.Bindings), cloneStatements(i.Other)
 	return &d
 }
 

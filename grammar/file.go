@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/alecthomas/participle/v2/lexer"
 )
 
 // maxLine is the longest line that is read, bytes. IOS itself stops at 254;
@@ -19,14 +17,25 @@ const maxLine = 10000
 // ParseFile reads a whole file. It keeps going after errors and returns all of
 // them as an ErrorList; the Config holds the lines without errors. What can be
 // no configuration at all, such as binary data, is one error.
+//
+// The dialect is the one that Detect gives.
 func ParseFile(name string, r io.Reader) (*Config, []Notice, error) {
-	c := &Config{}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return &Config{}, nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return ParseDialect(name, bytes.NewReader(text), Detect(text))
+}
+
+// ParseDialect is ParseFile for a file whose dialect is known.
+func ParseDialect(name string, r io.Reader, d Dialect) (*Config, []Notice, error) {
+	c := &Config{Dialect: d}
 	notices, err := c.Merge(name, r)
 	return c, notices, err
 }
 
-// Merge reads a whole file into a configuration, as "copy FILE running-config"
-// does. It keeps going after errors and returns all of them as an ErrorList;
+// Merge reads a whole file in the configuration's own dialect into it, as
+// "copy FILE running-config" does. It keeps going after errors and returns all of them as an ErrorList;
 // the lines without errors are in the Config then, so that who wants all or
 // nothing merges into a Clone.
 func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
@@ -193,11 +202,11 @@ const refused State = 255
 // below an unknown one at the margin belong to it.
 func (f *file) leave(kind State, words []string, text string) {
 	switch {
-	case kind == 0 && !startsAny(words, blocks):
+	case kind == 0 && !startsAny(words, f.vocabulary().blocks):
 		return
 	case kind == 0:
 		kind = refused
-	case isIndented(text) || f.session.Mode == ModeInterface && startsAny(words, interfaceWords):
+	case isIndented(text) || f.session.Mode == ModeInterface && startsAny(words, f.vocabulary().interfaces):
 		return
 	}
 	f.session.enter(ModeGlobal)
@@ -214,9 +223,9 @@ const minGuess = 5
 // misspelt word is what it was meant to be, so that a mistake in a security
 // statement is not taken for something else.
 func (f *file) canonical(text string) []string {
-	w := newWalk(f.session.Mode, Position{}, text)
+	w := newWalk(f.session.language(), f.session.Mode, Position{}, text)
 	_, err := w.run()
-	g := newWalk(ModeGlobal, Position{}, text)
+	g := newWalk(f.session.language(), ModeGlobal, Position{}, text)
 	_, _ = g.run()
 	if w.mayLeave(g) && (err == nil || g.depth > w.depth) {
 		w = g
@@ -225,7 +234,7 @@ func (f *file) canonical(text string) []string {
 	for i, t := range w.tokens {
 		words[w.depth-len(w.tokens)+i] = lowerCase(t.Value)
 	}
-	words = meant(meant(words, w), g)
+	words = meant(meant(words, w, f.vocabulary().ours), g, f.vocabulary().ours)
 	if words[0] == "no" || words[0] == "default" {
 		return words[1:]
 	}
@@ -234,7 +243,7 @@ func (f *file) canonical(text string) []string {
 
 // meant corrects the word at which a walk ended when that makes the line one
 // of ours.
-func meant(words []string, w *walk) []string {
+func meant(words []string, w *walk, ours []string) []string {
 	if w.depth >= len(words) || len(words[w.depth]) < minGuess {
 		return words
 	}
@@ -246,32 +255,48 @@ func meant(words []string, w *walk) []string {
 	return guess
 }
 
-// statements that are ours: what is wrong in them is an error. The first that
-// fits decides; the rest of security configuration is kept, and everything
-// else has nothing to do with it.
-var ours = []string{
+// vocabulary tells the lines apart that no mode takes. What is wrong in a
+// statement that is ours is an error; other security configuration is kept; and
+// everything else has nothing to do with it. The words are those that a line
+// starts with, in lower case.
+type vocabulary struct {
+	ours, kept []string
+	// blocks are the lines of ours that other lines stand below.
+	blocks []string
+	// interfaces start lines of an interface that have nothing to do with
+	// access control; without indent they do not end its mode.
+	interfaces []string
+}
+
+var vocabularies = [dialectCount]*vocabulary{
+	IOS:   {ours: iosOurs, kept: iosKept, blocks: iosBlocks, interfaces: interfaceWords},
+	ASA:   {interfaces: interfaceWords},
+	NXOS:  {interfaces: interfaceWords},
+	IOSXR: {interfaces: interfaceWords},
+}
+
+func (f *file) vocabulary() *vocabulary { return vocabularies[f.session.Config.Dialect] }
+
+var iosOurs = []string{
 	"access-list", "ip access-list standard", "ip access-list extended", "ip access-list resequence", "ipv6 access-list",
 	"object-group network", "object-group v6-network", "object-group service", "class-map type inspect match-any",
-	"class-map type inspect match-all", "policy-map type inspect", "zone security", "zone-pair", "interface workload",
+	"class-map type inspect match-all", "policy-map type inspect", "zone security", "zone-pair", "interface workload", "time-range", "periodic", "absolute",
 	"ip access-group", "ipv6 traffic-filter", "zone-member", "ip host-permit", "ip verify source",
 	"permit", "deny", "remark", "evaluate", "workload", "entity", "fqdn", "group-object", "match access-group",
 	"class type inspect", "service-policy type inspect",
 }
 
-var kept = []string{
+var iosKept = []string{
 	"ip access-list", "ipv6 access-list role-based", "ipv6 access-list fqdn", "ipv6 access-list log-update", "object-group", "class-map", "policy-map",
-	"time-range", "parameter-map", "cts", "mac access-list", "mac access-group", "access-class", "ipv6 access-class", "ip inspect",
+	"parameter-map", "cts", "mac access-list", "mac access-group", "access-class", "ipv6 access-class", "ip inspect",
 	"ip reflexive-list", "access-group", "zone", "ip urlfilter", "ip verify unicast", "arp access-list",
 }
 
-// blocks are the lines of ours that other lines stand below.
-var blocks = []string{
+var iosBlocks = []string{
 	"ip access-list", "ipv6 access-list", "object-group", "class-map", "policy-map", "zone", "zone-pair", "interface",
-	"access-list", "hostname",
+	"access-list", "hostname", "time-range",
 }
 
-// interfaceWords start lines of an interface that have nothing to do with
-// access control; without indent they do not end its mode.
 var interfaceWords = []string{
 	"ip address", "ip nat", "ip mtu", "ip tcp", "ip ospf", "ip pim", "ip unnumbered", "ip helper-address", "ip proxy-arp", "ip redirects",
 	"ip unreachables", "ip virtual-reassembly", "ip flow", "ip policy", "ip route-cache", "ip directed-broadcast", "ipv6 address",
@@ -295,9 +320,9 @@ func (f *file) classify(words []string, text string) State {
 	switch {
 	case startsWith(words, "policy-map type inspect") && len(words) > 4:
 		return Unsupported // an application policy, such as "http NAME"
-	case startsAny(words, ours):
+	case startsAny(words, f.vocabulary().ours):
 		return 0
-	case startsAny(words, kept):
+	case startsAny(words, f.vocabulary().kept):
 		return Unsupported
 	case isIndented(text) && f.session.Mode != ModeGlobal && f.session.Mode != ModeInterface:
 		return 0 // a line of a list or a group
@@ -331,22 +356,28 @@ func (f *file) skip(pos Position, kind string) {
 // keep stores a line that is not understood where it stands.
 func (f *file) keep(pos Position, text string) {
 	f.notices = append(f.notices, Notice{pos, Unsupported, "is kept, and neither enforced nor translated", strings.TrimSpace(text), 1})
-	v := Verbatim{Pos: pos, Lines: []string{strings.TrimSpace(text)}}
+	s := unknown(pos, text)
 	if isIndented(text) && f.session.Mode == ModeInterface {
-		f.session.iface.Other = append(f.session.iface.Other, v)
+		f.session.iface.Other = append(f.session.iface.Other, s)
 		return
 	}
 	f.session.enter(ModeGlobal)
-	f.session.Config.Unsupported = append(f.session.Config.Unsupported, v)
+	f.session.Config.Other = append(f.session.Config.Other, s)
+}
+
+// unknown is a statement that is not understood.
+func unknown(pos Position, text string) *Statement {
+	text = strings.TrimSpace(text)
+	return &Statement{Pos: pos, Text: text, Words: text}
 }
 
 // belowUnknown takes an indented line below one that no mode knows.
 func (f *file) belowUnknown(pos Position, text, raw string) {
 	switch f.inside {
 	case Unsupported:
-		all := f.session.Config.Unsupported
-		last := &all[len(all)-1]
-		last.Lines = append(last.Lines, " "+strings.TrimSpace(text))
+		all := f.session.Config.Other
+		last := all[len(all)-1]
+		last.Below = append(last.Below, unknown(pos, text))
 	case Skipped:
 		words := f.canonical(text)
 		if kind := f.classify(words, text); kind == Unsupported || kind == 0 && !startsAny(words, blockBody) {
@@ -365,7 +396,9 @@ var blockBody = []string{"permit", "deny", "remark", "description", "match", "se
 func (f *file) keepLoose(pos Position, text string) {
 	f.notices = append(f.notices, Notice{pos, Unsupported, "is kept, and neither enforced nor translated", strings.TrimSpace(text), 1})
 	c := f.session.Config
-	c.Unsupported = append(c.Unsupported, Verbatim{Pos: pos, Lines: []string{f.header, " " + strings.TrimSpace(text)}})
+	s := unknown(pos, f.header)
+	s.Below = []*Statement{unknown(pos, text)}
+	c.Other = append(c.Other, s)
 }
 
 func (f *file) refuse(pos Position, raw string, err *LineError) {
@@ -376,26 +409,4 @@ func (f *file) refuse(pos Position, raw string, err *LineError) {
 
 func (f *file) fail(pos Position, msg, raw string) {
 	f.errors = append(f.errors, &Error{Pos: pos, Msg: msg, Text: raw})
-}
-
-// setting keeps a setting of all lists, which changes no verdict.
-func (l *line) setting(words []lexer.Token) error {
-	var text []string
-	for _, w := range words {
-		text = append(text, w.Value)
-	}
-	setting := strings.Join(text, " ")
-	c := l.Config
-	same := func(v Verbatim) bool { return len(v.Lines) == 1 && v.Lines[0] == setting }
-	at := slices.IndexFunc(c.Unsupported, same)
-	switch {
-	case l.no && at >= 0:
-		c.Unsupported = slices.Delete(slices.Clone(c.Unsupported), at, at+1)
-	case l.no:
-		l.notice(l.pos, NoEffect, "there is no such setting")
-	case at < 0:
-		l.notice(l.pos, Unsupported, "is kept; it changes no verdict")
-		c.Unsupported = append(c.Unsupported, Verbatim{Pos: l.pos, Lines: []string{setting}})
-	}
-	return nil
 }

@@ -109,7 +109,7 @@ var sampleWords = map[string][]string{
 	"LabelValues": {"(a,b)", "(a, b)"}, "Pattern": {"*.example.com"}, "Port": {"eth0", "Gi"}, "PortNumber": {"0/0"},
 	"Address": {"10.1.2.3"}, "Wildcard": {"0.0.0.255", "0.255.0.255"}, "Netmask": {"255.255.0.0"}, "Length": {"/24"},
 	"AddressLength": {"10.0.0.0/8"}, "Address6": {"2001:db8::1"}, "Prefix6": {"2001:db8::/32", "::/0"}, "Namespace": {"my-ns"},
-	"StdNumber": {"1", "1999"}, "ExtNumber": {"100", "2699"}, "ListNumber": {"7"},
+	"StdNumber": {"1", "1999"}, "Time": {"9:05", "23:59"}, "ExtNumber": {"100", "2699"}, "ListNumber": {"7"},
 }
 
 func sampleOf(r *rand.Rand, c *class) string {
@@ -127,8 +127,8 @@ func sampleOf(r *rand.Rand, c *class) string {
 }
 
 // sentence walks the automaton at random and gives a line of the language.
-func sentence(r *rand.Rand, m Mode) string {
-	s, words := theLanguage().start[m], []string{}
+func sentence(r *rand.Rand, l *language, m Mode) string {
+	s, words := l.start[m], []string{}
 	for len(words) < 60 {
 		edges := slices.Concat(s.ordered, s.keywords)
 		if len(edges) == 0 || s.accepts != nil && r.IntN(4) == 0 {
@@ -141,33 +141,57 @@ func sentence(r *rand.Rand, m Mode) string {
 		}
 		// The word may also be a keyword here; then that is where it leads.
 		taken, _ := s.match(word)
+		if taken == nil && e.keyword == "" && !e.class.accepts(word) {
+			panic("no sample word for " + className(e.class) + ": " + word)
+		}
 		if taken == nil {
 			continue
 		}
 		words = append(words, word)
-		s = theLanguage().next(taken)
+		s = l.next(taken)
 	}
 	return strings.Join(words, " ")
 }
 
-// modeLines bring a session into each mode.
-var modeLines = map[Mode]string{
+// modeLines bring a session into each mode of each dialect.
+var modeLines = [dialectCount]map[Mode]string{
+	IOS:   iosModeLines,
+	ASA:   {ModeGlobal: ""},
+	NXOS:  {ModeGlobal: ""},
+	IOSXR: {ModeGlobal: ""},
+}
+
+var iosModeLines = map[Mode]string{
 	ModeGlobal: "", ModeStandardACL: "ip access-list standard A", ModeExtendedACL: "ip access-list extended B", ModeIPv6ACL: "ipv6 access-list C",
 	ModeNetworkGroup: "object-group network G", ModeNetworkGroup6: "object-group v6-network H", ModeServiceGroup: "object-group service S",
 	ModeInterface: "interface eth0", ModeZone: "zone security Z", ModeZonePair: "zone-pair security P source Z destination self",
 	ModeClassMap: "class-map type inspect M", ModePolicyMap: "policy-map type inspect N", ModePolicyClass: "policy-map type inspect N; class type inspect M",
+	ModeTimeRange: "time-range T",
 }
 
 // TestRandomLines feeds every mode with lines of its language. The walk and
 // the parsers must agree on them, an accepted line must survive printing, and
 // a refused one must change nothing.
 func TestRandomLines(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
+	for d := range dialectCount {
+		for m := ModeGlobal; m < modeCount; m++ {
+			if languageOf(d).has(m) {
+				t.Run(d.String()+m.Prompt(), func(t *testing.T) { checkRandomLines(t, d, m) })
+			}
+		}
+	}
+}
+
+func checkRandomLines(t *testing.T, d Dialect, m Mode) {
+	r := rand.New(rand.NewPCG(1, uint64(m)))
+	const lines = 400
 	accepted := 0
-	for i := range 6000 {
-		m := Mode(1 + i%int(modeCount-1))
-		s := typed(t, modeLines[m]+"; ")
-		line, before := sentence(r, m), s.Config.text()
+	for range lines {
+		s := typedIn(t, d, modeLines[d][m]+"; ")
+		if s.Mode != m {
+			t.Fatalf("%q leads to %s", modeLines[d][m], s.Mode.Prompt())
+		}
+		line, before := sentence(r, languageOf(d), m), s.Config.text()
 		_, err := s.Line(Position{}, line)
 		if bad, ok := err.(*LineError); ok {
 			if bad.Msg == "unexpected words" {
@@ -181,7 +205,7 @@ func TestRandomLines(t *testing.T) {
 		accepted++
 		checkRoundTrip(t, line, s.Config)
 	}
-	if accepted < 3000 {
+	if accepted < lines/4 {
 		t.Errorf("only %d lines were accepted", accepted)
 	}
 }

@@ -12,8 +12,22 @@ var writeLanguage = flag.Bool("language", false, "write docs/language.md")
 
 // languageText describes every statement from the grammars themselves.
 func languageText() string {
-	l := theLanguage()
-	byStatement := map[*statement][]string{}
+	var b strings.Builder
+	b.WriteString("# Language\n\nEvery statement with the modes that it is typed in, as the parsers print themselves. Words may be\nabbreviated; `<name>` is a kind of argument. \"no\" marks a form that only `no` takes.\n")
+	for d := range dialectCount {
+		fmt.Fprintf(&b, "\n# Dialect %s\n", d)
+		l := languageOf(d)
+		modes := l.modesOf()
+		for _, s := range l.statements {
+			fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s\n```\n", strings.SplitN(s.name, "/", 2)[0], strings.Join(modes[s], ", "), strings.TrimSpace(s.ebnf))
+		}
+	}
+	return b.String()
+}
+
+// modesOf gives the prompts of the modes of each statement.
+func (l *language) modesOf() map[*statement][]string {
+	out := map[*statement][]string{}
 	for m := ModeGlobal; m < modeCount; m++ {
 		seen := map[*statement]string{}
 		for _, t := range l.plain[m] {
@@ -25,15 +39,10 @@ func languageText() string {
 			}
 		}
 		for s, prefix := range seen {
-			byStatement[s] = append(byStatement[s], prefix+m.Prompt())
+			out[s] = append(out[s], prefix+m.Prompt())
 		}
 	}
-	var b strings.Builder
-	b.WriteString("# Language\n\nEvery statement with the modes that it is typed in, as the parsers print themselves. Words may be\nabbreviated; `<name>` is a kind of argument. \"no\" marks a form that only `no` takes.\n")
-	for _, s := range l.statements {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s\n```\n", strings.SplitN(s.name, "/", 2)[0], strings.Join(byStatement[s], ", "), strings.TrimSpace(s.ebnf))
-	}
-	return b.String()
+	return out
 }
 
 func TestLanguageIsDescribed(t *testing.T) {
@@ -54,7 +63,12 @@ func TestLanguageIsDescribed(t *testing.T) {
 
 // Every word that may be typed says what it is for.
 func TestEveryWordHasHelp(t *testing.T) {
-	l := theLanguage()
+	for d := range dialectCount {
+		checkHelp(t, languageOf(d))
+	}
+}
+
+func checkHelp(t *testing.T, l *language) {
 	seen := map[*term]bool{}
 	var visit func(*term)
 	visit = func(x *term) {

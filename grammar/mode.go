@@ -3,7 +3,8 @@ package grammar
 // Mode is a configuration mode. The zero value is unset.
 type Mode uint8
 
-// The modes.
+// The modes. Those behind ModeTimeRange have lines that are kept as
+// statements; see keep.go.
 const (
 	ModeGlobal Mode = iota + 1
 	ModeStandardACL
@@ -18,32 +19,47 @@ const (
 	ModeClassMap
 	ModePolicyMap
 	ModePolicyClass
+	ModeTimeRange
 	modeCount
 )
 
-var prompts = [modeCount]string{
-	ModeGlobal:        "(config)#",
-	ModeStandardACL:   "(config-std-nacl)#",
-	ModeExtendedACL:   "(config-ext-nacl)#",
-	ModeIPv6ACL:       "(config-ipv6-acl)#",
-	ModeNetworkGroup:  "(config-network-group)#",
-	ModeNetworkGroup6: "(config-v6network-group)#",
-	ModeServiceGroup:  "(config-service-group)#",
-	ModeInterface:     "(config-if)#",
-	ModeZone:          "(config-sec-zone)#",
-	ModeZonePair:      "(config-sec-zone-pair)#",
-	ModeClassMap:      "(config-cmap)#",
-	ModePolicyMap:     "(config-pmap)#",
-	ModePolicyClass:   "(config-pmap-c)#",
+// modes holds what stands after the host name and the mode that "exit" leads
+// to, which is global configuration unless it says otherwise.
+var modes = [modeCount]struct {
+	prompt string
+	parent Mode
+}{
+	ModeGlobal:        {prompt: "(config)#"},
+	ModeStandardACL:   {prompt: "(config-std-nacl)#"},
+	ModeExtendedACL:   {prompt: "(config-ext-nacl)#"},
+	ModeIPv6ACL:       {prompt: "(config-ipv6-acl)#"},
+	ModeNetworkGroup:  {prompt: "(config-network-group)#"},
+	ModeNetworkGroup6: {prompt: "(config-v6network-group)#"},
+	ModeServiceGroup:  {prompt: "(config-service-group)#"},
+	ModeInterface:     {prompt: "(config-if)#"},
+	ModeZone:          {prompt: "(config-sec-zone)#"},
+	ModeZonePair:      {prompt: "(config-sec-zone-pair)#"},
+	ModeClassMap:      {prompt: "(config-cmap)#"},
+	ModePolicyMap:     {prompt: "(config-pmap)#"},
+	ModePolicyClass:   {prompt: "(config-pmap-c)#", parent: ModePolicyMap},
+	ModeTimeRange:     {prompt: "(config-time-range)#"},
 }
 
 // Prompt gives what stands after the host name, such as "(config-ext-nacl)#".
-func (m Mode) Prompt() string { return prompts[m] }
+func (m Mode) Prompt() string { return modes[m].prompt }
 
 // parent gives the mode that "exit" leads to.
 func (m Mode) parent() Mode {
-	if m == ModePolicyClass {
-		return ModePolicyMap
+	if p := modes[m].parent; p != 0 {
+		return p
 	}
 	return ModeGlobal
+}
+
+// depth is how many modes deep the mode is: 0 for global configuration.
+func (m Mode) depth() (n int) {
+	for ; m != ModeGlobal; m = m.parent() {
+		n++
+	}
+	return n
 }

@@ -23,6 +23,13 @@ func (p *printer) block(format string, args ...any) {
 // line writes a line of the block, indented by one blank.
 func (p *printer) line(format string, args ...any) { fmt.Fprintf(p, " "+format+"\n", args...) }
 
+// statements writes kept statements into the open block.
+func (p *printer) statements(all []*Statement) {
+	for _, s := range all {
+		s.printIn(p)
+	}
+}
+
 func (p *printer) description(text string) {
 	if text != "" {
 		p.line("description %s", text)
@@ -36,8 +43,8 @@ func (c *Config) text() string {
 	if c.Hostname != "" {
 		p.block("hostname %s", c.Hostname)
 	}
-	for _, v := range c.Unsupported {
-		p.block("%s", strings.Join(v.Lines, "\n"))
+	for _, s := range c.Other {
+		s.print(p)
 	}
 	for _, g := range c.ObjectGroups {
 		g.print(p)
@@ -51,6 +58,7 @@ func (c *Config) text() string {
 	for _, z := range c.Zones {
 		p.block("zone security %s", z.Name)
 		p.description(z.Description)
+		p.statements(z.Other)
 	}
 	for _, z := range c.ZonePairs {
 		z.print(p)
@@ -70,6 +78,7 @@ func (g *ObjectGroup) print(p *printer) {
 	for _, m := range g.Members {
 		p.line("%s", m)
 	}
+	p.statements(g.Other)
 }
 
 func (m *ClassMap) print(p *printer) {
@@ -78,6 +87,7 @@ func (m *ClassMap) print(p *printer) {
 	for _, match := range m.Matches {
 		p.line("match %s", match)
 	}
+	p.statements(m.Other)
 }
 
 // String gives the match without the word "match".
@@ -105,7 +115,12 @@ func (m *PolicyMap) print(p *printer) {
 		if c.Action != 0 {
 			p.line(" %s", c.action())
 		}
+		for _, s := range c.Other {
+			p.line(" %s", s.Words)
+			s.printBelow(p, "   ")
+		}
 	}
+	p.statements(m.Other)
 }
 
 func (c *PolicyClass) action() string {
@@ -125,6 +140,7 @@ func (z *ZonePair) print(p *printer) {
 	if z.Policy.Text != "" {
 		p.line("service-policy type inspect %s", z.Policy.Text)
 	}
+	p.statements(z.Other)
 }
 
 func (i *Interface) print(p *printer) {
@@ -146,9 +162,7 @@ func (i *Interface) print(p *printer) {
 	if i.NoVerifySource {
 		p.line("no ip verify source")
 	}
-	for _, v := range i.Other {
-		p.line("%s", strings.Join(v.Lines, "\n"))
-	}
+	p.statements(i.Other)
 }
 
 func (a *ACL) print(p *printer) {
@@ -164,6 +178,7 @@ func (a *ACL) print(p *printer) {
 	default:
 		p.block("ip access-list extended %s", a.Name)
 	}
+	p.statements(a.Other)
 	for _, e := range a.Entries {
 		p.line("%s", a.entryText(e))
 	}
@@ -216,5 +231,5 @@ func (a *ACL) printsNumbered() bool {
 		}
 		next += seqStep
 	}
-	return len(a.Entries) > 0
+	return len(a.Entries) > 0 && len(a.Other) == 0
 }

@@ -28,18 +28,23 @@ type Session struct {
 	classMap  *ClassMap
 	policyMap *PolicyMap
 	class     *PolicyClass
+	// path holds the kept statements that the mode is below.
+	path []*Statement
 }
+
+func (s *Session) language() *language { return languageOf(s.Config.Dialect) }
 
 // NewSession gives a session in global configuration that edits c in place.
 func NewSession(c *Config) *Session { return &Session{Config: c, Mode: ModeGlobal} }
 
 // enter changes the mode and forgets what the old one was about.
 func (s *Session) enter(m Mode) {
-	policyMap := s.policyMap
+	policyMap, path := s.policyMap, s.path
 	*s = Session{Config: s.Config, Mode: m, Ended: s.Ended, file: s.file}
 	if m == ModePolicyMap || m == ModePolicyClass {
 		s.policyMap = policyMap
 	}
+	s.path = path[:min(len(path), m.depth())]
 }
 
 // Line applies one line, whose first rune stands at pos, and changes the mode
@@ -88,7 +93,7 @@ func start(pos Position, text string) Position {
 // walk finds the statement of the line in the mode, else in global
 // configuration; nil for an empty line or a comment.
 func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
-	w := newWalk(s.Mode, pos, text)
+	w := newWalk(s.language(), s.Mode, pos, text)
 	stmt, err := w.run()
 	if err == nil || w.empty() {
 		return w, stmt, nil
@@ -96,7 +101,7 @@ func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
 	if s.Mode == ModeGlobal {
 		return nil, nil, err
 	}
-	g := newWalk(ModeGlobal, pos, text)
+	g := newWalk(s.language(), ModeGlobal, pos, text)
 	g.global = true
 	stmt, globalErr := g.run()
 	switch {
@@ -178,7 +183,7 @@ func asError(err *LineError) error {
 }
 
 func (s *Session) help(m Mode, text string) ([]Completion, int, *LineError) {
-	w := newWalk(m, Position{Line: 1, Column: 1}, text)
+	w := newWalk(s.language(), m, Position{Line: 1, Column: 1}, text)
 	for {
 		next, ok := w.words.cut()
 		if !ok {

@@ -12,7 +12,12 @@ import (
 // typed gives a session that has accepted the lines, separated by "; ".
 func typed(t testing.TB, lines string) *Session {
 	t.Helper()
-	s := NewSession(&Config{})
+	return typedIn(t, IOS, lines)
+}
+
+func typedIn(t testing.TB, d Dialect, lines string) *Session {
+	t.Helper()
+	s := NewSession(&Config{Dialect: d})
 	for line := range strings.SplitSeq(lines, "; ") {
 		if _, err := s.Line(Position{}, line); err != nil {
 			t.Fatalf("%s: %v", line, err)
@@ -234,7 +239,7 @@ func TestCloneIsApart(t *testing.T) {
 			t.Fatalf("%s: %v", line, err)
 		}
 	}
-	d.Unsupported[0].Lines[0] = "changed"
+	d.Other[0].Words = "changed"
 	if diff := gocmp.Diff(before, c.text()); diff != "" {
 		t.Errorf("the original changed:\n%s", diff)
 	}

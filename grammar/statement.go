@@ -53,25 +53,39 @@ type language struct {
 	statements     []*statement
 }
 
-// theLanguage is built when a line is first read, because a program that reads
-// none should not pay for it.
-var theLanguage = sync.OnceValue(newLanguage)
+// languageOf gives the language of a dialect. It is built when a line is first
+// read, because a program that reads none should not pay for it.
+func languageOf(d Dialect) *language { return languages[d]() }
 
-func newLanguage() *language {
+var languages = [dialectCount]func() *language{
+	IOS: sync.OnceValue(func() *language {
+		return newLanguage(
+			(*language).addGlobal, (*language).addACLs, (*language).addObjectGroups, (*language).addInterfaces, (*language).addZones,
+			(*language).addClassMaps, (*language).addPolicyMaps, (*language).addTimeRanges,
+		)
+	}),
+	ASA:   sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
+	NXOS:  sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
+	IOSXR: sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
+}
+
+// newLanguage builds a language from the families of its statements.
+func newLanguage(families ...func(*language)) *language {
 	l := &language{automaton: automaton{states: map[string]*state{}}}
-	l.addGlobal()
-	l.addACLs()
-	l.addObjectGroups()
-	l.addInterfaces()
-	l.addZones()
-	l.addClassMaps()
-	l.addPolicyMaps()
+	for _, add := range families {
+		add(l)
+	}
 	for m := ModeGlobal; m < modeCount; m++ {
-		l.addCommon(m)
-		l.start[m] = l.root(m)
+		if l.has(m) {
+			l.addCommon(m)
+			l.start[m] = l.root(m)
+		}
 	}
 	return l
 }
+
+// has reports whether the language has the mode.
+func (l *language) has(m Mode) bool { return len(l.plain[m])+len(l.negated[m]) > 0 }
 
 // add registers the statement whose grammar is G in one mode or several.
 func add[G any](l *language, f form, run func(*line, *G) error, modes ...Mode) {
@@ -88,6 +102,11 @@ func add[G any](l *language, f form, run func(*line, *G) error, modes ...Mode) {
 		}
 		return run(ln, node)
 	}
+	l.addStatement(s, f, modes)
+}
+
+// addStatement puts a statement into the automaton.
+func (l *language) addStatement(s *statement, f form, modes []Mode) {
 	l.statements = append(l.statements, s)
 	s.name = firstWord(s.ebnf) + "/" + itoa(len(l.statements))
 	first := build(s, s.ebnf, &l.terms)

@@ -26,8 +26,7 @@ type walk struct {
 // lineWidth is the number of words of most lines.
 const lineWidth = 16
 
-func newWalk(m Mode, pos Position, text string) *walk {
-	l := theLanguage()
+func newWalk(l *language, m Mode, pos Position, text string) *walk {
 	return &walk{
 		language: l,
 		words:    words{text: text, column: 1},

@@ -52,6 +52,10 @@ func (t *compiler) compileList(a *grammar.ACL, stateful bool) *list {
 	}
 	l := &list{acl: a}
 	t.lists[key] = l
+	if s := meaningful(a.Other); s != nil {
+		l.refused, l.reason = &grammar.Entry{Pos: s.Pos, Text: s.Text}, s.Words
+		return l
+	}
 	for _, e := range a.Entries {
 		if e.ACE != nil {
 			t.addLine(l, e, stateful)
@@ -99,7 +103,20 @@ func (t *compiler) stateful(id policy.RuleID, n *line) {
 	}
 }
 
-func textOf(e *grammar.Entry) string { return e.ACE.String() }
+func textOf(e *grammar.Entry) string {
+	if e.ACE == nil {
+		return e.Text
+	}
+	return e.ACE.String()
+}
+
+// meaningful gives the first kept statement that would change a verdict.
+func meaningful(kept []*grammar.Statement) *grammar.Statement {
+	if i := slices.IndexFunc(kept, func(s *grammar.Statement) bool { return !s.Harmless }); i >= 0 {
+		return kept[i]
+	}
+	return nil
+}
 
 func actionOf(a *grammar.ACE) policy.Action {
 	if a.Action == grammar.Deny {
@@ -160,6 +177,8 @@ func unsaid(a *grammar.ACE) string {
 		why = "flow-label is not supported"
 	case a.IGMP != nil:
 		why = "types of igmp are not supported"
+	case a.SourcePorts.Op == grammar.InGroup || a.DestinationPorts.Op == grammar.InGroup:
+		why = "groups of ports are not supported"
 	case len(a.Extra) > 0:
 		why = a.Extra[0].Text + " is not supported"
 	}
@@ -174,7 +193,7 @@ func (t *compiler) peers(n *line, a grammar.Address) policy.Peers {
 		return policy.Everybody()
 	case grammar.AddressGroup:
 		return t.groupPeers(n, a.Group)
-	case grammar.FQDNGroup, grammar.GeoGroup:
+	case grammar.FQDNGroup, grammar.GeoGroup, grammar.AddressObject, grammar.InterfaceAddress, grammar.HostName:
 		if n.unsaid == "" {
 			n.unsaid = "fqdn-group and geo-group are not supported"
 		}
@@ -258,7 +277,7 @@ func (t *compiler) bind(i *grammar.Interface, b grammar.Binding, s policy.Subjec
 	l := t.compileList(a, i.Workload)
 	if l.refused != nil {
 		t.note(policy.RuleID{ACL: a.Name}, l.refused.Pos, textOf(l.refused), policy.Refused,
-			"the list cannot be applied to %s, because it denies what cannot be said: %s", where, l.reason)
+			"the list cannot be applied to %s, because it holds what cannot be said: %s", where, l.reason)
 		t.withheld = append(t.withheld, policy.Policy{ACL: a.Name, Subject: s, Direction: directionOf(i, b), Family: familyOf(a), Stateful: i.Workload})
 		return
 	}

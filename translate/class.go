@@ -90,6 +90,7 @@ func (b *program) class(p *grammar.ZonePair, c *grammar.PolicyClass, seq uint32)
 		return
 	}
 	rule := b.classRule(p, c, seq)
+	b.refuseKept(rule, c.Other)
 	b.classMap(m, exit{rule: rule}, rule)
 }
 
@@ -125,6 +126,7 @@ func (b *program) classRule(p *grammar.ZonePair, c *grammar.PolicyClass, seq uin
 // classMap walks a class-map; a miss goes on behind it. final is the rule of
 // the class whose map it is or belongs to.
 func (b *program) classMap(m *grammar.ClassMap, hit exit, final *policy.Rule) {
+	b.refuseKept(final, m.Other)
 	if len(m.Matches) == 0 {
 		b.note(policy.RuleID{ACL: "class-map " + m.Name}, m.Pos, "", policy.NoEffect, "the class-map matches nothing")
 		return
@@ -260,6 +262,16 @@ func (b *program) unsaidLine(a *grammar.ACL, n *line, final *policy.Rule) {
 	b.refused = true
 	b.note(policy.RuleID{ACL: final.ID.ACL}, e.Pos, textOf(e), policy.Refused,
 		"the zone-pair cannot be applied, because its %s needs what cannot be said: %s", final.Text, n.unsaid)
+}
+
+// refuseKept refuses the policy when a line is kept that would change what a
+// class matches or does.
+func (b *program) refuseKept(final *policy.Rule, kept []*grammar.Statement) {
+	if s := meaningful(kept); s != nil {
+		b.refused = true
+		b.note(policy.RuleID{ACL: final.ID.ACL}, s.Pos, s.Text, policy.Refused,
+			"the zone-pair cannot be applied, because its %s needs what cannot be said: %s", final.Text, s.Words)
+	}
 }
 
 // established takes away what a line has no say in where it would permit:

@@ -20,6 +20,7 @@ import (
 // says that the list has no policy although it is bound: see Refused.
 func Compile(c *grammar.Config) ([]policy.Policy, []policy.Finding, error) {
 	t := newCompiler(c)
+	t.requireIOS()        // other dialects are read and checked
 	t.resolveGroups()     // object-groups become sets
 	t.resolveLists()      // every name on every line exists, bound or not
 	t.checkPolicyMaps()   // so does every name in a class, used or not
@@ -87,6 +88,13 @@ type compiler struct {
 	lists    map[listKey]*list
 	// applied holds the lists that something refers to.
 	applied map[string]bool
+}
+
+// requireIOS refuses a configuration in another dialect.
+func (t *compiler) requireIOS() {
+	if d := t.config.Dialect; d != grammar.IOS {
+		t.fail(grammar.Position{}, "%s configuration is read and checked, and not translated", d)
+	}
 }
 
 func newCompiler(c *grammar.Config) *compiler {
