@@ -179,6 +179,8 @@ func (i *Interface) clone() *Interface {
 // between them, one blank of indent for each level. It parses again to the
 // same Config.
 func (c *Config) Print(w io.Writer) error {
-	_, err := io.WriteString(w, c.text())
-	return err
+	p := &printer{to: w}
+	c.print(p)
+	p.flush(0)
+	return p.err
 }

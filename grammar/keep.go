@@ -241,7 +241,7 @@ func (s *Statement) printIn(p *printer) {
 
 func (s *Statement) printBelow(p *printer, indent string) {
 	for _, b := range s.Below {
-		p.WriteString(indent + b.Words + "\n")
+		p.text = append(p.text, indent+b.Words+"\n"...)
 		b.printBelow(p, indent+" ")
 	}
 }

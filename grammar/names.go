@@ -53,6 +53,14 @@ func (t *table) name(v uint32) string {
 	return itoa(int(v))
 }
 
+// append adds a blank and the canonical word to b, or the decimal.
+func (t *table) append(b []byte, v uint32) []byte {
+	if w, ok := t.byValue[v]; ok {
+		return appendWord(b, w)
+	}
+	return appendNumber(b, v)
+}
+
 func port(word string, n uint32, service string) tableRow {
 	return tableRow{word, n, fmt.Sprintf("%s (%d)", service, n)}
 }

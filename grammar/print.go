@@ -1,9 +1,11 @@
 package grammar
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -11,16 +13,15 @@ import (
 // that parses to it again.
 
 // String gives the line as running-config has it, without sequence number.
-func (a *ACE) String() string { return a.text(Address.standard, Log.words) }
+func (a *ACE) String() string { return string(a.append(nil, false)) }
 
 // Show gives the line as "show access-lists" has it, without sequence number:
 // a standard list writes its masks out and pads "deny".
 func (a *ACE) Show() string {
-	text := a.text(Address.shown, Log.shown)
 	if a.Kind == Standard {
-		return pad(text)
+		return string(appendPadded(nil, a, true))
 	}
-	return text
+	return string(a.append(nil, true))
 }
 
 // Show gives the whole line of "show access-lists" without indent, with the
@@ -44,51 +45,63 @@ func (e *Entry) Show(matches uint64) string {
 	return fmt.Sprintf("%d %s", e.Seq, text)
 }
 
-// pad widens "deny" to the width of "permit", as IOS does where it aligns.
-func pad(ace string) string {
-	if rest, ok := strings.CutPrefix(ace, "deny "); ok {
-		return "deny   " + rest
+// appendPadded widens "deny" to the width of "permit", as IOS does where it
+// aligns.
+func appendPadded(b []byte, a *ACE, shown bool) []byte {
+	from := len(b)
+	b = a.append(b, shown)
+	if bytes.HasPrefix(b[from:], []byte("deny ")) {
+		b = slices.Insert(b, from+len("deny"), ' ', ' ')
 	}
-	return ace
+	return b
 }
 
-func (a *ACE) text(standard func(Address) string, log func(Log) []string) string {
+// append adds the canonical words to b, in the form of "show access-lists" if
+// shown. The text is what makes two ACEs the same, so nothing that an ACE says
+// may be missing from it.
+func (a *ACE) append(b []byte, shown bool) []byte {
 	if a.Action == Evaluate {
-		return "evaluate " + a.Reflect.Text
+		return appendWord(append(b, "evaluate"...), a.Reflect.Text)
 	}
-	var w []string
 	if a.Dynamic.Text != "" {
-		w = append(w, "dynamic", a.Dynamic.Text)
-		w = appendTimeout(w, a.DynamicTimeout)
+		b = appendWord(append(b, "dynamic"...), a.Dynamic.Text)
+		b = append(appendTimeout(b, a.DynamicTimeout), ' ')
 	}
-	w = append(w, a.Action.String())
+	b = append(b, a.Action.String()...)
 	if a.Kind == Standard {
-		w = append(w, standard(a.Source))
-	} else {
-		w = append(w, a.protocolText(), a.Source.String())
-		w = appendCompare(w, a.SourcePorts, a.portNames())
-		w = append(w, a.Destination.String())
-		w = appendCompare(w, a.DestinationPorts, a.portNames())
-		w = append(w, a.transport()...)
+		return a.appendOptions(a.Source.appendStandard(b, shown), shown)
 	}
-	return strings.Join(append(w, a.options(log)...), " ")
+	b = a.appendProtocol(b)
+	b = a.Source.append(b)
+	b = appendCompare(b, a.SourcePorts, a.portNames())
+	b = a.Destination.append(b)
+	b = appendCompare(b, a.DestinationPorts, a.portNames())
+	return a.appendOptions(a.appendTransport(b), shown)
 }
 
-func appendTimeout(w []string, timeout uint32) []string {
-	if timeout != 0 {
-		w = append(w, "timeout", itoa(int(timeout)))
-	}
-	return w
+// appendWord adds a blank and a word. The other append functions below begin with a
+// blank as well.
+func appendWord(b []byte, s string) []byte { return append(append(b, ' '), s...) }
+
+func appendNumber(b []byte, n uint32) []byte {
+	return strconv.AppendUint(append(b, ' '), uint64(n), 10)
 }
 
-func (a *ACE) protocolText() string {
+func appendTimeout(b []byte, timeout uint32) []byte {
+	if timeout == 0 {
+		return b
+	}
+	return appendNumber(appendWord(b, "timeout"), timeout)
+}
+
+func (a *ACE) appendProtocol(b []byte) []byte {
 	if a.ServiceGroup.Text != "" {
-		return "object-group " + a.ServiceGroup.Text
+		return appendWord(appendWord(b, "object-group"), a.ServiceGroup.Text)
 	}
 	if a.Kind == IPv6 {
-		return a.Protocol.text(protocols6)
+		return appendWord(b, a.Protocol.text(protocols6))
 	}
-	return a.Protocol.text(protocols)
+	return appendWord(b, a.Protocol.text(protocols))
 }
 
 func (p Protocol) text(names *table) string {
@@ -111,70 +124,80 @@ func portNames(p Protocol) *table {
 }
 
 // String gives the words of an extended ACE.
-func (a Address) String() string {
+func (a Address) String() string { return string(a.append(nil)[1:]) }
+
+func (a *Address) append(b []byte) []byte {
 	switch a.Kind {
 	case AnyAddress:
-		return "any"
+		return appendWord(b, "any")
 	case HostAddress:
-		return "host " + addressText(a.Addr)
+		return appendAddress(appendWord(b, "host"), a.Addr)
 	case AddressGroup:
-		return "object-group " + a.Group.Text
+		return appendWord(appendWord(b, "object-group"), a.Group.Text)
 	case FQDNGroup:
-		return "fqdn-group " + a.Group.Text
+		return appendWord(appendWord(b, "fqdn-group"), a.Group.Text)
 	case GeoGroup:
-		return "geo-group " + a.Group.Text
+		return appendWord(appendWord(b, "geo-group"), a.Group.Text)
 	}
+	b = appendAddress(b, a.Addr)
 	if a.Addr.Is6() {
-		return fmt.Sprintf("%s/%d", addressText(a.Addr), length6(a.Wildcard))
+		return strconv.AppendInt(append(b, '/'), int64(length6(a.Wildcard)), 10)
 	}
-	return a.Addr.String() + " " + a.Wildcard.String()
+	return appendAddress(b, a.Wildcard)
 }
 
-// standard gives the words of a standard ACE, where a host is bare.
-func (a Address) standard() string {
-	if a.Kind == HostAddress {
-		return addressText(a.Addr)
+// appendStandard adds the words of a standard ACE, where a host is bare.
+func (a *Address) appendStandard(b []byte, shown bool) []byte {
+	switch {
+	case a.Kind == HostAddress:
+		return appendAddress(b, a.Addr)
+	case a.Kind == MaskedAddress && shown:
+		return appendAddress(append(appendAddress(b, a.Addr), ", wildcard bits"...), a.Wildcard)
 	}
-	return a.String()
+	return a.append(b)
 }
 
-func (a Address) shown() string {
-	if a.Kind == MaskedAddress {
-		return a.Addr.String() + ", wildcard bits " + a.Wildcard.String()
+// appendAddress writes IPv6 in capitals, as IOS does.
+func appendAddress(b []byte, a netip.Addr) []byte {
+	b = append(b, ' ')
+	from := len(b)
+	b = a.AppendTo(b)
+	if a.Is6() {
+		copy(b[from:], bytes.ToUpper(b[from:]))
 	}
-	return a.standard()
+	return b
 }
 
-// addressText writes IPv6 in capitals, as IOS does.
-func addressText(a netip.Addr) string { return strings.ToUpper(a.String()) }
+// addressText is appendAddress without the blank.
+func addressText(a netip.Addr) string { return string(appendAddress(nil, a)[1:]) }
 
-func appendCompare(w []string, c Compare, names *table) []string {
+func appendCompare(b []byte, c Compare, names *table) []byte {
 	if c.Op == 0 {
-		return w
+		return b
 	}
-	w = append(w, c.Op.String())
+	b = appendWord(b, c.Op.String())
 	for _, v := range c.Values {
-		w = append(w, names.name(v.Number))
+		b = names.append(b, v.Number)
 	}
-	return w
+	return b
 }
 
-// transport gives what stands behind the destination of one protocol only.
-func (a *ACE) transport() (w []string) {
+// appendTransport adds what stands behind the destination of one protocol only.
+func (a *ACE) appendTransport(b []byte) []byte {
 	if a.ICMP != nil {
 		names := icmpTypes
 		if a.Kind == IPv6 {
 			names = icmp6Types
 		}
-		w = append(w, a.ICMP.text(names))
+		b = appendWord(b, a.ICMP.text(names))
 	}
 	if a.IGMP != nil {
-		w = append(w, igmpTypes.name(a.IGMP.Number))
+		b = igmpTypes.append(b, a.IGMP.Number)
 	}
 	if a.Flags != nil {
-		w = append(w, a.Flags.words()...)
+		b = a.Flags.append(b)
 	}
-	return w
+	return b
 }
 
 func (m *ICMP) text(names *table) string {
@@ -194,82 +217,79 @@ func (m *ICMP) text(names *table) string {
 // flagOrder is the order in which IOS prints flags.
 var flagOrder = []string{"ack", "fin", "psh", "rst", "syn", "urg"}
 
-func (f *TCPFlags) words() []string {
-	var w []string
-	set, clear := "+", "-"
+func (f *TCPFlags) append(b []byte) []byte {
+	set, clear := " +", " -"
 	switch f.Match {
 	case Established:
-		return []string{"established"}
+		return appendWord(b, "established")
 	case MatchAny:
-		w = append(w, "match-any")
+		b = appendWord(b, "match-any")
 	case MatchAll:
-		w = append(w, "match-all")
+		b = appendWord(b, "match-all")
 	default:
-		set = ""
+		set = " "
 	}
 	for _, flag := range flagOrder {
 		switch bit := flagBits[flag]; {
 		case f.Set&bit != 0:
-			w = append(w, set+flag)
+			b = append(append(b, set...), flag...)
 		case f.Clear&bit != 0:
-			w = append(w, clear+flag)
+			b = append(append(b, clear...), flag...)
 		}
 	}
-	return w
+	return b
 }
 
-// options gives what every protocol has, in the order in which IOS prints it.
-func (a *ACE) options(log func(Log) []string) (w []string) {
-	value := func(word string, v *Value, names *table) {
-		if v != nil {
-			w = append(w, word, names.name(v.Number))
-		}
-	}
-	value("dscp", a.DSCP, dscps)
-	value("precedence", a.Precedence, precedences)
-	value("tos", a.TOS, services)
-	value("flow-label", a.FlowLabel, noPorts)
+// appendOptions adds what every protocol has, in the order in which IOS prints
+// it.
+func (a *ACE) appendOptions(b []byte, shown bool) []byte {
+	b = appendValue(b, "dscp", a.DSCP, dscps)
+	b = appendValue(b, "precedence", a.Precedence, precedences)
+	b = appendValue(b, "tos", a.TOS, services)
+	b = appendValue(b, "flow-label", a.FlowLabel, noPorts)
 	for _, e := range a.Extra {
-		w = append(w, e.Text)
+		b = appendWord(b, e.Text)
 	}
 	if a.Fragments {
-		w = append(w, "fragments")
+		b = appendWord(b, "fragments")
 	}
-	w = append(w, log(a.Log)...)
-	value("option", a.Option, ipOptions)
+	b = a.Log.append(b, shown)
+	b = appendValue(b, "option", a.Option, ipOptions)
 	if a.TimeRange.Text != "" {
-		w = append(w, "time-range", a.TimeRange.Text)
+		b = appendWord(appendWord(b, "time-range"), a.TimeRange.Text)
 	}
 	if a.TTL.Op != 0 {
-		w = appendCompare(append(w, "ttl"), a.TTL, noPorts)
+		b = appendCompare(appendWord(b, "ttl"), a.TTL, noPorts)
 	}
 	if a.Reflect.Text != "" {
-		w = appendTimeout(append(w, "reflect", a.Reflect.Text), a.ReflectTimeout)
+		b = appendTimeout(appendWord(appendWord(b, "reflect"), a.Reflect.Text), a.ReflectTimeout)
 	}
-	return w
+	return b
 }
 
-func (l Log) words() []string {
-	if !l.On {
-		return nil
+func appendValue(b []byte, option string, v *Value, names *table) []byte {
+	if v == nil {
+		return b
 	}
-	word := "log"
-	if l.Input {
-		word = "log-input"
-	}
-	if l.Cookie != "" {
-		return []string{word, l.Cookie}
-	}
-	return []string{word}
+	return names.append(appendWord(b, option), v.Number)
 }
 
-// shown is words in "show access-lists".
-func (l Log) shown() []string {
-	words := l.words()
-	if l.Cookie != "" {
-		words[1] = "(tag = " + l.Cookie + ")"
+func (l *Log) append(b []byte, shown bool) []byte {
+	switch {
+	case !l.On:
+		return b
+	case l.Input:
+		b = appendWord(b, "log-input")
+	default:
+		b = appendWord(b, "log")
 	}
-	return words
+	switch {
+	case l.Cookie == "":
+		return b
+	case shown:
+		return append(appendWord(b, "(tag = "+l.Cookie), ')')
+	}
+	return appendWord(b, l.Cookie)
 }
 
 // String gives the member as the running configuration has it.
@@ -336,15 +356,15 @@ func (s *Service) String() string {
 	if len(s.Protocols) > 1 {
 		protocol, names = "tcp-udp", bothPorts
 	}
-	w := []string{protocol}
+	b := []byte(protocol)
 	if s.Source.Op != 0 {
-		w = appendCompare(append(w, "source"), s.Source, names)
+		b = appendCompare(appendWord(b, "source"), s.Source, names)
 	}
-	w = appendCompare(w, s.Destination, names)
+	b = appendCompare(b, s.Destination, names)
 	if s.ICMP != nil {
-		w = append(w, s.ICMP.text(icmpTypes))
+		b = appendWord(b, s.ICMP.text(icmpTypes))
 	}
-	return strings.Join(w, " ")
+	return string(b)
 }
 
 // ranges gives the accepted numbers; see Ranges.

@@ -2,26 +2,52 @@ package grammar
 
 import (
 	"fmt"
-	"strings"
+	"io"
+	"strconv"
 )
 
 // printer collects blocks, with "!" between them.
 type printer struct {
-	strings.Builder
+	// to is where the text goes as it grows; nil to collect all of it.
+	to   io.Writer
+	err  error
+	text []byte
 	open bool
 }
 
 // block starts a block with its first line.
 func (p *printer) block(format string, args ...any) {
+	p.separate()
+	p.text = append(fmt.Appendf(p.text, format, args...), '\n')
+}
+
+// pageSize is how much text is collected before it is written, bytes.
+const pageSize = 1 << 16
+
+// separate writes the "!" in front of a block, unless it is the first.
+func (p *printer) separate() {
 	if p.open {
-		p.WriteString("!\n")
+		p.text = append(p.text, "!\n"...)
 	}
 	p.open = true
-	fmt.Fprintf(p, format+"\n", args...)
+	p.flush(pageSize)
+}
+
+// flush writes what was collected when that is more than the size.
+func (p *printer) flush(size int) {
+	if p.to == nil || len(p.text) <= size {
+		return
+	}
+	if p.err == nil {
+		_, p.err = p.to.Write(p.text)
+	}
+	p.text = p.text[:0]
 }
 
 // line writes a line of the block, indented by one blank.
-func (p *printer) line(format string, args ...any) { fmt.Fprintf(p, " "+format+"\n", args...) }
+func (p *printer) line(format string, args ...any) {
+	p.text = append(fmt.Appendf(append(p.text, ' '), format, args...), '\n')
+}
 
 // statements writes kept statements into the open block.
 func (p *printer) statements(all []*Statement) {
@@ -36,10 +62,16 @@ func (p *printer) description(text string) {
 	}
 }
 
-// text gives the blocks in IOS's order. What is not understood stands first,
-// where no mode can take it for a line of its own.
+// text gives the canonical configuration.
 func (c *Config) text() string {
 	p := &printer{}
+	c.print(p)
+	return string(p.text)
+}
+
+// print writes the blocks in IOS's order. What is not understood stands first,
+// where no mode can take it for a line of its own.
+func (c *Config) print(p *printer) {
 	if c.Hostname != "" {
 		p.block("hostname %s", c.Hostname)
 	}
@@ -69,7 +101,6 @@ func (c *Config) text() string {
 	for _, a := range c.ACLs {
 		a.print(p)
 	}
-	return p.String()
 }
 
 func (g *ObjectGroup) print(p *printer) {
@@ -180,45 +211,48 @@ func (a *ACL) print(p *printer) {
 	}
 	p.statements(a.Other)
 	for _, e := range a.Entries {
-		p.line("%s", a.entryText(e))
+		p.text = append(a.appendEntry(append(p.text, ' '), e), '\n')
+		p.flush(pageSize)
 	}
 }
 
-func (a *ACL) entryText(e *Entry) string {
-	text := "remark " + e.Remark
-	if e.ACE != nil {
-		text = e.ACE.String()
-		if a.Kind != IPv6 {
-			text = pad(text)
+func (a *ACL) entryText(e *Entry) string { return string(a.appendEntry(nil, e)) }
+
+// appendEntry adds the entry as a named list has it.
+func (a *ACL) appendEntry(b []byte, e *Entry) []byte {
+	if e.Seq != 0 {
+		if a.Kind == IPv6 {
+			b = append(b, "sequence "...)
 		}
+		b = append(strconv.AppendUint(b, uint64(e.Seq), 10), ' ')
 	}
 	switch {
-	case e.Seq == 0:
-		return text
+	case e.ACE == nil:
+		return append(append(b, "remark "...), e.Remark...)
 	case a.Kind == IPv6:
-		return fmt.Sprintf("sequence %d %s", e.Seq, text)
+		return e.ACE.append(b, false)
 	}
-	return fmt.Sprintf("%d %s", e.Seq, text)
+	return appendPadded(b, e.ACE, false)
 }
 
 func (a *ACL) printNumbered(p *printer) {
-	for i, e := range a.Entries {
-		text := "remark " + e.Remark
-		if e.ACE != nil {
-			text = pad(e.ACE.String())
-		}
-		if i == 0 {
-			p.block("access-list %s %s", a.Name, text)
+	p.separate()
+	for _, e := range a.Entries {
+		p.text = append(append(append(p.text, "access-list "...), a.Name...), ' ')
+		if e.ACE == nil {
+			p.text = append(append(p.text, "remark "...), e.Remark...)
 		} else {
-			fmt.Fprintf(p, "access-list %s %s\n", a.Name, text)
+			p.text = appendPadded(p.text, e.ACE, false)
 		}
+		p.text = append(p.text, '\n')
+		p.flush(pageSize)
 	}
 }
 
 // printsNumbered reports whether lines without sequence numbers give the same
 // list: its numbers are the automatic ones and no line needs a named list.
 func (a *ACL) printsNumbered() bool {
-	next := uint32(seqStep)
+	next, check := uint32(seqStep), &line{Session: &Session{}}
 	for _, e := range a.Entries {
 		if e.ACE == nil {
 			if e.Seq != 0 && (e.Seq != next || a.ace(next) < 0) {
@@ -226,7 +260,7 @@ func (a *ACL) printsNumbered() bool {
 			}
 			continue
 		}
-		if e.Seq != next || e.ACE.Action == Evaluate || (&line{Session: &Session{}}).numberedForm(e.ACE) != nil {
+		if e.Seq != next || e.ACE.Action == Evaluate || check.numberedForm(e.ACE) != nil {
 			return false
 		}
 		next += seqStep
