@@ -324,7 +324,7 @@ func (f *file) classify(words []string, text string) State {
 		return 0
 	case startsAny(words, f.vocabulary().kept):
 		return Unsupported
-	case isIndented(text) && f.session.Mode != ModeGlobal && f.session.Mode != ModeInterface:
+	case isIndented(text) && f.session.Mode != ModeGlobal && !modes[f.session.Mode].loose:
 		return 0 // a line of a list or a group
 	}
 	return Skipped

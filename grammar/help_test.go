@@ -109,7 +109,7 @@ var sampleWords = map[string][]string{
 	"LabelValues": {"(a,b)", "(a, b)"}, "Pattern": {"*.example.com"}, "Port": {"eth0", "Gi"}, "PortNumber": {"0/0"},
 	"Address": {"10.1.2.3"}, "Wildcard": {"0.0.0.255", "0.255.0.255"}, "Netmask": {"255.255.0.0"}, "Length": {"/24"},
 	"AddressLength": {"10.0.0.0/8"}, "Address6": {"2001:db8::1"}, "Prefix6": {"2001:db8::/32", "::/0"}, "Namespace": {"my-ns"},
-	"StdNumber": {"1", "1999"}, "Time": {"9:05", "23:59"}, "ExtNumber": {"100", "2699"}, "ListNumber": {"7"},
+	"StdNumber": {"1", "1999"}, "Time": {"9:05", "23:59"}, "MAC": {"0011.2233.4455"}, "EtherType": {"0x0800"}, "ExtNumber": {"100", "2699"}, "ListNumber": {"7"},
 }
 
 func sampleOf(r *rand.Rand, c *class) string {
@@ -166,7 +166,10 @@ var iosModeLines = map[Mode]string{
 	ModeNetworkGroup: "object-group network G", ModeNetworkGroup6: "object-group v6-network H", ModeServiceGroup: "object-group service S",
 	ModeInterface: "interface eth0", ModeZone: "zone security Z", ModeZonePair: "zone-pair security P source Z destination self",
 	ModeClassMap: "class-map type inspect M", ModePolicyMap: "policy-map type inspect N", ModePolicyClass: "policy-map type inspect N; class type inspect M",
-	ModeTimeRange: "time-range T",
+	ModeTimeRange:    "time-range T",
+	ModeParameterMap: "parameter-map type inspect P", ModeRegexMap: "parameter-map type regex R", ModeHTTPClassMap: "class-map type inspect http C",
+	ModeHTTPPolicyMap: "policy-map type inspect http P", ModeHTTPPolicyClass: "policy-map type inspect http P; class type inspect http C",
+	ModeTerminal: "line vty 0 4", ModeMACList: "mac access-list extended M",
 }
 
 // TestRandomLines feeds every mode with lines of its language. The walk and

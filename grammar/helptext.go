@@ -7,13 +7,31 @@ import "strings"
 const hidden = "hidden"
 
 // help gives the help text of a keyword or an argument class. The production
-// of the grammar in which it stands may have a text of its own.
+// of the grammar in which it stands may have a text of its own, under
+// "production/word", or one for all words without a text, under "production/*".
 func help(production, word string) string {
 	if text, ok := helpTexts[strings.ToLower(production)+"/"+strings.ToLower(word)]; ok {
 		return text
 	}
-	return helpTexts[strings.ToLower(word)]
+	if text := helpTexts[strings.ToLower(word)]; text != "" {
+		return text
+	}
+	return helpTexts[strings.ToLower(production)+"/*"]
 }
+
+// helpTexts is the help of all words; where two tables have a word, the first
+// one decides.
+var helpTexts = func() map[string]string {
+	out := map[string]string{}
+	for _, table := range []map[string]string{iosHelp, keptHelp} {
+		for word, text := range table {
+			if out[word] == "" {
+				out[word] = text
+			}
+		}
+	}
+	return out
+}()
 
 // firstWord gives the first keyword of a grammar, which names its statement.
 func firstWord(ebnf string) string {
@@ -22,10 +40,9 @@ func firstWord(ebnf string) string {
 	return word
 }
 
-// helpTexts holds the help of every keyword and class, in lower case; a text
-// for one production stands under "production/word". The texts are IOS's own
-// where IOS has the word.
-var helpTexts = map[string]string{
+// iosHelp holds the help of every keyword and class, in lower case. The texts
+// are IOS's own where IOS has the word.
+var iosHelp = map[string]string{
 
 	"no":      "Negate a command or set its defaults",
 	"default": "Set a command to its defaults",

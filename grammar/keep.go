@@ -27,6 +27,8 @@ type Statement struct {
 
 	// key is what a later line must share to take this one's place.
 	key string
+	// quiet says that the lines below are reported.
+	quiet bool
 }
 
 // A Reference is a name on a Statement.
@@ -54,6 +56,8 @@ type kept struct {
 	// defines is the space of the name that the line defines.
 	defines  string
 	harmless bool
+	// quiet says that the line is not reported, but those below it are.
+	quiet bool
 	// why is what is reported; empty for "is kept, and neither enforced nor
 	// translated". A line below another one is reported with that.
 	why string
@@ -87,9 +91,12 @@ func wordsOf(tokens []lexer.Token) string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		if c := classOf(t); c != nil && c.canonical != nil {
+		switch c := classOf(t); {
+		case c != nil && c.canonical != nil:
 			b.WriteString(c.canonical(t.Value))
-		} else {
+		case c == nil && isCalendar(t.Value):
+			b.WriteString(strings.ToUpper(t.Value[:1]) + t.Value[1:])
+		default:
 			b.WriteString(t.Value)
 		}
 	}
@@ -106,7 +113,7 @@ func classOf(t lexer.Token) *class {
 
 // keep stores the line, or takes it away.
 func (l *line) keep(k *kept, words []lexer.Token) error {
-	s := &Statement{Pos: l.pos, Text: l.text, Words: wordsOf(words), Known: true, Harmless: k.harmless, Names: references(k, words)}
+	s := &Statement{Pos: l.pos, Text: l.text, Words: wordsOf(words), Known: true, Harmless: k.harmless, quiet: k.quiet, Names: references(k, words)}
 	s.key = s.Words
 	if k.key > 0 {
 		s.key = wordsOf(words[:k.key])
@@ -141,7 +148,7 @@ func (l *line) store(k *kept, s *Statement) *Statement {
 		return s
 	}
 	switch {
-	case len(l.path) > 0:
+	case k.quiet || len(l.path) > 0 && !l.path[len(l.path)-1].quiet:
 	case k.why != "":
 		l.notice(l.pos, Unsupported, k.why)
 	case k.harmless:
@@ -270,9 +277,22 @@ const monthPart = `Month = "january" | "february" | "march" | "april" | "may" | 
 // keptClasses are the arguments of kept statements.
 var keptClasses = []*class{
 	{name: "TimeRange", what: "a time-range", rows: rows("WORD"), accepts: isName, free: true, space: "time-range", defined: definedIn("time-range")},
+	{name: "ParameterMap", what: "a parameter-map", rows: rows("WORD"), accepts: isName, free: true, space: "parameter-map", defined: definedIn("parameter-map")},
+	{name: "RegexMap", what: "a regex parameter-map", rows: rows("WORD"), accepts: isName, free: true, space: "regex", defined: definedIn("regex")},
+	{name: "RoleList", what: "a role-based list", rows: rows("WORD"), accepts: isName, free: true, space: "access-list"},
+	{name: "MACList", what: "a MAC list", rows: rows("WORD"), accepts: isName, free: true, space: "mac list", defined: definedIn("mac list")},
+	{name: "MAC", what: "H.H.H", rows: rows("H.H.H"), accepts: isMAC},
+	{name: "EtherType", what: "an EtherType", rows: rows("0xHHHH"), accepts: isEtherType},
+	{name: "SGT", what: "a security group tag", rows: rows("<2-65519>"), accepts: between(2, 65519)},
 	{name: "Time", what: "hh:mm", rows: rows("hh:mm"), accepts: isTime},
 	{name: "Day", what: "a day of the month", rows: rows("<1-31>"), accepts: between(1, 31)},
 	{name: "Year", what: "a year", rows: rows("<1993-2035>"), accepts: between(1993, 2035)},
+}
+
+// isCalendar reports whether the word is a month or a day of the week, which
+// IOS prints with a capital.
+func isCalendar(word string) bool {
+	return strings.HasSuffix(word, "day") || strings.Contains(monthPart, `"`+word+`"`)
 }
 
 // isTime accepts hh:mm; the hour may have one digit.

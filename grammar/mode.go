@@ -20,6 +20,13 @@ const (
 	ModePolicyMap
 	ModePolicyClass
 	ModeTimeRange
+	ModeParameterMap
+	ModeRegexMap
+	ModeHTTPClassMap
+	ModeHTTPPolicyMap
+	ModeHTTPPolicyClass
+	ModeTerminal
+	ModeMACList
 	modeCount
 )
 
@@ -28,21 +35,31 @@ const (
 var modes = [modeCount]struct {
 	prompt string
 	parent Mode
+	// loose says that lines which have nothing to do with access control
+	// stand in the mode too.
+	loose bool
 }{
-	ModeGlobal:        {prompt: "(config)#"},
-	ModeStandardACL:   {prompt: "(config-std-nacl)#"},
-	ModeExtendedACL:   {prompt: "(config-ext-nacl)#"},
-	ModeIPv6ACL:       {prompt: "(config-ipv6-acl)#"},
-	ModeNetworkGroup:  {prompt: "(config-network-group)#"},
-	ModeNetworkGroup6: {prompt: "(config-v6network-group)#"},
-	ModeServiceGroup:  {prompt: "(config-service-group)#"},
-	ModeInterface:     {prompt: "(config-if)#"},
-	ModeZone:          {prompt: "(config-sec-zone)#"},
-	ModeZonePair:      {prompt: "(config-sec-zone-pair)#"},
-	ModeClassMap:      {prompt: "(config-cmap)#"},
-	ModePolicyMap:     {prompt: "(config-pmap)#"},
-	ModePolicyClass:   {prompt: "(config-pmap-c)#", parent: ModePolicyMap},
-	ModeTimeRange:     {prompt: "(config-time-range)#"},
+	ModeGlobal:          {prompt: "(config)#"},
+	ModeStandardACL:     {prompt: "(config-std-nacl)#"},
+	ModeExtendedACL:     {prompt: "(config-ext-nacl)#"},
+	ModeIPv6ACL:         {prompt: "(config-ipv6-acl)#"},
+	ModeNetworkGroup:    {prompt: "(config-network-group)#"},
+	ModeNetworkGroup6:   {prompt: "(config-v6network-group)#"},
+	ModeServiceGroup:    {prompt: "(config-service-group)#"},
+	ModeInterface:       {prompt: "(config-if)#", loose: true},
+	ModeZone:            {prompt: "(config-sec-zone)#"},
+	ModeZonePair:        {prompt: "(config-sec-zone-pair)#"},
+	ModeClassMap:        {prompt: "(config-cmap)#"},
+	ModePolicyMap:       {prompt: "(config-pmap)#"},
+	ModePolicyClass:     {prompt: "(config-pmap-c)#", parent: ModePolicyMap},
+	ModeTimeRange:       {prompt: "(config-time-range)#"},
+	ModeParameterMap:    {prompt: "(config-profile)#"},
+	ModeRegexMap:        {prompt: "(config-profile)#"},
+	ModeHTTPClassMap:    {prompt: "(config-cmap)#"},
+	ModeHTTPPolicyMap:   {prompt: "(config-pmap)#"},
+	ModeHTTPPolicyClass: {prompt: "(config-pmap-c)#", parent: ModeHTTPPolicyMap},
+	ModeTerminal:        {prompt: "(config-line)#", loose: true},
+	ModeMACList:         {prompt: "(config-ext-macl)#"},
 }
 
 // Prompt gives what stands after the host name, such as "(config-ext-nacl)#".

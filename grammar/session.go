@@ -116,10 +116,20 @@ func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
 }
 
 // mayLeave reports whether a line that the mode refuses may be one of global
-// configuration: the mode must not know its first word, or as the same one. A
-// wrong "host 10.0.0.300" in a group is no abbreviation of "hostname".
+// configuration: the mode must not know its first word, or as the same one, or
+// as an abbreviation of another where global configuration has the word itself.
+// A wrong "host 10.0.0.300" in a group is no abbreviation of "hostname".
 func (w *walk) mayLeave(global *walk) bool {
-	return len(w.tokens) == 0 || len(global.tokens) == 0 || w.tokens[0].Value == global.tokens[0].Value
+	if len(w.tokens) == 0 || len(global.tokens) == 0 || w.tokens[0].Value == global.tokens[0].Value {
+		return true
+	}
+	return !w.typedInFull() && global.typedInFull()
+}
+
+// typedInFull reports whether the first word is a keyword without abbreviation.
+func (w *walk) typedInFull() bool {
+	first := w.tokens[0]
+	return strings.HasPrefix(lowerCase(w.words.text[first.Pos.Offset:]), first.Value)
 }
 
 // empty reports whether the line has no words.

@@ -62,6 +62,7 @@ var languages = [dialectCount]func() *language{
 		return newLanguage(
 			(*language).addGlobal, (*language).addACLs, (*language).addObjectGroups, (*language).addInterfaces, (*language).addZones,
 			(*language).addClassMaps, (*language).addPolicyMaps, (*language).addTimeRanges,
+			(*language).addKeptMaps, (*language).addTrustSec, (*language).addTerminals, (*language).addLinkLists, (*language).addOldInspection,
 		)
 	}),
 	ASA:   sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),

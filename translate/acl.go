@@ -2,6 +2,7 @@ package translate
 
 import (
 	"slices"
+	"strings"
 
 	"aclium/grammar"
 	"aclium/translate/policy"
@@ -250,12 +251,22 @@ func (t *compiler) bindInterfaces() {
 		if len(i.Bindings) == 0 {
 			continue
 		}
+		t.refuseCommon(i)
 		subject, ok := t.subject(i)
 		for _, b := range i.Bindings {
 			t.applied[b.ACL.Text] = true
 			if ok {
 				t.bind(i, b, subject)
 			}
+		}
+	}
+}
+
+// refuseCommon refuses a list that stands before the others of an interface.
+func (t *compiler) refuseCommon(i *grammar.Interface) {
+	for _, s := range i.Other {
+		if strings.HasPrefix(s.Words, "ip access-group common") || strings.HasPrefix(s.Words, "ipv6 traffic-filter common") {
+			t.fail(s.Pos, "a common list is not supported: bind one list that says both")
 		}
 	}
 }
