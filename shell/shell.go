@@ -161,7 +161,7 @@ func (s *Shell) refresh(ctx context.Context) error {
 	}
 	running := &grammar.Config{}
 	if source != "" {
-		running, _, err = grammar.ParseFile("running-config", strings.NewReader(source))
+		running, _, err = grammar.ParseDialect("running-config", strings.NewReader(source), grammar.IOS)
 	}
 	if err != nil {
 		return fmt.Errorf("read the configuration in force: %w", err)

@@ -92,8 +92,12 @@ type compiler struct {
 
 // requireIOS refuses a configuration in another dialect.
 func (t *compiler) requireIOS() {
-	if d := t.config.Dialect; d != grammar.IOS {
-		t.fail(grammar.Position{}, "%s configuration is read and checked, and not translated", d)
+	d, pos := t.config.Dialect, grammar.Position{}
+	if len(t.config.ACLs) > 0 {
+		pos = t.config.ACLs[0].Pos
+	}
+	if d != grammar.IOS {
+		t.fail(pos, "%s configuration is read and checked, and not translated", d)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +32,7 @@ var targets = map[string]struct {
 type convertOptions struct {
 	target, report, output string
 	clusterCIDRs           []string
+	dialect                dialectFlag
 }
 
 func newConvertCommand() *cobra.Command {
@@ -58,6 +58,7 @@ refused or not understood, and 2 when nothing could be converted.`,
 	f.StringVar(&o.report, "report", "text", "form of the report on stderr: text, json or none")
 	f.StringVarP(&o.output, "output", "o", "yaml", "form of the objects on stdout: yaml or json")
 	f.StringArrayVar(&o.clusterCIDRs, "cluster-cidr", nil, "address range of the cluster's pods; may be given more than once")
+	o.dialect.add(c)
 	return c
 }
 
@@ -90,7 +91,7 @@ func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer
 	var objects []kube.Object
 	var rows []row
 	for _, name := range files {
-		more, report, err := convertFile(name, in, translate.OrderOptions{Target: target.target, ClusterCIDRs: cidrs}, target.kind, errOut)
+		more, report, err := convertFile(name, in, o.dialect, translate.OrderOptions{Target: target.target, ClusterCIDRs: cidrs}, target.kind, errOut)
 		if err != nil {
 			return err
 		}
@@ -121,8 +122,8 @@ func (o *convertOptions) prefixes() (out []netip.Prefix, err error) {
 }
 
 // convertFile converts one file. Mistakes in it are printed with their place.
-func convertFile(name string, in io.Reader, o translate.OrderOptions, kind kube.Kind, errOut io.Writer) ([]kube.Object, []row, error) {
-	config, notices, err := readConfig(name, in)
+func convertFile(name string, in io.Reader, dialect dialectFlag, o translate.OrderOptions, kind kube.Kind, errOut io.Writer) ([]kube.Object, []row, error) {
+	config, notices, err := dialect.read(name, in)
 	var policies []policy.Policy
 	var findings []policy.Finding
 	if err == nil {
@@ -145,18 +146,6 @@ func convertFile(name string, in io.Reader, o translate.OrderOptions, kind kube.
 	r.exact(policies, ordered)
 	r.sort()
 	return objects, r.rows, nil
-}
-
-func readConfig(name string, in io.Reader) (*grammar.Config, []grammar.Notice, error) {
-	if name == "-" {
-		return grammar.ParseFile("stdin", in)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	return grammar.ParseFile(name, f)
 }
 
 // printMistakes prints a list of mistakes and gives the error that sums it up.
