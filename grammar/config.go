@@ -20,6 +20,8 @@ type Config struct {
 	Interfaces   []*Interface
 	// Other is security configuration that is kept, understood or not.
 	Other []*Statement
+	// Mentions are places in skipped configuration of a file that name a list.
+	Mentions []Reference
 
 	acls       index[ACL]
 	groups     index[ObjectGroup]
@@ -113,6 +115,7 @@ func (c *Config) Clone() *Config {
 		ZonePairs:    clones(c.ZonePairs, (*ZonePair).clone),
 		Interfaces:   clones(c.Interfaces, (*Interface).clone),
 		Other:        cloneStatements(c.Other),
+		Mentions:     slices.Clone(c.Mentions),
 	}
 }
 

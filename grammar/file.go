@@ -55,6 +55,7 @@ func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 	if f.banner != "" {
 		f.fail(f.opened, "the banner does not end, want its delimiter "+f.banner, f.header)
 	}
+	f.keepMentions()
 	return f.notices, f.errors.Err()
 }
 
@@ -80,6 +81,8 @@ type file struct {
 	number  int
 	notices []Notice
 	errors  ErrorList
+	// mentions are words of skipped lines that may name a list.
+	mentions []Reference
 	// skipped is the index of the notice for a kind of skipped line.
 	skipped map[string]int
 	// inside says what becomes of the indented lines below a line that no
@@ -187,6 +190,7 @@ func (f *file) configure(pos Position, text, raw string) {
 	case Unsupported:
 		f.keep(pos, text)
 	case Skipped:
+		f.mention(pos, text)
 		f.skip(pos, kindOfLine(text))
 	default:
 		f.refuse(pos, raw, err.(*LineError))
@@ -384,6 +388,7 @@ func (f *file) belowUnknown(pos Position, text, raw string) {
 			f.keepLoose(pos, text)
 			return
 		}
+		f.mention(pos, text)
 		f.skip(pos, kindOfLine(text))
 	}
 }
