@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/alecthomas/participle/v2/ebnf"
 )
@@ -27,9 +28,20 @@ type term struct {
 	class     *class
 	help      string
 	statement *statement
-	follow    []*term
+	follow    []link
+	// path holds the captures that the word stands in, from the root of the
+	// statement's node to the field that takes the word.
+	path []*capture
 	// last says that the statement may end after this term.
 	last bool
+}
+
+// A link leads to a term that may follow.
+type link struct {
+	term *term
+	// keep is how many captures of the term's path go on; the others start
+	// with the term's word.
+	keep int
 }
 
 // piece is a part of a grammar: the terms it may start and end with.
@@ -43,6 +55,12 @@ type builder struct {
 	statement   *statement
 	productions map[string]*ebnf.Production
 	terms       *int
+	// path holds the captures around the production that is being built, whose
+	// shape is nil in a statement without a node. at is the number of its
+	// words and productions so far.
+	path  []*capture
+	shape *shape
+	at    int
 }
 
 func (b *builder) expression(e *ebnf.Expression, in string) piece {
@@ -58,9 +76,10 @@ func (b *builder) expression(e *ebnf.Expression, in string) piece {
 
 func (b *builder) sequence(s *ebnf.Sequence, in string) piece {
 	out := piece{nullable: true}
+	from := b.at
 	for _, t := range s.Terms {
-		p := b.repeat(b.atom(t, in), t.Repetition)
-		link(out.last, p.first)
+		p := b.term(t, in)
+		connect(out.last, p.first, b.kept(from, false))
 		if out.nullable {
 			out.first = append(out.first, p.first...)
 		}
@@ -73,19 +92,42 @@ func (b *builder) sequence(s *ebnf.Sequence, in string) piece {
 	return out
 }
 
-func (b *builder) repeat(p piece, repetition string) piece {
-	switch repetition {
+func (b *builder) term(t *ebnf.Term, in string) piece {
+	from := b.at
+	p := b.atom(t, in)
+	switch t.Repetition {
 	case "*", "+":
-		link(p.last, p.first)
+		connect(p.last, p.first, b.kept(from, true))
 	}
-	p.nullable = p.nullable || repetition == "*" || repetition == "?"
+	p.nullable = p.nullable || t.Repetition == "*" || t.Repetition == "?"
 	return p
 }
 
-func link(from, to []*term) {
+func connect(from, to []*term, keep int) {
 	for _, t := range from {
-		t.follow = append(t.follow, to...)
+		for _, f := range to {
+			t.follow = append(t.follow, link{f, keep})
+		}
 	}
+}
+
+// kept gives the number of captures around a sequence or a repetition that
+// began with the leaf: those around the production, and one more inside a
+// capture of words. A repetition of the whole capture stands outside.
+func (b *builder) kept(from int, repetition bool) int {
+	if b.shape == nil {
+		return 0
+	}
+	leaves := b.shape.leaves
+	c := leaves[from]
+	if c == nil || c.nested() || leaves[b.at-1] != c {
+		return len(b.path)
+	}
+	whole := (from == 0 || leaves[from-1] != c) && (b.at == len(leaves) || leaves[b.at] != c)
+	if repetition && whole && c.repeated {
+		return len(b.path)
+	}
+	return len(b.path) + 1
 }
 
 func (b *builder) atom(t *ebnf.Term, in string) piece {
@@ -99,13 +141,47 @@ func (b *builder) atom(t *ebnf.Term, in string) piece {
 		c := classByToken[t.Token]
 		return b.leaf(&term{class: c, help: help(in, c.name)})
 	}
-	p := b.productions[t.Name]
-	return b.expression(p.Expression, p.Production)
+	return b.production(t.Name)
+}
+
+// production builds what a field with "@@" takes.
+func (b *builder) production(name string) piece {
+	p := b.productions[name]
+	c := b.next()
+	if c == nil {
+		return b.expression(p.Expression, p.Production)
+	}
+	inner := *b
+	inner.path, inner.shape, inner.at = append(slices.Clone(b.path), c), shapeOf(c.typ), 0
+	out := inner.expression(p.Expression, p.Production)
+	inner.check(out)
+	return out
+}
+
+// check panics when the tags and the printed grammar disagree, and when a
+// production may be empty, whose node would be missing.
+func (b *builder) check(p piece) {
+	if b.shape != nil && (b.at != len(b.shape.leaves) || p.nullable) {
+		panic(fmt.Sprintf("grammar of %s: %d of %d words captured, may be empty: %t", b.shape.typ.Name(), b.at, len(b.shape.leaves), p.nullable))
+	}
+}
+
+// next gives the capture of the next leaf.
+func (b *builder) next() (c *capture) {
+	if b.shape != nil {
+		c = b.shape.leaves[b.at]
+		b.at++
+	}
+	return c
 }
 
 func (b *builder) leaf(t *term) piece {
 	*b.terms++
 	t.id, t.statement = *b.terms, b.statement
+	t.path = b.path
+	if c := b.next(); c != nil {
+		t.path = append(slices.Clone(b.path), c)
+	}
 	return piece{first: []*term{t}, last: []*term{t}}
 }
 
@@ -115,12 +191,16 @@ func build(s *statement, text string, terms *int) []*term {
 	if err != nil {
 		panic(fmt.Sprintf("grammar of %s: %v", s.name, err))
 	}
-	b := builder{s, map[string]*ebnf.Production{}, terms}
+	b := builder{statement: s, productions: map[string]*ebnf.Production{}, terms: terms}
+	if s.node != nil {
+		b.shape = shapeOf(s.node)
+	}
 	for _, p := range grammar.Productions {
 		b.productions[p.Production] = p
 	}
 	root := grammar.Productions[0]
 	whole := b.expression(root.Expression, root.Production)
+	b.check(whole)
 	for _, t := range whole.last {
 		t.last = true
 	}
@@ -132,8 +212,9 @@ type state struct {
 	// keywords are sorted by their word; the names that a class knows, such
 	// as those of ports, stand among them.
 	keywords []*edge
-	exact    map[string]*edge
-	classes  []*edge
+	// from is where the keywords with a first letter begin.
+	from    [129]uint16
+	classes []*edge
 	// ordered holds every edge in the order of the grammar, for messages.
 	ordered []*edge
 	// strict says that a free name may stand here: a keyword must then be
@@ -148,7 +229,7 @@ type edge struct {
 	keyword string
 	class   *class
 	help    string
-	terms   []*term
+	links   []link
 	once    sync.Once
 	to      *state
 }
@@ -163,40 +244,41 @@ type automaton struct {
 func (a *automaton) next(e *edge) *state {
 	e.once.Do(func() {
 		if e.to == nil {
-			e.to = a.after(e.terms)
+			e.to = a.after(e.links)
 		}
 	})
 	return e.to
 }
 
-func (a *automaton) after(matched []*term) *state {
-	var follow []*term
+func (a *automaton) after(matched []link) *state {
+	var follow []link
 	var accepts *statement
-	for _, t := range matched {
-		follow = append(follow, t.follow...)
-		if t.last && accepts == nil {
-			accepts = t.statement
+	for _, l := range matched {
+		follow = append(follow, l.term.follow...)
+		if l.term.last && accepts == nil {
+			accepts = l.term.statement
 		}
 	}
 	return a.state(follow, accepts)
 }
 
-func (a *automaton) state(terms []*term, accepts *statement) *state {
-	key := stateKey(terms, accepts)
+func (a *automaton) state(links []link, accepts *statement) *state {
+	key := stateKey(links, accepts)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.states[key]
 	if s == nil {
-		s = newState(terms, accepts)
+		s = newState(links, accepts)
 		a.states[key] = s
 	}
 	return s
 }
 
-func stateKey(terms []*term, accepts *statement) string {
+func stateKey(links []link, accepts *statement) string {
 	var key []byte
-	for _, t := range terms {
-		key = binary.AppendUvarint(key, uint64(t.id))
+	for _, l := range links {
+		key = binary.AppendUvarint(key, uint64(l.term.id))
+		key = binary.AppendUvarint(key, uint64(l.keep))
 	}
 	if accepts != nil {
 		key = append(append(key, 0), accepts.name...)
@@ -204,12 +286,13 @@ func stateKey(terms []*term, accepts *statement) string {
 	return string(key)
 }
 
-func newState(terms []*term, accepts *statement) *state {
-	s := &state{exact: map[string]*edge{}, accepts: accepts}
-	byClass := map[*class]*edge{}
-	for _, t := range terms {
+func newState(links []link, accepts *statement) *state {
+	s := &state{accepts: accepts}
+	exact, byClass := map[string]*edge{}, map[*class]*edge{}
+	for _, l := range links {
+		t := l.term
 		if t.class == nil {
-			s.addKeyword(t.keyword, t.help, nil, t)
+			s.addKeyword(exact, t.keyword, t.help, nil, l)
 			continue
 		}
 		e := byClass[t.class]
@@ -220,27 +303,47 @@ func newState(terms []*term, accepts *statement) *state {
 			s.ordered = append(s.ordered, e)
 			s.strict = s.strict || t.class.free
 		}
-		e.terms = append(e.terms, t)
+		e.add(l)
 		for _, n := range t.class.names {
-			s.addKeyword(n.word, n.help, t.class, t)
+			s.addKeyword(exact, n.word, n.help, t.class, l)
 		}
 	}
-	sortEdges(s.keywords)
+	s.sort()
 	return s
 }
 
-func (s *state) addKeyword(word, help string, c *class, t *term) {
-	e := s.exact[word]
+func (s *state) addKeyword(exact map[string]*edge, word, help string, c *class, l link) {
+	e := exact[word]
 	if e == nil {
 		e = &edge{keyword: word, class: c, help: help}
-		s.exact[word] = e
+		exact[word] = e
 		s.keywords = append(s.keywords, e)
 		if c == nil {
 			s.ordered = append(s.ordered, e)
 		}
 	}
 	if e.class == c {
-		e.terms = append(e.terms, t)
+		e.add(l)
+	}
+}
+
+// add puts a link into the edge, once.
+func (e *edge) add(l link) {
+	if !slices.Contains(e.links, l) {
+		e.links = append(e.links, l)
+	}
+}
+
+// sort sorts the keywords and finds where each first letter begins. Keywords
+// are ASCII.
+func (s *state) sort() {
+	sort.Slice(s.keywords, func(i, j int) bool { return s.keywords[i].keyword < s.keywords[j].keyword })
+	at := 0
+	for c := range s.from {
+		for at < len(s.keywords) && int(s.keywords[at].keyword[0]) < c {
+			at++
+		}
+		s.from[c] = uint16(at)
 	}
 }
 
@@ -258,16 +361,12 @@ func (s *state) prefixed(word string) []*edge {
 // with that prefix; else the first class that accepts it. Two keywords with
 // the prefix are ambiguous.
 func (s *state) match(word string) (e *edge, ambiguous bool) {
-	lower := lowerCase(word)
-	if e := s.exact[lower]; e != nil {
+	e, found := s.keyword(word)
+	switch {
+	case found > 1:
+		return nil, true
+	case found == 1:
 		return e, false
-	}
-	if !s.strict {
-		if found := s.prefixed(lower); len(found) == 1 {
-			return found[0], false
-		} else if len(found) > 1 {
-			return nil, true
-		}
 	}
 	for _, e := range s.classes {
 		if e.class.accepts(word) {
@@ -275,6 +374,32 @@ func (s *state) match(word string) (e *edge, ambiguous bool) {
 		}
 	}
 	return nil, false
+}
+
+// keyword gives the keyword that the word is, or one that it abbreviates and
+// how many there are.
+func (s *state) keyword(word string) (e *edge, found int) {
+	first := word[0]
+	if first >= utf8.RuneSelf {
+		return nil, 0
+	}
+	if 'A' <= first && first <= 'Z' {
+		first += 'a' - 'A'
+	}
+	from, to := s.from[first], s.from[first+1]
+	if from == to {
+		return nil, 0
+	}
+	lower := lowerCase(word)
+	for _, k := range s.keywords[from:to] {
+		switch {
+		case k.keyword == lower:
+			return k, 1
+		case !s.strict && strings.HasPrefix(k.keyword, lower):
+			e, found = k, found+1
+		}
+	}
+	return e, found
 }
 
 // shared gives the number of leading bytes that the word shares with a keyword.
@@ -379,8 +504,4 @@ func differ(a, b byte) int {
 		return 0
 	}
 	return 1
-}
-
-func sortEdges(all []*edge) {
-	sort.Slice(all, func(i, j int) bool { return all[i].keyword < all[j].keyword })
 }

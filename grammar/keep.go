@@ -80,7 +80,7 @@ func (l *language) keep(all ...kept) {
 
 // register adds a statement whose grammar is EBNF.
 func (l *language) register(production, grammar, parts string, f form, modes []Mode, run func(*line, []lexer.Token, lexer.Token) error) {
-	s := &statement{ebnf: production + " = " + grammar + " .\n" + parts, run: run}
+	s := &statement{ebnf: production + " = " + grammar + " .\n" + parts, run: func(ln *line, w *walk) error { return run(ln, w.tokens, w.end()) }}
 	l.addStatement(s, f, modes)
 }
 

@@ -80,7 +80,7 @@ func checkHelp(t *testing.T, l *language) {
 			t.Errorf("%s: no help for %q", x.statement.name, x.keyword+className(x.class))
 		}
 		for _, f := range x.follow {
-			visit(f)
+			visit(f.term)
 		}
 	}
 	for m := ModeGlobal; m < modeCount; m++ {

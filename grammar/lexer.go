@@ -68,22 +68,6 @@ func (w *words) rest(from word) string {
 	return strings.TrimRight(w.text[from.offset:], " \t\r")
 }
 
-// tokens is a lexer over the tokens that a walk has found.
-type tokens struct {
-	all []lexer.Token
-	end lexer.Token
-}
-
-// Next gives the next token, then EOF for ever.
-func (t *tokens) Next() (lexer.Token, error) {
-	if len(t.all) == 0 {
-		return t.end, nil
-	}
-	first := t.all[0]
-	t.all = t.all[1:]
-	return first, nil
-}
-
 // symbols tells participle the token types. The tokens themselves come from
 // the walk, because only the grammar knows whether 10 is a port or a name.
 type symbols struct{}

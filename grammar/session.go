@@ -64,7 +64,7 @@ func (s *Session) Line(pos Position, text string) ([]Notice, error) {
 	if w.global && s.Mode != ModeGlobal {
 		return l.inGlobal(w, stmt)
 	}
-	if err := stmt.run(l, w.tokens, w.end()); err != nil {
+	if err := stmt.run(l, w); err != nil {
 		return nil, err
 	}
 	return l.notices, nil
@@ -75,7 +75,7 @@ func (s *Session) Line(pos Position, text string) ([]Notice, error) {
 func (l *line) inGlobal(w *walk, stmt *statement) ([]Notice, error) {
 	before := *l.Session
 	l.enter(ModeGlobal)
-	if err := stmt.run(l, w.tokens, w.end()); err != nil {
+	if err := stmt.run(l, w); err != nil {
 		*l.Session = before
 		return nil, err
 	}

@@ -1,18 +1,25 @@
 package grammar
 
 import (
+	"reflect"
 	"sync"
 
 	"github.com/alecthomas/participle/v2"
-	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// A statement is one kind of line: the parser that turns its tokens into a
-// node and what that node does to a session.
+// A statement is one kind of line: its grammar and what a line that follows it
+// does to a session.
 type statement struct {
 	name string
 	ebnf string
-	run  func(l *line, all []lexer.Token, end lexer.Token) error
+	// node is the struct with the grammar; nil when the grammar is the EBNF
+	// alone. parser is participle's for it, which has printed the EBNF; tests
+	// parse with it.
+	node   reflect.Type
+	parser any
+	// run applies a line. What it gets of the line's words, the node and the
+	// tokens, is valid until it returns.
+	run func(l *line, w *walk) error
 }
 
 // form says in which forms a statement is accepted.
@@ -91,16 +98,10 @@ func (l *language) has(m Mode) bool { return len(l.plain[m])+len(l.negated[m]) >
 // add registers the statement whose grammar is G in one mode or several.
 func add[G any](l *language, f form, run func(*line, *G) error, modes ...Mode) {
 	parser := participle.MustBuild[G](participle.Lexer(symbols{}), participle.UseLookahead(2))
-	s := &statement{ebnf: parser.String()}
-	s.run = func(ln *line, all []lexer.Token, end lexer.Token) error {
-		peeking, err := lexer.Upgrade(&tokens{all, end})
-		if err != nil {
-			return err
-		}
-		node, err := parser.ParseFromLexer(peeking)
-		if err != nil {
-			return unexpected(ln, err)
-		}
+	s := &statement{ebnf: parser.String(), parser: parser, node: reflect.TypeFor[G]()}
+	s.run = func(ln *line, w *walk) error {
+		node := new(G)
+		w.decode(s, reflect.ValueOf(node).Elem())
 		return run(ln, node)
 	}
 	l.addStatement(s, f, modes)
@@ -121,24 +122,22 @@ func (l *language) addStatement(s *statement, f form, modes []Mode) {
 	}
 }
 
-// unexpected turns participle's error into ours. It cannot happen as long as
-// the walk and the parser agree, which a test checks.
-func unexpected(l *line, err error) error {
-	column := 1
-	if p, ok := err.(participle.Error); ok {
-		column = p.Position().Column - l.pos.Column + 1
-	}
-	return &LineError{Kind: Invalid, Column: column, Word: column, Msg: "unexpected words", Line: l.text}
-}
-
 // root is the state at the start of a line in a mode.
 func (l *language) root(m Mode) *state {
-	s := newState(l.plain[m], nil)
+	s := newState(starts(l.plain[m]), nil)
 	for _, w := range []string{"no", "default"} {
-		e := &edge{keyword: w, help: help("", w), to: l.state(l.negated[m], nil)}
-		s.exact[w] = e
+		e := &edge{keyword: w, help: help("", w), to: l.state(starts(l.negated[m]), nil)}
 		s.keywords = append(s.keywords, e)
 	}
-	sortEdges(s.keywords)
+	s.sort()
 	return s
+}
+
+// starts gives the links to the terms that a line starts with.
+func starts(terms []*term) []link {
+	links := make([]link, len(terms))
+	for i, t := range terms {
+		links[i].term = t
+	}
+	return links
 }

@@ -15,7 +15,13 @@ type walk struct {
 	words    words
 	pos      Position
 	state    *state
-	tokens   []lexer.Token
+	// tokens are the words, without what negates them; edges are how the walk
+	// went along them.
+	tokens []lexer.Token
+	edges  []*edge
+	// path and open are room for the decoder.
+	path []link
+	open []opened
 	// negation is "no" or "default" when the line starts so.
 	negation string
 	// global says that the walk is one of global configuration.
@@ -90,6 +96,7 @@ func (w *walk) step(word word) *LineError {
 		w.negation = e.keyword
 	} else {
 		w.tokens = append(w.tokens, w.token(e, word))
+		w.edges = append(w.edges, e)
 	}
 	w.state = w.language.next(e)
 	return nil
