@@ -69,11 +69,23 @@ func patterns(texts ...string) (out []*regexp.Regexp) {
 	return out
 }
 
+// enough is how many lines with the same first word are looked at to find the
+// dialect: a million permits say no more than the first of them.
+const enough = 250
+
 // Detect gives the dialect of a file: the one that most of its lines speak for.
-// A text that nothing speaks for is IOS.
+// Of the lines that start with the same word, beside a number, the first ones
+// decide. A text that nothing speaks for is IOS.
 func Detect(text []byte) Dialect {
 	var score [dialectCount]int
+	looked := map[string]int{}
 	for line := range bytes.Lines(text) {
+		line = bytes.TrimLeft(line, " \t")
+		first := firstOf(line)
+		if looked[string(first)] == enough {
+			continue
+		}
+		looked[string(first)]++
 		line = bytes.Join(bytes.Fields(line), []byte(" "))
 		for d, all := range tells {
 			for _, p := range all {
@@ -91,4 +103,13 @@ func Detect(text []byte) Dialect {
 		}
 	}
 	return best
+}
+
+// firstOf gives the first word that is no number.
+func firstOf(line []byte) []byte {
+	line = bytes.TrimLeft(line, "0123456789 \t")
+	if end := bytes.IndexAny(line, " \t\r\n"); end >= 0 {
+		return line[:end]
+	}
+	return line
 }

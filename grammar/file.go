@@ -48,9 +48,10 @@ func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 	}
 	f := &file{session: NewSession(c), name: name, skipped: map[string]int{}}
 	f.session.file = true
-	for line := range bytes.Lines(bytes.TrimPrefix(text, []byte("\uFEFF"))) {
+	// The lines share the memory of one string.
+	for line := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\uFEFF")))) {
 		f.number++
-		f.line(string(line))
+		f.line(line)
 	}
 	if f.banner != "" {
 		f.fail(f.opened, "the banner does not end, want its delimiter "+f.banner, f.header)
@@ -65,6 +66,9 @@ func readable(name string, text []byte) *Error {
 		return &Error{Pos: Position{name, 1, 1}, Msg: "the file is empty, want a configuration"}
 	}
 	for i, c := range text {
+		if c >= ' ' || c == '\n' {
+			continue
+		}
 		if c == 0 || c < ' ' && !strings.ContainsRune("\t\n\r\b\x03\x0c\x1a\x1b", rune(c)) {
 			line := 1 + bytes.Count(text[:i], []byte("\n"))
 			column := 1 + utf8.RuneCount(text[bytes.LastIndexByte(text[:i], '\n')+1:i])
@@ -106,17 +110,18 @@ func (f *file) line(raw string) {
 	raw = strings.TrimRight(raw, "\r\n \t\x1a")
 	text, column := f.clean(raw)
 	pos := Position{f.name, f.number, column}
+	trimmed := strings.TrimSpace(text)
 	switch {
 	case f.banner != "":
 		f.endBanner(text)
 	case len(text) > maxLine:
 		f.fail(pos, fmt.Sprintf("the line has %d bytes, want %d at most", len(text), maxLine), raw[:maxLine/10])
-	case strings.TrimSpace(text) == "" || strings.HasPrefix(strings.TrimSpace(text), "!"):
-	case junk.MatchString(strings.TrimSpace(text)):
+	case trimmed == "" || trimmed[0] == '!':
+	case strings.IndexByte("BCUE[", trimmed[0]) >= 0 && junk.MatchString(trimmed):
 		f.skip(pos, "output of a device")
 	case f.inside != 0 && isIndented(text):
 		f.belowUnknown(pos, text, raw)
-	case f.startsBanner(text):
+	case strings.HasPrefix(trimmed, "banner") && f.startsBanner(text):
 		f.header, f.opened = text, pos
 		f.skip(pos, "banner")
 	default:
@@ -143,6 +148,9 @@ func (f *file) clean(raw string) (text string, column int) {
 		rest := strings.TrimLeft(text[at+len("--More--"):], "> \b")
 		column += utf8.RuneCountInString(text) - utf8.RuneCountInString(rest)
 		text = rest
+	}
+	if strings.IndexByte(text, '#') < 0 && strings.IndexByte(text, '>') < 0 {
+		return text, column
 	}
 	if at := prompt.FindString(text); at != "" {
 		column += utf8.RuneCountInString(at)
