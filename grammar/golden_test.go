@@ -85,7 +85,7 @@ func showText(c *Config) string {
 	var b strings.Builder
 	for _, a := range c.ACLs {
 		for _, e := range a.Entries {
-			if line := e.Show(2); line != "" {
+			if line := e.Show(2, "(active)"); line != "" {
 				b.WriteString(line + "\n")
 			}
 		}

@@ -266,7 +266,7 @@ func (l *language) addTimeRanges() {
 		},
 		kept{
 			production: "Periodic", modes: in,
-			grammar: `"periodic" (Weekday+ | "daily" | "weekdays" | "weekend") <time> "to" Weekday? <time>`,
+			grammar: `"periodic" ((Weekday <time> "to" Weekday? <time>) | ((Weekday Weekday+ | "daily" | "weekdays" | "weekend") <time> "to" <time>))`,
 			parts:   `Weekday = "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday" .` + "\n",
 		},
 	)

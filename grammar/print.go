@@ -26,12 +26,16 @@ func (a *ACE) Show() string {
 
 // Show gives the whole line of "show access-lists" without indent, with the
 // sequence number and the count of matches where IOS has them; empty for a
-// remark.
-func (e *Entry) Show(matches uint64) string {
+// remark. state stands behind the time-range of a line that has one: "(active)",
+// "(inactive)" or nothing.
+func (e *Entry) Show(matches uint64, state string) string {
 	if e.ACE == nil {
 		return ""
 	}
 	text := e.ACE.Show()
+	if name := e.ACE.TimeRange.Text; name != "" && state != "" {
+		text = strings.Replace(text, " time-range "+name, " time-range "+name+" "+state, 1)
+	}
 	switch matches {
 	case 0:
 	case 1:

@@ -76,6 +76,8 @@ func showCommands(lists func(string, func(*Shell, *call) error) []command) []com
 		{word: "logging", help: "Show the contents of logging buffers", run: (*Shell).showLogging},
 		{word: "object-group", help: "Show object groups", run: (*Shell).showObjectGroup, next: []command{
 			group, {word: "name", help: "Object group name", next: []command{group}}}},
+		{word: "time-range", help: "Time range", run: (*Shell).showTimeRanges, next: []command{
+			{word: "WORD", help: "Time range name", accepts: wordArgument, names: (*Shell).timeRangeNames, run: (*Shell).showTimeRanges}}},
 		{word: "policy-map", help: "Show policy maps", next: inspect("Inspect policy maps", (*Shell).showPolicyMaps,
 			command{word: "zone-pair", help: "Policy maps of zone-pairs", run: (*Shell).showPolicyMapZonePairs})},
 		{word: "privilege", help: "Show current privilege level", run: (*Shell).showPrivilege},

@@ -61,9 +61,9 @@ func (s *Shell) showLists(c *call, wanted func(grammar.ACLKind) bool) error {
 		}
 		rows = append(rows, aclRows(a, total)...)
 		if c.has("detail") {
-			printDetail(c.out, a, counters)
+			s.printDetail(c.out, a, counters)
 		} else {
-			printList(c.out, a, total)
+			s.printList(c.out, a, total)
 		}
 	}
 	if c.json {
@@ -73,11 +73,11 @@ func (s *Shell) showLists(c *call, wanted func(grammar.ACLKind) bool) error {
 }
 
 // printList prints a list exactly as IOS does.
-func printList(out io.Writer, a *grammar.ACL, total totals) {
+func (s *Shell) printList(out io.Writer, a *grammar.ACL, total totals) {
 	fmt.Fprintln(out, listHeader(a))
 	for _, e := range a.Entries {
 		if e.ACE != nil {
-			fmt.Fprintf(out, "    %s\n", e.Show(total[policy.RuleID{ACL: a.Name, Seq: e.Seq}]))
+			fmt.Fprintf(out, "    %s\n", e.Show(total[policy.RuleID{ACL: a.Name, Seq: e.Seq}], s.rangeState(e.ACE)))
 		}
 	}
 }
@@ -91,11 +91,11 @@ func listHeader(a *grammar.ACL) string {
 
 // printDetail prints every line with a row for each subject, direction and
 // node that counts it, the implicit deny among them.
-func printDetail(out io.Writer, a *grammar.ACL, counters []policy.Counter) {
+func (s *Shell) printDetail(out io.Writer, a *grammar.ACL, counters []policy.Counter) {
 	fmt.Fprintln(out, listHeader(a))
 	for _, e := range a.Entries {
 		if e.ACE != nil {
-			fmt.Fprintf(out, "    %s\n", e.Show(0))
+			fmt.Fprintf(out, "    %s\n", e.Show(0, s.rangeState(e.ACE)))
 			printCounters(out, counters, policy.RuleID{ACL: a.Name, Seq: e.Seq})
 		}
 	}
