@@ -295,7 +295,7 @@ var iosOurs = []string{
 	"class-map type inspect match-all", "policy-map type inspect", "zone security", "zone-pair", "interface workload", "time-range", "periodic", "absolute",
 	"ip access-group", "ipv6 traffic-filter", "zone-member", "ip host-permit", "ip verify source",
 	"permit", "deny", "remark", "evaluate", "workload", "entity", "fqdn", "group-object", "match access-group",
-	"class type inspect", "service-policy type inspect",
+	"class type inspect", "service-policy type inspect", "identity map",
 }
 
 var iosKept = []string{

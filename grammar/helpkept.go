@@ -2,6 +2,8 @@ package grammar
 
 // keptHelp holds the help of the words that only kept statements have.
 var keptHelp = map[string]string{
+	"identity": "Identities of workloads", "map": "Addresses that stand for a workload",
+
 	"httpmethod/*":     "HTTP request method",
 	"parameterother/*": "Parameters for inspection",
 	"month/*":          "Month of the year",

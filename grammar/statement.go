@@ -70,6 +70,7 @@ var languages = [dialectCount]func() *language{
 			(*language).addGlobal, (*language).addACLs, (*language).addObjectGroups, (*language).addInterfaces, (*language).addZones,
 			(*language).addClassMaps, (*language).addPolicyMaps, (*language).addTimeRanges,
 			(*language).addKeptMaps, (*language).addTrustSec, (*language).addTerminals, (*language).addLinkLists, (*language).addOldInspection,
+			(*language).addIdentity,
 		)
 	}),
 	ASA:   sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
