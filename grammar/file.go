@@ -301,7 +301,7 @@ var iosOurs = []string{
 var iosKept = []string{
 	"ip access-list", "ipv6 access-list role-based", "ipv6 access-list fqdn", "ipv6 access-list log-update", "object-group", "class-map", "policy-map",
 	"parameter-map", "cts", "mac access-list", "mac access-group", "access-class", "ipv6 access-class", "ip inspect",
-	"ip reflexive-list", "access-group", "zone", "ip urlfilter", "ip verify unicast", "arp access-list",
+	"ip reflexive-list", "access-group", "zone", "ip urlfilter", "ip verify unicast", "arp access-list", "control-plane", "ip http access-class",
 }
 
 var iosBlocks = []string{
