@@ -212,7 +212,7 @@ func (a *ACL) hasRemark(from, to int, text string) bool {
 
 func (l *line) repeatedRemark() error {
 	if !l.file {
-		return l.semantic(l.pos, "Duplicate remark statement")
+		return l.fail(Bare, l.pos, "Duplicate remark statement")
 	}
 	l.notice(l.pos, NoEffect, "the entry has this remark already")
 	return nil

@@ -158,13 +158,14 @@ func (n Notice) String() string { return fmt.Sprintf("%s: %s: %s", n.Pos, n.Stat
 // ErrorKind is the kind of a LineError. The zero value is unset.
 type ErrorKind uint8
 
-// The kinds of errors, each with the text that IOS prints for it, and Semantic:
-// a line that is well formed and refused for what it says.
+// The kinds of errors, each with the text that IOS prints for it, and Semantic
+// and Bare: a line that is well formed and refused for what it says.
 const (
 	Invalid    ErrorKind = iota + 1 // % Invalid input detected at '^' marker.
 	Incomplete                      // % Incomplete command.
 	Ambiguous                       // % Ambiguous command:  "LINE"
-	Semantic                        // Msg is what IOS prints
+	Semantic                        // Msg is what IOS prints behind "% "
+	Bare                            // Msg is what IOS prints, without "% "
 )
 
 // A LineError is why a line was refused. The Config is as it was before.
@@ -201,6 +202,8 @@ func (e *LineError) IOS(promptWidth int) string {
 		return "% Incomplete command.\n\n"
 	case Ambiguous:
 		return fmt.Sprintf("%% Ambiguous command:  %q\n", strings.TrimSpace(e.Line))
+	case Bare:
+		return e.Msg + "\n"
 	case Semantic:
 		return "% " + e.Msg + "\n"
 	}

@@ -63,7 +63,7 @@ func TestPromptErrors(t *testing.T) {
 		{"ip access-list extended X; 10 permit ip any any", "20 permit ip any any", "", "% Duplicate entry exists at sequence 10\n"},
 		{"access-list 1 permit 172.16.0.0 0.0.255.255", "access-list 1 deny 172.16.0.1", "",
 			"% Access rule can't be configured at higher sequence num as it is part of the existing rule at sequence num 10\n"},
-		{"ip access-list extended X; remark A", "remark A", "", "% Duplicate remark statement\n"},
+		{"ip access-list extended X; remark A", "remark A", "", "Duplicate remark statement\n"},
 		{"ipv6 access-list 101; exit", "access-list 101 permit tcp any any", "", "% The ACL cannot be created or an ACL with the same name but incompatible type already exists.\n"},
 		{"ip access-list extended X; exit", "ip access-list standard X", "", "% A named Extended IP access list with this name already exists\n"},
 		{"ipv6 access-list V", "permit ipv6 2001:DB8:13::/64 0.0.0.255 any", "R1(config-ipv6-acl)#permit ipv6 2001:DB8:13::/64 ", invalid},
