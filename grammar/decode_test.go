@@ -201,3 +201,34 @@ func TestDecoderRefuses(t *testing.T) {
 		}()
 	}
 }
+
+// TestNothingKeepsTheWords spoils the memory of the words behind every line,
+// as the next line does: no statement may have kept them.
+func TestNothingKeepsTheWords(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for d := range dialectCount {
+		for m := range modeLines[d] {
+			var lines []string
+			for range 300 {
+				lines = append(lines, sentence(r, languageOf(d), m))
+			}
+			kept := typedIn(t, d, modeLines[d][m]+"; ")
+			spoilt := typedIn(t, d, modeLines[d][m]+"; ")
+			for _, line := range lines {
+				_, _ = kept.Line(Position{}, line)
+				_, _ = spoilt.Line(Position{}, line)
+				spoilt.room.own.spoil()
+				spoilt.room.global.spoil()
+			}
+			if diff := gocmp.Diff(kept.Config, spoilt.Config, gocmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
+				t.Errorf("%s%s (-kept +spoilt):\n%s", d, m.Prompt(), diff)
+			}
+		}
+	}
+}
+
+func (w *walk) spoil() {
+	for i := range w.tokens[:cap(w.tokens)] {
+		w.tokens[:cap(w.tokens)][i] = lexer.Token{Type: keywordType, Value: "spoilt"}
+	}
+}

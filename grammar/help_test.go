@@ -350,25 +350,3 @@ func TestBigFilesTakeLinearWork(t *testing.T) {
 		t.Errorf("%.0f allocations for a line of 1,000, %.0f for one of 10,000", small, large)
 	}
 }
-
-func BenchmarkParse(b *testing.B) {
-	const lines = 10000
-	text := bigFile(lines)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, err := ParseFile("big", strings.NewReader(text)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.N)*lines/b.Elapsed().Seconds(), "lines/s")
-}
-
-func BenchmarkPrint(b *testing.B) {
-	c, _, err := ParseFile("big", strings.NewReader(bigFile(10000)))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		_ = c.text()
-	}
-}

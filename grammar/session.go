@@ -30,17 +30,25 @@ type Session struct {
 	class     *PolicyClass
 	// path holds the kept statements that the mode is below.
 	path []*Statement
+
+	room *room
+}
+
+// A room is the memory that a session uses again for every line.
+type room struct {
+	own, global walk
+	line        line
 }
 
 func (s *Session) language() *language { return languageOf(s.Config.Dialect) }
 
 // NewSession gives a session in global configuration that edits c in place.
-func NewSession(c *Config) *Session { return &Session{Config: c, Mode: ModeGlobal} }
+func NewSession(c *Config) *Session { return &Session{Config: c, Mode: ModeGlobal, room: &room{}} }
 
 // enter changes the mode and forgets what the old one was about.
 func (s *Session) enter(m Mode) {
 	policyMap, path := s.policyMap, s.path
-	*s = Session{Config: s.Config, Mode: m, Ended: s.Ended, file: s.file}
+	*s = Session{Config: s.Config, Mode: m, Ended: s.Ended, file: s.file, room: s.room}
 	if m == ModePolicyMap || m == ModePolicyClass {
 		s.policyMap = policyMap
 	}
@@ -60,7 +68,8 @@ func (s *Session) Line(pos Position, text string) ([]Notice, error) {
 	if stmt == nil {
 		return nil, nil
 	}
-	l := &line{Session: s, text: strings.Trim(text, " \t\r"), pos: start(pos, text), no: w.negation != "", reset: w.negation == "default", origin: pos}
+	l := &s.room.line
+	*l = line{Session: s, text: strings.Trim(text, " \t\r"), pos: start(pos, text), no: w.negation != "", reset: w.negation == "default", origin: pos}
 	if w.global && s.Mode != ModeGlobal {
 		return l.inGlobal(w, stmt)
 	}
@@ -93,7 +102,8 @@ func start(pos Position, text string) Position {
 // walk finds the statement of the line in the mode, else in global
 // configuration; nil for an empty line or a comment.
 func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
-	w := newWalk(s.language(), s.Mode, pos, text)
+	w := &s.room.own
+	w.reset(s.language(), s.Mode, pos, text)
 	stmt, err := w.run()
 	if err == nil || w.empty() {
 		return w, stmt, nil
@@ -101,7 +111,8 @@ func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
 	if s.Mode == ModeGlobal {
 		return nil, nil, err
 	}
-	g := newWalk(s.language(), ModeGlobal, pos, text)
+	g := &s.room.global
+	g.reset(s.language(), ModeGlobal, pos, text)
 	g.global = true
 	stmt, globalErr := g.run()
 	switch {

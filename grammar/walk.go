@@ -33,12 +33,26 @@ type walk struct {
 const lineWidth = 16
 
 func newWalk(l *language, m Mode, pos Position, text string) *walk {
-	return &walk{
+	w := &walk{}
+	w.reset(l, m, pos, text)
+	return w
+}
+
+// reset puts the walk in front of a line. The memory of the line before is
+// used again.
+func (w *walk) reset(l *language, m Mode, pos Position, text string) {
+	if w.tokens == nil {
+		w.tokens = make([]lexer.Token, 0, lineWidth)
+	}
+	*w = walk{
 		language: l,
 		words:    words{text: text, column: 1},
 		pos:      pos,
 		state:    l.start[m],
-		tokens:   make([]lexer.Token, 0, lineWidth),
+		tokens:   w.tokens[:0],
+		edges:    w.edges[:0],
+		path:     w.path[:0],
+		open:     w.open[:0],
 	}
 }
 
