@@ -54,7 +54,7 @@ refused or not understood, and 2 when nothing could be converted.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.target, "target", "t", translate.NetworkPolicy.Name, "kind of objects: networkpolicy or cilium")
+	f.StringVarP(&o.target, "target", "t", translate.NetworkPolicy.Name, "kind of objects: networkpolicy or cilium; or canonical configuration: ios, or text for the file's own dialect")
 	f.StringVar(&o.report, "report", "text", "form of the report on stderr: text, json or none")
 	f.StringVarP(&o.output, "output", "o", "yaml", "form of the objects on stdout: yaml or json")
 	f.StringArrayVar(&o.clusterCIDRs, "cluster-cidr", nil, "address range of the cluster's pods; may be given more than once")
@@ -78,8 +78,8 @@ type row struct {
 
 func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer) error {
 	target, ok := targets[o.target]
-	if !ok {
-		return fmt.Errorf("unknown target %q, want networkpolicy or cilium", o.target)
+	if !ok && !o.textTarget() {
+		return fmt.Errorf("unknown target %q, want networkpolicy, cilium, ios or text", o.target)
 	}
 	cidrs, err := o.prefixes()
 	if err != nil {
@@ -87,6 +87,9 @@ func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer
 	}
 	if !slices.Contains([]string{"text", "json", "none"}, o.report) || !slices.Contains([]string{"yaml", "json"}, o.output) {
 		return fmt.Errorf("--report is text, json or none, and --output is yaml or json")
+	}
+	if o.textTarget() {
+		return o.canonical(files, in, out, errOut)
 	}
 	var objects []kube.Object
 	var rows []row
@@ -286,13 +289,21 @@ func (o *convertOptions) writeReport(w io.Writer, rows []row, objects []kube.Obj
 			return err
 		}
 	default:
-		textReport(&b, rows, objects)
+		textReport(&b, rows, o.summary(objects))
 	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
-func textReport(b *bytes.Buffer, rows []row, objects []kube.Object) {
+// summary says what was written.
+func (o *convertOptions) summary(objects []kube.Object) string {
+	if o.textTarget() {
+		return "configuration"
+	}
+	return fmt.Sprintf("%d %s", len(objects), plural(len(objects), "object"))
+}
+
+func textReport(b *bytes.Buffer, rows []row, summary string) {
 	counts := map[policy.State]int{}
 	for _, r := range rows {
 		counts[r.State]++
@@ -302,7 +313,7 @@ func textReport(b *bytes.Buffer, rows []row, objects []kube.Object) {
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(b, "%d %s:", len(objects), plural(len(objects), "object"))
+	fmt.Fprintf(b, "%s:", summary)
 	for s := policy.Exact; s <= policy.Faulty; s++ {
 		if counts[s] > 0 {
 			fmt.Fprintf(b, " %d %s", counts[s], s)
