@@ -16,54 +16,13 @@ import (
 // seqStep is the first automatic number and the distance to the next.
 const seqStep = 10
 
-// entryKeys finds the entries of a list by what they say.
-type entryKeys struct {
-	// aces maps the canonical text of an ACE to its number.
-	aces map[string]uint32
-	// wide holds the numbers of a standard list's entries that cover more
-	// than one host.
-	wide []*Entry
-}
-
-// built gives the keys, which a list that was cloned or made by hand lacks.
-func (a *ACL) built() *entryKeys {
-	if a.keys == nil {
-		a.keys = &entryKeys{aces: make(map[string]uint32, len(a.Entries))}
-		for _, e := range a.Entries {
-			a.keys.add(e)
-		}
-	}
-	return a.keys
-}
-
-func (k *entryKeys) add(e *Entry) {
-	if e.ACE == nil {
-		return
-	}
-	k.aces[e.ACE.key()] = e.Seq
-	if e.ACE.Kind == Standard && e.ACE.Source.Kind != HostAddress {
-		k.wide = append(k.wide, e)
-	}
-}
-
-func (k *entryKeys) remove(e *Entry) {
-	if e.ACE == nil {
-		return
-	}
-	delete(k.aces, e.ACE.key())
-	k.wide = slices.DeleteFunc(k.wide, func(w *Entry) bool { return w == e })
-}
-
-// key is what makes two ACEs the same.
-func (a *ACE) key() string { return a.String() }
-
 // numbered counts the entries that have a number; the rest are remarks.
 func (a *ACL) numbered() int {
 	n := len(a.Entries)
-	for n > 0 && a.Entries[n-1].Seq == 0 {
-		n--
+	if n == 0 || a.Entries[n-1].Seq != 0 {
+		return n
 	}
-	return n
+	return sort.Search(n, func(i int) bool { return a.Entries[i].Seq == 0 })
 }
 
 // find gives the index of the first entry that has the number or a higher one.
@@ -75,14 +34,17 @@ func (a *ACL) find(seq uint32) int {
 	return sort.Search(n, func(i int) bool { return a.Entries[i].Seq >= seq })
 }
 
-// ace gives the index of the ACE with the number, or -1.
-func (a *ACL) ace(seq uint32) int {
+// ace gives the ACE with the number, or nil.
+func (a *ACL) ace(seq uint32) *Entry {
+	if a.keys != nil && len(a.keys.late) > 0 && a.keys.late[seq] != nil {
+		return a.keys.late[seq]
+	}
 	for i := a.find(seq); i < len(a.Entries) && a.Entries[i].Seq == seq; i++ {
 		if a.Entries[i].ACE != nil {
-			return i
+			return a.Entries[i]
 		}
 	}
-	return -1
+	return nil
 }
 
 func (a *ACL) next() uint64 {
@@ -96,6 +58,9 @@ func (a *ACL) next() uint64 {
 // addACE puts an ACE into the list, at the end when seq is 0.
 func (l *line) addACE(a *ACL, seq uint32, ace *ACE) error {
 	e := &Entry{Seq: seq, Pos: l.pos, Text: l.text, ACE: ace}
+	if l.room.late != a {
+		l.settleNow()
+	}
 	if done, err := l.repeated(a, ace); done || err != nil {
 		return err
 	}
@@ -105,21 +70,21 @@ func (l *line) addACE(a *ACL, seq uint32, ace *ACE) error {
 			return l.semantic(l.pos, "Exceeded maximum sequence number.")
 		}
 		e.Seq = uint32(next)
-	} else if a.ace(seq) >= 0 {
+	} else if a.ace(seq) != nil {
 		return l.semantic(l.pos, "Duplicate sequence number\n% Failed to add ace")
 	}
 	if err := l.covered(a, e); err != nil {
 		return err
 	}
-	a.insert(e)
-	a.keys.add(e)
+	a.addKey(e)
+	l.insert(a, e)
 	return nil
 }
 
 // repeated handles an ACE that the list has already: an error at a prompt, as
 // in IOS; a file may hold it without effect.
 func (l *line) repeated(a *ACL, ace *ACE) (done bool, err error) {
-	at, ok := a.built().aces[ace.key()]
+	at, ok := a.same(ace)
 	if !ok {
 		return false, nil
 	}
@@ -136,36 +101,33 @@ func (l *line) covered(a *ACL, e *Entry) error {
 	if e.ACE.Kind != Standard || e.ACE.Source.Kind != HostAddress {
 		return nil
 	}
-	for _, w := range a.keys.wide {
-		if w.Seq >= e.Seq || !w.ACE.Source.has(e.ACE.Source) {
-			continue
-		}
-		if !l.file {
-			return l.semantic(l.pos, fmt.Sprintf("Access rule can't be configured at higher sequence num as it is part of the existing rule at sequence num %d", w.Seq))
-		}
-		l.notice(l.pos, NoEffect, fmt.Sprintf("the entry at sequence %d covers this host", w.Seq))
+	at := a.keys.covering(e.ACE.Source.Addr)
+	if at == 0 || at >= e.Seq {
 		return nil
 	}
+	if !l.file {
+		return l.semantic(l.pos, fmt.Sprintf("Access rule can't be configured at higher sequence num as it is part of the existing rule at sequence num %d", at))
+	}
+	l.notice(l.pos, NoEffect, fmt.Sprintf("the entry at sequence %d covers this host", at))
 	return nil
-}
-
-// has reports whether the address covers the host.
-func (a Address) has(host Address) bool {
-	return a.Kind <= MaskedAddress && clear(host.Addr, a.Wildcard) == a.Addr
 }
 
 // insert puts an ACE behind the remarks of its number. Remarks that waited for
 // an ACE get the number of one that is put right behind them.
-func (a *ACL) insert(e *Entry) {
+func (l *line) insert(a *ACL, e *Entry) {
 	n := a.numbered()
-	if n == 0 || a.Entries[n-1].Seq <= e.Seq {
+	switch {
+	case n == 0 || a.Entries[n-1].Seq <= e.Seq:
 		for i := n; i < len(a.Entries); i++ {
 			a.Entries[i] = a.Entries[i].withSeq(e.Seq)
 		}
 		a.Entries = append(a.Entries, e)
-		return
+		a.keys.waiting = map[string]bool{}
+	case l.file:
+		l.insertLate(a, e)
+	default:
+		a.Entries = slices.Insert(a.Entries, a.find(e.Seq+1), e)
 	}
-	a.Entries = slices.Insert(a.Entries, a.find(e.Seq+1), e)
 }
 
 func (e *Entry) withSeq(seq uint32) *Entry {
@@ -179,21 +141,23 @@ func (l *line) addRemark(a *ACL, seq uint32, text lexer.Token) error {
 	if len(text.Value) > maxRemark {
 		return l.invalid(at(text), "a remark has at most 100 characters")
 	}
-	i := len(a.Entries)
-	if seq != 0 {
-		i = a.find(seq)
+	e := &Entry{Seq: seq, Pos: l.pos, Text: l.text, Remark: text.Value}
+	if seq == 0 {
+		if a.built().waiting[e.Remark] {
+			return l.repeatedRemark()
+		}
+		a.addKey(e)
+		a.Entries = append(a.Entries, e)
+		return nil
 	}
-	first := i
+	first := a.find(seq)
+	i := first
 	for i < len(a.Entries) && a.Entries[i].Seq == seq && a.Entries[i].ACE == nil {
 		i++
-	}
-	if seq == 0 {
-		first = a.numbered()
 	}
 	if a.hasRemark(first, i, text.Value) {
 		return l.repeatedRemark()
 	}
-	e := &Entry{Seq: seq, Pos: l.pos, Text: l.text, Remark: text.Value}
 	a.Entries = slices.Insert(a.Entries, i, e)
 	return nil
 }
@@ -224,7 +188,8 @@ func (l *line) removeACE(a *ACL, seq uint32, ace *ACE) error {
 		l.notice(l.pos, NoEffect, "there is no such access-list")
 		return nil
 	}
-	at, ok := a.built().aces[ace.key()]
+	l.settleNow()
+	at, ok := a.same(ace)
 	if !ok || seq != 0 && at != seq {
 		l.notice(l.pos, NoEffect, "the list has no such entry")
 		return nil
@@ -244,7 +209,7 @@ func (l *line) removeSequence(a *ACL, seq uint32) error {
 		return nil
 	}
 	for _, e := range a.Entries[from:to] {
-		a.built().remove(e)
+		a.removeKey(e)
 	}
 	a.Entries = slices.Delete(a.Entries, from, to)
 	return nil
@@ -254,6 +219,7 @@ func (l *line) removeRemark(a *ACL, seq uint32, text string) error {
 	if a != nil {
 		for i, e := range a.Entries {
 			if e.ACE == nil && e.Remark == text && (seq == 0 || e.Seq == seq) {
+				a.removeKey(e)
 				a.Entries = slices.Delete(a.Entries, i, i+1)
 				return nil
 			}

@@ -53,6 +53,7 @@ func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 		f.number++
 		f.line(line)
 	}
+	f.session.settle(nil)
 	if f.banner != "" {
 		f.fail(f.opened, "the banner does not end, want its delimiter "+f.banner, f.header)
 	}

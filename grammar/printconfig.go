@@ -253,17 +253,20 @@ func (a *ACL) printNumbered(p *printer) {
 // list: its numbers are the automatic ones and no line needs a named list.
 func (a *ACL) printsNumbered() bool {
 	next, check := uint32(seqStep), &line{Session: &Session{}}
+	open := false // a numbered remark stands before its ACE
 	for _, e := range a.Entries {
 		if e.ACE == nil {
-			if e.Seq != 0 && (e.Seq != next || a.ace(next) < 0) {
+			if e.Seq != 0 && e.Seq != next {
 				return false
 			}
+			open = open || e.Seq != 0
 			continue
 		}
 		if e.Seq != next || e.ACE.Action == Evaluate || check.numberedForm(e.ACE) != nil {
 			return false
 		}
 		next += seqStep
+		open = false
 	}
-	return len(a.Entries) > 0 && len(a.Other) == 0
+	return !open && len(a.Entries) > 0 && len(a.Other) == 0
 }

@@ -38,6 +38,10 @@ type Session struct {
 type room struct {
 	own, global walk
 	line        line
+	// running is the statement of the line; late is the list that waits for
+	// the entries of such lines to be put in order.
+	running *statement
+	late    *ACL
 }
 
 func (s *Session) language() *language { return languageOf(s.Config.Dialect) }
@@ -68,6 +72,7 @@ func (s *Session) Line(pos Position, text string) ([]Notice, error) {
 	if stmt == nil {
 		return nil, nil
 	}
+	s.settle(stmt)
 	l := &s.room.line
 	*l = line{Session: s, text: strings.Trim(text, " \t\r"), pos: start(pos, text), no: w.negation != "", reset: w.negation == "default", origin: pos}
 	if w.global && s.Mode != ModeGlobal {
