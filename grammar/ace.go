@@ -254,6 +254,7 @@ func (l *line) option(ace *ACE, words []lexer.Token) (err error) {
 	}
 	first := words[0]
 	free := true
+	l.named(first)
 	switch first.Value {
 	case "log", "log-input":
 		free = !ace.Log.On
@@ -281,6 +282,16 @@ func (l *line) option(ace *ACE, words []lexer.Token) (err error) {
 		return l.twice(first)
 	}
 	return err
+}
+
+// named remembers the first option that only named lists have.
+func (l *line) named(option lexer.Token) {
+	switch option.Value {
+	case "ttl", "option", "reflect":
+		if l.inNamed.Value == "" {
+			l.inNamed = option
+		}
+	}
 }
 
 // numericOption sets an option with one value, or one that stands alone.

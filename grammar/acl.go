@@ -326,14 +326,8 @@ func (l *line) numberedForm(ace *ACE) error {
 	if ace.Flags != nil && (ace.Flags.Match == MatchAny || ace.Flags.Match == MatchAll) {
 		return l.invalid(ace.Flags.Pos, "match-any and match-all are allowed in named lists only")
 	}
-	if ace.Option != nil {
-		return l.invalid(ace.Option.Pos, "option is allowed in named lists only")
-	}
-	if len(ace.TTL.Values) > 0 {
-		return l.invalid(ace.TTL.Pos, "ttl is allowed in named lists only")
-	}
-	if ace.Reflect.Text != "" {
-		return l.invalid(ace.Reflect.Pos, "reflect is allowed in named lists only")
+	if ace.Option != nil || len(ace.TTL.Values) > 0 || ace.Reflect.Text != "" {
+		return l.invalid(at(l.inNamed), l.inNamed.Value+" is allowed in named lists only")
 	}
 	return nil
 }

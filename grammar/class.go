@@ -40,6 +40,7 @@ var classes = slices.Concat(iosClasses, keptClasses)
 
 var iosClasses = []*class{
 	{name: "Sequence", what: "a sequence number", rows: rows("<1-2147483647>"), accepts: between(1, maxSeq)},
+	{name: "DeviceName", what: "a host name", rows: rows("WORD"), accepts: isDeviceName},
 	{name: "StdNumber", what: "a list number", rows: stdRows, accepts: isStdNumber},
 	{name: "ExtNumber", what: "a list number", rows: extRows, accepts: isExtNumber},
 	{name: "StdName", what: "a list", rows: listRows(stdRows), accepts: isListName(isStdNumber), free: true, defined: aclNames(Standard)},
@@ -175,6 +176,10 @@ func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '
 // isName accepts what IOS accepts as a name, which is any word that it does
 // not take for a comment or for a question.
 func isName(s string) bool { return len(s) <= 253 && !strings.ContainsAny(s, "!?\"") }
+
+// isDeviceName refuses addresses: "host 10.0.0.1" where no member may stand is
+// no abbreviation of "hostname".
+func isDeviceName(s string) bool { return isName(s) && !isIPv4(s) && !isIPv6(s) }
 
 func always(string) bool { return true }
 

@@ -240,7 +240,7 @@ func (f *file) canonical(text string) []string {
 	_, err := w.run()
 	g := newWalk(f.session.language(), ModeGlobal, Position{}, text)
 	_, _ = g.run()
-	if w.mayLeave(g) && (err == nil || g.depth > w.depth) {
+	if w.mayLeave(g) && (g.typedInFull() || !isIndented(text)) && (err == nil || g.depth > w.depth) {
 		w = g
 	}
 	words := strings.Fields(lowerCase(text))

@@ -273,6 +273,7 @@ var iosHelp = map[string]string{
 
 	"text":                     "Text up to the end of the line",
 	"word":                     "Name",
+	"devicename":               "This system's network name",
 	"remarkline/text":          "Comment up to 100 characters",
 	"stdname":                  "Access-list name",
 	"extname":                  "Access-list name",

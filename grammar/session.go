@@ -105,12 +105,14 @@ func start(pos Position, text string) Position {
 }
 
 // walk finds the statement of the line in the mode, else in global
-// configuration; nil for an empty line or a comment.
+// configuration; nil for an empty line or a comment. A word that global
+// configuration has is no abbreviation of a longer one of the mode: "zone
+// security X" behind an interface is no "zone-member security X".
 func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
 	w := &s.room.own
 	w.reset(s.language(), s.Mode, pos, text)
 	stmt, err := w.run()
-	if err == nil || w.empty() {
+	if w.empty() || err == nil && (s.Mode == ModeGlobal || w.typedInFull()) {
 		return w, stmt, nil
 	}
 	if s.Mode == ModeGlobal {
@@ -119,16 +121,26 @@ func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
 	g := &s.room.global
 	g.reset(s.language(), ModeGlobal, pos, text)
 	g.global = true
-	stmt, globalErr := g.run()
+	globalStmt, globalErr := g.run()
+	yields := w.yields(g, err) && (g.typedInFull() || !s.file || !isIndented(text))
 	switch {
-	case !w.mayLeave(g):
-		return nil, nil, err
-	case globalErr == nil:
-		return g, stmt, nil
-	case g.depth > w.depth:
+	case yields && globalErr == nil:
+		return g, globalStmt, nil
+	case err == nil:
+		return w, stmt, nil
+	case yields && g.depth > w.depth:
 		return nil, nil, globalErr
 	}
 	return nil, nil, err
+}
+
+// yields reports whether global configuration may take a line: the mode
+// refuses it, or knows its first word as an abbreviation only.
+func (w *walk) yields(global *walk, err *LineError) bool {
+	if err == nil || err.Kind == Ambiguous && len(w.tokens) == 0 {
+		return !w.typedInFull() && global.typedInFull()
+	}
+	return w.mayLeave(global)
 }
 
 // mayLeave reports whether a line that the mode refuses may be one of global
@@ -144,6 +156,9 @@ func (w *walk) mayLeave(global *walk) bool {
 
 // typedInFull reports whether the first word is a keyword without abbreviation.
 func (w *walk) typedInFull() bool {
+	if len(w.tokens) == 0 {
+		return false
+	}
 	first := w.tokens[0]
 	return strings.HasPrefix(lowerCase(w.words.text[first.Pos.Offset:]), first.Value)
 }
@@ -290,7 +305,7 @@ type (
 		Text lexer.Token `parser:"'do' @Text"`
 	}
 	hostnameLine struct {
-		Name lexer.Token `parser:"'hostname' @Word"`
+		Name lexer.Token `parser:"'hostname' @DeviceName"`
 	}
 	noHostname struct {
 		Word lexer.Token `parser:"@'hostname'"`

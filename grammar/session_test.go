@@ -293,3 +293,26 @@ func TestRemarksGoWithTheirEntry(t *testing.T) {
 		t.Error("resequence past the end changed something")
 	}
 }
+
+// A word of global configuration that abbreviates a longer one of the mode
+// means itself, and a line in a group is no abbreviation of global
+// configuration.
+func TestAbbreviationsDoNotCrossModes(t *testing.T) {
+	for text, want := range map[string]string{
+		"interface eth0\n ip access-group A in\nzone security Z\n":    "zone security Z\n!\ninterface eth0\n ip access-group A in\n",
+		"interface eth0\n zone-m security Z\n":                        "interface eth0\n zone-member security Z\n",
+		"object-group service S\n tcp eq 80\n host H\n udp eq 5000\n": "object-group service S\n tcp eq www\n udp eq 5000\n",
+	} {
+		c, notices, err := ParseFile("x", strings.NewReader(text))
+		if c.text() != want || len(notices) > 0 {
+			t.Errorf("%q: %v\n%s\nwant\n%s", text, notices, c.text(), want)
+		}
+		if (err != nil) != strings.Contains(text, "host") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	s := typed(t, "object-group service S")
+	if _, err := s.Line(Position{}, "t"); err == nil || err.(*LineError).Kind != Ambiguous {
+		t.Errorf("t is %v", err)
+	}
+}

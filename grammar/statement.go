@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/alecthomas/participle/v2/lexer"
+
 	"github.com/alecthomas/participle/v2"
 )
 
@@ -44,6 +46,8 @@ type line struct {
 	notices   []Notice
 	// fragments is where the line says "fragments".
 	fragments Position
+	// inNamed is the first option that only named lists have.
+	inNamed lexer.Token
 }
 
 func (l *line) notice(pos Position, state State, msg string) {
