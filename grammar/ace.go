@@ -345,6 +345,9 @@ func (l *line) check(ace *ACE) error {
 const maxValues = 10
 
 func (l *line) compare(words []lexer.Token, names *table) (Compare, error) {
+	if words[0].Value == "portgroup" {
+		return Compare{Op: InGroup, Pos: at(words[0]), Group: name(words[1])}, nil
+	}
 	c := Compare{Op: opOf(words[0].Value), Pos: at(words[0]), Values: make([]Value, 0, len(words)-1)}
 	for i, w := range words[1:] {
 		if i == maxValues {

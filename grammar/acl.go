@@ -7,27 +7,27 @@ import "github.com/alecthomas/participle/v2/lexer"
 
 // source is where packets come from; destination differs in its help texts.
 type source struct {
-	Words []lexer.Token `parser:"@( 'any' | 'host' Address | 'object-group' Network | 'fqdn-group' Word | 'geo-group' Word | Address Wildcard )"`
+	Words []lexer.Token `parser:"@( 'any' | 'host' Address | 'object-group' Network | 'fqdn-group' PatternGroup | 'geo-group' RegionGroup | 'addrgroup' PolicyAddresses | Address Wildcard )"`
 }
 
 type destination source
 
 type source6 struct {
-	Words []lexer.Token `parser:"@( 'any' | 'host' Address6 | 'object-group' Network6 | 'fqdn-group' Word | 'geo-group' Word | Prefix6 )"`
+	Words []lexer.Token `parser:"@( 'any' | 'host' Address6 | 'object-group' Network6 | 'fqdn-group' PatternGroup | 'geo-group' RegionGroup | Prefix6 | Address6 Wildcard6 )"`
 }
 
 type destination6 source6
 
 type tcpCompare struct {
-	Words []lexer.Token `parser:"@( ('eq' | 'neq') TCPPort+ | ('lt' | 'gt') TCPPort | 'range' TCPPort TCPPort )"`
+	Words []lexer.Token `parser:"@( ('eq' | 'neq') TCPPort+ | ('lt' | 'gt') TCPPort | 'range' TCPPort TCPPort | 'portgroup' PolicyPorts )"`
 }
 
 type udpCompare struct {
-	Words []lexer.Token `parser:"@( ('eq' | 'neq') UDPPort+ | ('lt' | 'gt') UDPPort | 'range' UDPPort UDPPort )"`
+	Words []lexer.Token `parser:"@( ('eq' | 'neq') UDPPort+ | ('lt' | 'gt') UDPPort | 'range' UDPPort UDPPort | 'portgroup' PolicyPorts )"`
 }
 
 type sctpCompare struct {
-	Words []lexer.Token `parser:"@( ('eq' | 'neq') SCTPPort+ | ('lt' | 'gt') SCTPPort | 'range' SCTPPort SCTPPort )"`
+	Words []lexer.Token `parser:"@( ('eq' | 'neq') SCTPPort+ | ('lt' | 'gt') SCTPPort | 'range' SCTPPort SCTPPort | 'portgroup' PolicyPorts )"`
 }
 
 // tcpFlags are the options that only TCP has.
@@ -173,7 +173,7 @@ type anyACE6 struct {
 }
 
 type groupACE6 struct {
-	Services    lexer.Token  `parser:"'object-group' @Services"`
+	Services    lexer.Token  `parser:"'object-group' @AnyServices"`
 	Source      source6      `parser:"@@"`
 	Destination destination6 `parser:"@@"`
 	Options     []*option6   `parser:"@@*"`
@@ -400,7 +400,7 @@ func (l *line) ipv6List(n *ipv6List) error { return l.namedList(n.Name, IPv6, Mo
 
 func (l *line) namedList(t lexer.Token, kind ACLKind, mode Mode) error {
 	name := listNumber(t)
-	if kind == IPv6 {
+	if kind.IsIPv6() {
 		name = t.Value
 	}
 	if l.no {
@@ -420,7 +420,7 @@ func (l *line) namedList(t lexer.Token, kind ACLKind, mode Mode) error {
 
 // clash refuses a name that another kind of list has.
 func (l *line) clash(t lexer.Token, a *ACL, kind ACLKind) error {
-	if a.Kind == IPv6 || kind == IPv6 {
+	if a.Kind.IsIPv6() || kind.IsIPv6() {
 		return l.semantic(at(t), "The ACL cannot be created or an ACL with the same name but incompatible type already exists.")
 	}
 	return l.semantic(at(t), "A named "+a.Kind.String()+" IP access list with this name already exists")

@@ -20,8 +20,10 @@ func (l *line) address(words []lexer.Token, kind ACLKind) Address {
 		return Address{Kind: FQDNGroup, Pos: pos, Group: name(words[1])}
 	case "geo-group":
 		return Address{Kind: GeoGroup, Pos: pos, Group: name(words[1])}
+	case "addrgroup":
+		return Address{Kind: PolicyGroup, Pos: pos, Group: name(words[1])}
 	case "any":
-		if kind == IPv6 {
+		if kind.IsIPv6() {
 			return Address{Kind: AnyAddress, Pos: pos, Addr: zero6, Wildcard: ones6}
 		}
 		return Address{Kind: AnyAddress, Pos: pos, Addr: zero4, Wildcard: ones4}
@@ -43,7 +45,10 @@ func hostAddress(t lexer.Token) Address {
 // masked gives address and wildcard as IOS stores them: without the address
 // bits that the wildcard ignores, and as host or any where they say that.
 func (l *line) masked(address, wildcard lexer.Token) Address {
-	a, _ := parseIPv4(address.Value)
+	a, ok := parseIPv4(address.Value)
+	if !ok {
+		return l.masked6(address, wildcard)
+	}
 	w, _ := parseIPv4(wildcard.Value)
 	if looksLikeNetmask(w) {
 		l.notice(at(wildcard), Suspicious, wildcard.Value+" looks like a netmask; this is a wildcard mask, whose one bits are ignored")
@@ -72,6 +77,16 @@ func (l *line) prefix6(t lexer.Token) Address {
 	a, _ := netip.ParseAddr(text)
 	n, _ := number(length)
 	return l.normalise(Address{Kind: MaskedAddress, Pos: at(t), Addr: a, Wildcard: wildcard6(int(n))})
+}
+
+// masked6 gives X WILDCARD, whose one bits are ignored as in IPv4.
+func (l *line) masked6(address, wildcard lexer.Token) Address {
+	a, _ := netip.ParseAddr(address.Value)
+	w, _ := netip.ParseAddr(wildcard.Value)
+	if b := w.As16(); b[0]&0x80 != 0 && b[15]&1 == 0 {
+		l.notice(at(wildcard), Suspicious, wildcard.Value+" looks like a netmask; this is a wildcard mask, whose one bits are ignored")
+	}
+	return l.normalise(Address{Kind: MaskedAddress, Pos: at(address), Addr: a, Wildcard: w})
 }
 
 func wildcard6(length int) netip.Addr {

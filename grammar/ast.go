@@ -12,16 +12,37 @@ type Name struct {
 // ACLKind is the syntax family of an access-list. The zero value is unset.
 type ACLKind uint8
 
-// The families. Standard and Extended govern IPv4.
+// The families. Standard, Extended, RoleBased and DomainList govern IPv4.
+// RoleBased and RoleBased6 filter between security groups, and their lines have
+// no addresses; those of DomainList and DomainList6 may name hosts by DNS names.
 const (
 	Standard ACLKind = iota + 1
 	Extended
 	IPv6
+	RoleBased
+	RoleBased6
+	DomainList
+	DomainList6
 )
 
 // String gives the word that IOS uses in "show access-lists".
 func (k ACLKind) String() string {
-	return [...]string{"unset", "Standard", "Extended", "IPv6"}[k]
+	return [...]string{"unset", "Standard", "Extended", "IPv6", "Role-based", "IPv6 Role-based", "FQDN", "IPv6 FQDN"}[k]
+}
+
+// IsIPv6 reports whether lists of the kind govern IPv6.
+func (k ACLKind) IsIPv6() bool { return k == IPv6 || k == RoleBased6 || k == DomainList6 }
+
+// FiltersPackets reports whether lists of the kind can be applied to an
+// interface and looked at by a class-map, with the addresses that they write.
+func (k ACLKind) FiltersPackets() bool { return Standard <= k && k <= IPv6 }
+
+// Header gives the line with which "show access-lists" starts a list.
+func (k ACLKind) Header(name string) string {
+	if k.IsIPv6() {
+		return k.String() + " access list " + name
+	}
+	return k.String() + " IP access list " + name
 }
 
 // An ACL is one access-list, numbered or named.
@@ -143,6 +164,11 @@ const (
 	AddressObject
 	InterfaceAddress
 	HostName
+	// DynamicHost is the name in Group, whose addresses the device learns from
+	// DNS; parts of it may be "*". PolicyGroup is the group of addresses of a
+	// Catalyst in Group.
+	DynamicHost
+	PolicyGroup
 )
 
 // An Address is one end of an ACE.
@@ -244,12 +270,28 @@ const (
 	NetworkGroup GroupKind = iota + 1
 	NetworkGroup6
 	ServiceGroup
+	ServiceGroup6
+	// PatternGroup holds patterns of DNS names, RegionGroup countries and
+	// continents, TagGroup security groups.
+	PatternGroup
+	RegionGroup
+	TagGroup
+	// PolicyAddresses and PolicyPorts are the groups of a Catalyst.
+	PolicyAddresses
+	PolicyPorts
 )
 
 // String gives the keyword after "object-group".
 func (k GroupKind) String() string {
-	return [...]string{"unset", "network", "v6-network", "service"}[k]
+	return [...]string{"unset", "network", "v6-network", "service", "v6-service", "fqdn", "geo", "security", "ip address", "ip port"}[k]
 }
+
+// HoldsAddresses reports whether groups of the kind hold addresses, workloads
+// and other ends of a connection.
+func (k GroupKind) HoldsAddresses() bool { return k == NetworkGroup || k == NetworkGroup6 }
+
+// HoldsServices reports whether groups of the kind hold services.
+func (k GroupKind) HoldsServices() bool { return k == ServiceGroup || k == ServiceGroup6 }
 
 // An ObjectGroup is a named set of addresses, workloads or services.
 type ObjectGroup struct {
@@ -273,15 +315,22 @@ type MemberKind uint8
 
 // The kinds of members.
 const (
-	AnyMember      MemberKind = iota + 1 // no field
-	HostMember                           // First
-	SubnetMember                         // First, Wildcard
-	RangeMember                          // First, Last
-	GroupMember                          // Group
-	WorkloadMember                       // Namespace, Labels
-	EntityMember                         // Word
-	FQDNMember                           // Word
-	ServiceMember                        // Service
+	AnyMember       MemberKind = iota + 1 // no field
+	HostMember                            // First
+	SubnetMember                          // First, Wildcard
+	RangeMember                           // First, Last
+	GroupMember                           // Group
+	WorkloadMember                        // Namespace, Labels
+	EntityMember                          // Word
+	FQDNMember                            // Word
+	ServiceMember                         // Service
+	NameMember                            // Word
+	PatternMember                         // Word
+	CountryMember                         // Word
+	ContinentMember                       // Word
+	TagMember                             // Tag
+	TagNameMember                         // Word
+	PortMember                            // Ports
 )
 
 // A Member is one line of an object-group.
@@ -300,10 +349,16 @@ type Member struct {
 	// Namespace is empty for every namespace. Labels are ANDed.
 	Namespace Name
 	Labels    []Label
-	// Word is the entity (world, cluster, host, remote-node, kube-apiserver)
-	// or the name pattern of fqdn.
+	// Word is the entity (world, cluster, host, remote-node, kube-apiserver),
+	// the name pattern of fqdn, the DNS name of a host, the regular expression
+	// of pattern, the three letters of a country, the two of a continent, or
+	// the name of a security group.
 	Word    Name
 	Service *Service
+	// Tag is a security group tag, 2-65519.
+	Tag uint16
+	// Ports are ports of TCP and UDP (Catalyst).
+	Ports Compare
 }
 
 // LabelOp is a condition on a label. The zero value is unset.
@@ -329,6 +384,8 @@ type Label struct {
 
 // A Service is one member of a service group.
 type Service struct {
+	// IPv6 says that Protocols and ICMP are those of IPv6.
+	IPv6 bool
 	// Protocols holds one protocol, or TCP and UDP for "tcp-udp".
 	Protocols   []Protocol
 	Source      Compare

@@ -36,7 +36,7 @@ type row struct{ word, help string }
 
 // classes lists the kinds of arguments. Their names are token types in the
 // grammars; the help of a row that has none comes from the help table.
-var classes = slices.Concat(iosClasses, keptClasses)
+var classes = slices.Concat(iosClasses, keptClasses, groupKindClasses)
 
 var iosClasses = []*class{
 	{name: "Sequence", what: "a sequence number", rows: rows("<1-2147483647>"), accepts: between(1, maxSeq)},
@@ -72,6 +72,7 @@ var iosClasses = []*class{
 	{name: "AddressLength", what: "A.B.C.D/LENGTH", rows: rows("A.B.C.D/nn"), accepts: isPrefix4},
 	{name: "Address6", what: "X:X:X:X::X", rows: rows("X:X:X:X::X"), accepts: isIPv6},
 	{name: "Prefix6", what: "X:X:X:X::X/LENGTH", rows: rows("X:X:X:X::X/<0-128>"), accepts: isPrefix6},
+	{name: "Wildcard6", what: "a wildcard mask", rows: rows("X:X:X:X::X"), accepts: isIPv6},
 	{name: "Protocol", what: "a protocol", rows: rows("<0-255>"), names: protocols.rows(), accepts: between(0, 255)},
 	{name: "Protocol6", what: "a protocol", rows: rows("<0-255>"), names: protocols6.rows(), accepts: between(0, 255)},
 	{name: "TCPPort", what: "a TCP port", rows: rows("<0-65535>"), names: tcpPorts.rows(), accepts: between(0, 65535)},

@@ -231,7 +231,7 @@ func (l *line) removeRemark(a *ACL, seq uint32, text string) error {
 
 func (l *line) resequence(n *resequence) error {
 	a := l.Config.ACL(listNumber(n.Name))
-	if a == nil || a.Kind == IPv6 {
+	if a == nil || a.Kind.IsIPv6() {
 		return l.semantic(at(n.Name), "Access-list "+n.Name.Value+" does not exist")
 	}
 	if !a.resequence(uint64(seqOf(n.Start)), uint64(seqOf(n.Step))) {

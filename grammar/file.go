@@ -195,6 +195,9 @@ func (f *file) configure(pos Position, text, raw string) {
 	}
 	words := f.canonical(text)
 	kind := f.classify(words, text)
+	if kind == Skipped && f.session.knows(text) {
+		kind = 0
+	}
 	switch kind {
 	case Unsupported:
 		f.keep(pos, text)
@@ -292,7 +295,7 @@ func (f *file) vocabulary() *vocabulary { return vocabularies[f.session.Config.D
 
 var iosOurs = []string{
 	"access-list", "ip access-list standard", "ip access-list extended", "ip access-list resequence", "ipv6 access-list",
-	"object-group network", "object-group v6-network", "object-group service", "class-map type inspect match-any",
+	"object-group", "class-map type inspect match-any",
 	"class-map type inspect match-all", "policy-map type inspect", "zone security", "zone-pair", "interface workload", "time-range", "periodic", "absolute",
 	"ip access-group", "ipv6 traffic-filter", "zone-member", "ip host-permit", "ip verify source",
 	"permit", "deny", "remark", "evaluate", "workload", "entity", "fqdn", "group-object", "match access-group",
@@ -300,7 +303,7 @@ var iosOurs = []string{
 }
 
 var iosKept = []string{
-	"ip access-list", "ipv6 access-list role-based", "ipv6 access-list fqdn", "ipv6 access-list log-update", "object-group", "class-map", "policy-map",
+	"ip access-list", "ipv6 access-list role-based", "ipv6 access-list fqdn", "ipv6 access-list log-update", "class-map", "policy-map",
 	"parameter-map", "cts", "mac access-list", "mac access-group", "access-class", "ipv6 access-class", "ip inspect",
 	"ip reflexive-list", "access-group", "zone", "ip urlfilter", "ip verify unicast", "arp access-list", "control-plane", "ip http access-class",
 }

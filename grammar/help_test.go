@@ -109,6 +109,7 @@ var sampleWords = map[string][]string{
 	"LabelValues": {"(a,b)", "(a, b)"}, "Pattern": {"*.example.com"}, "Port": {"eth0", "Gi"}, "PortNumber": {"0/0"},
 	"Address": {"10.1.2.3"}, "Wildcard": {"0.0.0.255", "0.255.0.255"}, "Netmask": {"255.255.0.0"}, "Length": {"/24"},
 	"AddressLength": {"10.0.0.0/8"}, "Address6": {"2001:db8::1"}, "Prefix6": {"2001:db8::/32", "::/0"}, "Namespace": {"my-ns"},
+	"Wildcard6": {"::ffff", "0:0:ff::ffff"}, "HostName": {"www.example.com", "srv-1"}, "Country": {"USA", "deu"},
 	"StdNumber": {"1", "1999"}, "Time": {"9:05", "23:59"}, "MAC": {"0011.2233.4455"}, "EtherType": {"0x0800"}, "ExtNumber": {"100", "2699"}, "ListNumber": {"7"},
 }
 
@@ -170,6 +171,8 @@ var iosModeLines = map[Mode]string{
 	ModeParameterMap: "parameter-map type inspect P", ModeRegexMap: "parameter-map type regex R", ModeHTTPClassMap: "class-map type inspect http C",
 	ModeHTTPPolicyMap: "policy-map type inspect http P", ModeHTTPPolicyClass: "policy-map type inspect http P; class type inspect http C",
 	ModeTerminal: "line vty 0 4", ModeMACList: "mac access-list extended M",
+	ModeServiceGroup6: "object-group v6-service T", ModePatternGroup: "object-group fqdn F", ModeRegionGroup: "object-group geo E",
+	ModeTagGroup: "object-group security U", ModePolicyAddresses: "object-group ip address Y", ModePolicyPorts: "object-group ip port Q",
 }
 
 // TestRandomLines feeds every mode with lines of its language. The walk and

@@ -27,6 +27,12 @@ const (
 	ModeHTTPPolicyClass
 	ModeTerminal
 	ModeMACList
+	ModeServiceGroup6
+	ModePatternGroup
+	ModeRegionGroup
+	ModeTagGroup
+	ModePolicyAddresses
+	ModePolicyPorts
 	modeCount
 )
 
@@ -60,6 +66,12 @@ var modes = [modeCount]struct {
 	ModeHTTPPolicyClass: {prompt: "(config-pmap-c)#", parent: ModeHTTPPolicyMap},
 	ModeTerminal:        {prompt: "(config-line)#", loose: true},
 	ModeMACList:         {prompt: "(config-ext-macl)#"},
+	ModeServiceGroup6:   {prompt: "(config-v6service-group)#"},
+	ModePatternGroup:    {prompt: "(config-fqdn-group)#"},
+	ModeRegionGroup:     {prompt: "(config-geo-group)#"},
+	ModeTagGroup:        {prompt: "(config-object-group)#"},
+	ModePolicyAddresses: {prompt: "(config-ipaddr-ogroup)#"},
+	ModePolicyPorts:     {prompt: "(config-port-ogroup)#"},
 }
 
 // Prompt gives what stands after the host name, such as "(config-ext-nacl)#".

@@ -22,10 +22,10 @@ type (
 	// networkMember is a line of a network group; an address has a netmask
 	// here, where an ACE has a wildcard mask.
 	networkMember struct {
-		Words []lexer.Token `parser:"@( 'any' | 'host' Address | 'range' Address Address | 'group-object' Network | Address (Netmask | Length) | AddressLength )"`
+		Words []lexer.Token `parser:"@( 'any' | 'host' (Address | HostName) | 'range' Address Address | 'group-object' Network | Address (Netmask | Length) | AddressLength )"`
 	}
 	network6Member struct {
-		Words []lexer.Token `parser:"@( 'any' | 'host' Address6 | 'group-object' Network6 | Prefix6 )"`
+		Words []lexer.Token `parser:"@( 'any' | 'host' (Address6 | HostName) | 'group-object' Network6 | Prefix6 )"`
 	}
 	// identityMember is a member by identity, of either family.
 	identityMember struct {
@@ -139,7 +139,7 @@ func (l *line) networkMember(n *networkMember) error {
 	case "any":
 		m.Kind = AnyMember
 	case "host":
-		m.Kind, m.First = HostMember, hostAddress(words[1]).Addr
+		l.host(m, words[1])
 	case "range":
 		m.Kind = RangeMember
 		m.First, m.Last = hostAddress(words[1]).Addr, hostAddress(words[2]).Addr
@@ -150,6 +150,16 @@ func (l *line) networkMember(n *networkMember) error {
 		l.subnet(m, words)
 	}
 	return l.member(m)
+}
+
+// host reads an address or a name, which IOS would resolve when it is typed.
+func (l *line) host(m *Member, t lexer.Token) {
+	if classOf(t).name == "HostName" {
+		m.Kind, m.Word = NameMember, name(t)
+		m.Word.Text = lowerCase(m.Word.Text)
+		return
+	}
+	m.Kind, m.First = HostMember, hostAddress(t).Addr
 }
 
 func (l *line) ascend(m *Member) {
@@ -200,7 +210,7 @@ func (l *line) network6Member(n *network6Member) error {
 	case "any":
 		m.Kind = AnyMember
 	case "host":
-		m.Kind, m.First = HostMember, hostAddress(n.Words[1]).Addr
+		l.host(m, n.Words[1])
 	case "group-object":
 		return l.groupMember(n.Words[1])
 	default:
@@ -340,7 +350,7 @@ func isPattern(s string) bool {
 }
 
 func (l *line) serviceMember(n *serviceMember) (err error) {
-	s := &Service{}
+	s := &Service{IPv6: l.group.Kind == ServiceGroup6}
 	m := &Member{Kind: ServiceMember, Pos: l.pos, Service: s}
 	switch {
 	case n.Group.Value != "":
@@ -359,7 +369,11 @@ func (l *line) serviceMember(n *serviceMember) (err error) {
 		s.Protocols = []Protocol{{Number: protoICMP, Pos: at(n.ICMP[0])}}
 		s.ICMP = icmpMatch(n.ICMP[1:], icmpTypes)
 	default:
-		s.Protocols = []Protocol{protocol(n.Protocol, protocols)}
+		names := protocols
+		if s.IPv6 {
+			names = protocols6
+		}
+		s.Protocols = []Protocol{protocol(n.Protocol, names)}
 	}
 	if err != nil {
 		return err

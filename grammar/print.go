@@ -43,7 +43,7 @@ func (e *Entry) Show(matches uint64, state string) string {
 	default:
 		text += fmt.Sprintf(" (%d matches)", matches)
 	}
-	if e.ACE.Kind == IPv6 {
+	if e.ACE.Kind.IsIPv6() {
 		return fmt.Sprintf("%s sequence %d", text, e.Seq)
 	}
 	return fmt.Sprintf("%d %s", e.Seq, text)
@@ -102,7 +102,7 @@ func (a *ACE) appendProtocol(b []byte) []byte {
 	if a.ServiceGroup.Text != "" {
 		return appendWord(appendWord(b, "object-group"), a.ServiceGroup.Text)
 	}
-	if a.Kind == IPv6 {
+	if a.Kind.IsIPv6() {
 		return appendWord(b, a.Protocol.text(protocols6))
 	}
 	return appendWord(b, a.Protocol.text(protocols))
@@ -142,9 +142,13 @@ func (a *Address) append(b []byte) []byte {
 		return appendWord(appendWord(b, "fqdn-group"), a.Group.Text)
 	case GeoGroup:
 		return appendWord(appendWord(b, "geo-group"), a.Group.Text)
+	case PolicyGroup:
+		return appendWord(appendWord(b, "addrgroup"), a.Group.Text)
+	case DynamicHost:
+		return appendWord(appendWord(b, "host dynamic"), a.Group.Text)
 	}
 	b = appendAddress(b, a.Addr)
-	if a.Addr.Is6() {
+	if a.Addr.Is6() && wildcard6(length6(a.Wildcard)) == a.Wildcard {
 		return strconv.AppendInt(append(b, '/'), int64(length6(a.Wildcard)), 10)
 	}
 	return appendAddress(b, a.Wildcard)
@@ -179,6 +183,9 @@ func appendCompare(b []byte, c Compare, names *table) []byte {
 	if c.Op == 0 {
 		return b
 	}
+	if c.Op == InGroup {
+		return appendWord(appendWord(b, "portgroup"), c.Group.Text)
+	}
 	b = appendWord(b, c.Op.String())
 	for _, v := range c.Values {
 		b = names.append(b, v.Number)
@@ -190,7 +197,7 @@ func appendCompare(b []byte, c Compare, names *table) []byte {
 func (a *ACE) appendTransport(b []byte) []byte {
 	if a.ICMP != nil {
 		names := icmpTypes
-		if a.Kind == IPv6 {
+		if a.Kind.IsIPv6() {
 			names = icmp6Types
 		}
 		b = appendWord(b, a.ICMP.text(names))
@@ -316,7 +323,7 @@ func (m *Member) String() string {
 	case FQDNMember:
 		return "fqdn " + m.Word.Text
 	}
-	return m.Service.String()
+	return m.otherText()
 }
 
 func (m *Member) subnetText() string {
@@ -356,7 +363,11 @@ func (l Label) String() string {
 
 // String gives the service as the running configuration has it.
 func (s *Service) String() string {
-	protocol, names := s.Protocols[0].text(protocols), portNames(s.Protocols[0])
+	words, types := protocols, icmpTypes
+	if s.IPv6 {
+		words, types = protocols6, icmp6Types
+	}
+	protocol, names := s.Protocols[0].text(words), portNames(s.Protocols[0])
 	if len(s.Protocols) > 1 {
 		protocol, names = "tcp-udp", bothPorts
 	}
@@ -366,7 +377,7 @@ func (s *Service) String() string {
 	}
 	b = appendCompare(b, s.Destination, names)
 	if s.ICMP != nil {
-		b = appendWord(b, s.ICMP.text(icmpTypes))
+		b = appendWord(b, s.ICMP.text(types))
 	}
 	return string(b)
 }

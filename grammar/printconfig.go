@@ -221,7 +221,7 @@ func (a *ACL) entryText(e *Entry) string { return string(a.appendEntry(nil, e)) 
 // appendEntry adds the entry as a named list has it.
 func (a *ACL) appendEntry(b []byte, e *Entry) []byte {
 	if e.Seq != 0 {
-		if a.Kind == IPv6 {
+		if a.Kind.IsIPv6() {
 			b = append(b, "sequence "...)
 		}
 		b = append(strconv.AppendUint(b, uint64(e.Seq), 10), ' ')
@@ -229,7 +229,7 @@ func (a *ACL) appendEntry(b []byte, e *Entry) []byte {
 	switch {
 	case e.ACE == nil:
 		return append(append(b, "remark "...), e.Remark...)
-	case a.Kind == IPv6:
+	case a.Kind.IsIPv6():
 		return e.ACE.append(b, false)
 	}
 	return appendPadded(b, e.ACE, false)

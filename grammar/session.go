@@ -163,6 +163,18 @@ func (w *walk) typedInFull() bool {
 	return strings.HasPrefix(lowerCase(w.words.text[first.Pos.Offset:]), first.Value)
 }
 
+// knows reports whether the first word of the line is one of the mode and none
+// of global configuration: a wrong line of a list or a group without indent.
+func (s *Session) knows(text string) bool {
+	if s.Mode == ModeGlobal || modes[s.Mode].loose {
+		return false
+	}
+	w, g := newWalk(s.language(), s.Mode, Position{}, text), newWalk(s.language(), ModeGlobal, Position{}, text)
+	_, _ = w.run()
+	_, _ = g.run()
+	return len(w.tokens) > 0 && w.typedInFull() && (len(g.tokens) == 0 || !g.typedInFull())
+}
+
 // empty reports whether the line has no words.
 func (w *walk) empty() bool {
 	first, ok := (&words{text: w.words.text, column: 1}).cut()

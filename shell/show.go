@@ -36,11 +36,11 @@ func (s *Shell) showAccessLists(c *call) error {
 }
 
 func (s *Shell) showIPAccessLists(c *call) error {
-	return s.showLists(c, func(k grammar.ACLKind) bool { return k != grammar.IPv6 })
+	return s.showLists(c, func(k grammar.ACLKind) bool { return !k.IsIPv6() })
 }
 
 func (s *Shell) showIPv6AccessLists(c *call) error {
-	return s.showLists(c, func(k grammar.ACLKind) bool { return k == grammar.IPv6 })
+	return s.showLists(c, func(k grammar.ACLKind) bool { return k.IsIPv6() })
 }
 
 // showLists prints the lists of some kinds, or the one that was named; nothing
@@ -83,10 +83,7 @@ func (s *Shell) printList(out io.Writer, a *grammar.ACL, total totals) {
 }
 
 func listHeader(a *grammar.ACL) string {
-	if a.Kind == grammar.IPv6 {
-		return "IPv6 access list " + a.Name
-	}
-	return fmt.Sprintf("%s IP access list %s", a.Kind, a.Name)
+	return a.Kind.Header(a.Name)
 }
 
 // printDetail prints every line with a row for each subject, direction and
@@ -162,9 +159,15 @@ func (s *Shell) showObjectGroup(c *call) error {
 }
 
 var groupHeaders = map[grammar.GroupKind]string{
-	grammar.NetworkGroup:  "Network object group",
-	grammar.NetworkGroup6: "V6-Network object group",
-	grammar.ServiceGroup:  "Service object group",
+	grammar.NetworkGroup:    "Network object group",
+	grammar.NetworkGroup6:   "V6-Network object group",
+	grammar.ServiceGroup:    "Service object group",
+	grammar.ServiceGroup6:   "V6-Service object group",
+	grammar.PatternGroup:    "FQDN object group",
+	grammar.RegionGroup:     "GEO object group",
+	grammar.TagGroup:        "Security object group",
+	grammar.PolicyAddresses: "IP address object group",
+	grammar.PolicyPorts:     "IP port object group",
 }
 
 func printGroup(out io.Writer, g *grammar.ObjectGroup) {

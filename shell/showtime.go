@@ -31,7 +31,7 @@ func (s *Shell) showTimeRanges(c *call) error {
 func (s *Shell) usersOf(name string) (out []string) {
 	for _, a := range s.running.ACLs {
 		family := "IP"
-		if a.Kind == grammar.IPv6 {
+		if a.Kind.IsIPv6() {
 			family = "IPv6"
 		}
 		for _, e := range a.Entries {

@@ -38,7 +38,7 @@ type line struct {
 func (t *compiler) resolveLists() {
 	for _, a := range t.config.ACLs {
 		for _, e := range a.Entries {
-			if e.ACE != nil {
+			if e.ACE != nil && a.Kind.FiltersPackets() {
 				t.line(e)
 			}
 		}
@@ -53,6 +53,10 @@ func (t *compiler) compileList(a *grammar.ACL, stateful bool) *list {
 	}
 	l := &list{acl: a}
 	t.lists[key] = l
+	if !a.Kind.FiltersPackets() {
+		l.refused, l.reason = &grammar.Entry{Pos: a.Pos, Text: a.Kind.Header(a.Name)}, notAFilter(a)
+		return l
+	}
 	if s := meaningful(a.Other); s != nil {
 		l.refused, l.reason = &grammar.Entry{Pos: s.Pos, Text: s.Text}, s.Words
 		return l
@@ -66,6 +70,14 @@ func (t *compiler) compileList(a *grammar.ACL, stateful bool) *list {
 		l.rules = append(l.rules, neighbourRule(a, 136, "permit icmp any any nd-na"), neighbourRule(a, 135, "permit icmp any any nd-ns"))
 	}
 	return l
+}
+
+// notAFilter says why a list of another kind filters no packets.
+func notAFilter(a *grammar.ACL) string {
+	if a.Kind == grammar.RoleBased || a.Kind == grammar.RoleBased6 {
+		return "a role-based list filters between security groups only"
+	}
+	return "the addresses behind DNS names are not known here"
 }
 
 // addLine adds the rule of a line. A permit that cannot be said is left out:
@@ -194,15 +206,15 @@ func (t *compiler) peers(n *line, a grammar.Address) policy.Peers {
 		return policy.Everybody()
 	case grammar.AddressGroup:
 		return t.groupPeers(n, a.Group)
-	case grammar.FQDNGroup, grammar.GeoGroup, grammar.AddressObject, grammar.InterfaceAddress, grammar.HostName:
-		if n.unsaid == "" {
-			n.unsaid = "fqdn-group and geo-group are not supported"
-		}
-		return policy.Peers{}
+	case grammar.HostAddress, grammar.MaskedAddress:
+		var p policy.Peers
+		addMasked(&p, a.Addr, a.Wildcard)
+		return p
 	}
-	var p policy.Peers
-	addMasked(&p, a.Addr, a.Wildcard)
-	return p
+	if n.unsaid == "" {
+		n.unsaid = a.String() + " is not supported"
+	}
+	return policy.Peers{}
 }
 
 func (t *compiler) groupPeers(n *line, name grammar.Name) policy.Peers {
@@ -211,12 +223,12 @@ func (t *compiler) groupPeers(n *line, name grammar.Name) policy.Peers {
 	case g == nil:
 		t.undefined(name, "object-group", t.groupsOf(grammar.NetworkGroup, grammar.NetworkGroup6))
 		return policy.Peers{}
-	case g.Kind == grammar.ServiceGroup:
-		t.fail(name.Pos, "object-group %s holds services, want addresses", name.Text)
+	case !g.Kind.HoldsAddresses():
+		t.fail(name.Pos, "object-group %s holds %s, want addresses", name.Text, held[g.Kind])
 		return policy.Peers{}
 	}
 	net := t.networkGroup(g)
-	v6 := n.entry.ACE.Kind == grammar.IPv6
+	v6 := n.entry.ACE.Kind.IsIPv6()
 	if v6 && net.ipv4 || !v6 && net.ipv6 {
 		t.fail(name.Pos, "object-group %s holds addresses of the other family, which this list does not govern", name.Text)
 	}
@@ -278,7 +290,7 @@ func (t *compiler) bind(i *grammar.Interface, b grammar.Binding, s policy.Subjec
 	case a == nil:
 		t.undefinedList(b.ACL, where, b.Text)
 		return
-	case (a.Kind == grammar.IPv6) != b.IPv6:
+	case a.Kind.IsIPv6() != b.IPv6:
 		t.fail(b.ACL.Pos, "%s is an access-list of the other family", b.ACL.Text)
 		return
 	case empty(a):
@@ -299,7 +311,7 @@ func (t *compiler) bind(i *grammar.Interface, b grammar.Binding, s policy.Subjec
 }
 
 func familyOf(a *grammar.ACL) policy.Family {
-	if a.Kind == grammar.IPv6 {
+	if a.Kind.IsIPv6() {
 		return policy.IPv6
 	}
 	return policy.IPv4
@@ -338,8 +350,8 @@ func (t *compiler) workload(i *grammar.Interface) ([]policy.Selector, bool) {
 		t.undefined(grammar.Name{Text: i.Name, Pos: i.Pos}, "object-group", t.groupsOf(grammar.NetworkGroup, grammar.NetworkGroup6))
 		return nil, false
 	}
-	if g.Kind == grammar.ServiceGroup {
-		t.fail(i.Pos, "object-group %s holds services, want workloads", i.Name)
+	if !g.Kind.HoldsAddresses() {
+		t.fail(i.Pos, "object-group %s holds %s, want workloads", i.Name, held[g.Kind])
 		return nil, false
 	}
 	n := t.networkGroup(g)

@@ -222,6 +222,10 @@ func (b *program) accessGroup(part grammar.ClassMatch, hit exit, final *policy.R
 			"access-list %s is not defined: it matches nothing in a class-map", part.Name.Text)
 		return
 	}
+	if !a.Kind.FiltersPackets() {
+		b.fail(part.Name.Pos, "access-list %s cannot be looked at here: %s", a.Name, notAFilter(a))
+		return
+	}
 	var miss label
 	b.otherFamily(a, &miss)
 	for _, e := range a.Entries {
@@ -247,7 +251,7 @@ func (b *program) accessGroup(part grammar.ClassMatch, hit exit, final *policy.R
 func (b *program) otherFamily(a *grammar.ACL, miss *label) {
 	m := everything()
 	m.Source = policy.Peers{Addresses: []policy.AddrRange{everyIPv6}}
-	if a.Kind == grammar.IPv6 {
+	if a.Kind.IsIPv6() {
 		m.Source = policy.Peers{Addresses: []policy.AddrRange{everyIPv4}}
 	}
 	b.emit(fmt.Sprintf("not %s", familyOf(a)), m, exit{to: miss})

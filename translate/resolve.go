@@ -32,9 +32,10 @@ type serviceSet struct {
 // but not themselves.
 func (t *compiler) resolveGroups() {
 	for _, g := range t.config.ObjectGroups {
-		if g.Kind == grammar.ServiceGroup {
+		switch {
+		case g.Kind.HoldsServices():
 			t.serviceGroup(g)
-		} else {
+		case g.Kind.HoldsAddresses():
 			t.networkGroup(g)
 		}
 	}
@@ -70,8 +71,8 @@ func (t *compiler) networkMember(n *network, g *grammar.ObjectGroup, m *grammar.
 		return
 	case grammar.GroupMember:
 		if sub := t.nestedGroup(g, m); sub != nil {
-			if sub.Kind == grammar.ServiceGroup {
-				t.fail(m.Group.Pos, "object-group %s holds services, want addresses", m.Group.Text)
+			if !sub.Kind.HoldsAddresses() {
+				t.fail(m.Group.Pos, "object-group %s holds %s, want addresses", m.Group.Text, held[sub.Kind])
 				return
 			}
 			inner := t.networkGroup(sub)
@@ -87,10 +88,19 @@ func (t *compiler) networkMember(n *network, g *grammar.ObjectGroup, m *grammar.
 	case grammar.FQDNMember:
 		p.FQDNs = append(p.FQDNs, m.Word.Text)
 		n.unsaid = "fqdn " + m.Word.Text + " has no addresses that are known here"
+	default:
+		n.unsaid = m.String() + " has no addresses that are known here"
 	}
 	if n.other == nil {
 		n.other = m
 	}
+}
+
+// held names what the groups of a kind hold.
+var held = map[grammar.GroupKind]string{
+	grammar.NetworkGroup: "addresses", grammar.NetworkGroup6: "addresses", grammar.ServiceGroup: "services", grammar.ServiceGroup6: "services",
+	grammar.PatternGroup: "DNS names", grammar.RegionGroup: "countries", grammar.TagGroup: "security groups",
+	grammar.PolicyAddresses: "addresses of an addrgroup", grammar.PolicyPorts: "ports of a portgroup",
 }
 
 // nestedGroup finds the group that a member names.
@@ -222,8 +232,8 @@ func (t *compiler) serviceGroup(g *grammar.ObjectGroup) *serviceSet {
 		if sub == nil {
 			continue
 		}
-		if sub.Kind != grammar.ServiceGroup {
-			t.fail(m.Group.Pos, "object-group %s holds addresses, want services", m.Group.Text)
+		if !sub.Kind.HoldsServices() {
+			t.fail(m.Group.Pos, "object-group %s holds %s, want services", m.Group.Text, held[sub.Kind])
 			continue
 		}
 		inner := t.serviceGroup(sub)

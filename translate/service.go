@@ -25,10 +25,13 @@ func (t *compiler) groupServices(a *grammar.ACE) []policy.Service {
 	g := t.config.ObjectGroup(name.Text)
 	switch {
 	case g == nil:
-		t.undefined(name, "object-group", t.groupsOf(grammar.ServiceGroup))
+		t.undefined(name, "object-group", t.groupsOf(grammar.ServiceGroup, grammar.ServiceGroup6))
 		return nil
-	case g.Kind != grammar.ServiceGroup:
-		t.fail(name.Pos, "object-group %s holds addresses, want services", name.Text)
+	case !g.Kind.HoldsServices():
+		t.fail(name.Pos, "object-group %s holds %s, want services", name.Text, held[g.Kind])
+		return nil
+	case g.Kind == grammar.ServiceGroup6 && !a.Kind.IsIPv6():
+		t.fail(name.Pos, "object-group %s holds services of IPv6, which this list does not govern", name.Text)
 		return nil
 	}
 	set := t.serviceGroup(g)

@@ -1,0 +1,16 @@
+package grammar
+
+// groupHelp holds the help of object-groups of other kinds and of the lists
+// that use them.
+var groupHelp = map[string]string{
+	"v6-service": "IPv6 service group", "patterngroupline/fqdn": "FQDN group", "geo": "Geo group",
+	"taggroupline/security": "Security group", "policyaddressesline/ip": "Group of IP addresses or ports", "policyportsline/ip": "Group of IP addresses or ports",
+	"policyaddressesline/address": "Group of addresses", "policyportsline/port": "Group of ports",
+	"services6": "Object group name", "anyservices": "Object group name", "patterngroup": "Object group name", "regiongroup": "Object group name",
+	"taggroup": "Object group name", "policyaddresses": "Object group name", "policyports": "Object group name",
+	"patternmember/pattern": "Pattern of DNS names", "regex": "Regular expression", "country": "Country by its three letters",
+	"continent": "Continent", "tagmember/security-group": "Security group", "tag-id": hidden, "tagmember/name": "Name of the group",
+	"tagmember/word": "Name of the group", "policyaddress/host": "A single host address", "host-info": hidden,
+	"addrgroup": hidden, "portgroup": hidden, "wildcard6": "Wildcard bits", "hostname": "Name of the host",
+	"source6/address6": "Source IPv6 address", "destination6/address6": "Destination IPv6 address",
+}
