@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"sort"
@@ -191,7 +192,7 @@ func (r *reader) address() string {
 	case strings.Contains(w, "/"):
 		return prefix(w)
 	case strings.Contains(w, ":"):
-		return w + " " + r.take()
+		return masked6(w, r.take())
 	}
 	if _, err := netip.ParseAddr(w); err != nil {
 		return w + " " + r.take() // a group or an interface, with its name
@@ -215,6 +216,33 @@ func masked(address, wildcard string) string {
 		b[i] &^= m[i]
 	}
 	return fmt.Sprintf("%v~%v", netip.AddrFrom4(b), w)
+}
+
+// masked6 gives an IPv6 address with a wildcard mask, as a prefix where the
+// mask is one.
+func masked6(address, wildcard string) string {
+	a, err := netip.ParseAddr(address)
+	w, werr := netip.ParseAddr(wildcard)
+	if err != nil || werr != nil {
+		return address + " " + wildcard
+	}
+	b, m, ones := a.As16(), w.As16(), 0
+	for i := range b {
+		b[i] &^= m[i]
+		ones += bits.OnesCount8(m[i])
+	}
+	a = netip.AddrFrom16(b)
+	if p := netip.PrefixFrom(a, 128-ones); wildcardOf6(p.Bits()) == m {
+		return p.String()
+	}
+	return fmt.Sprintf("%v~%v", a, w)
+}
+
+func wildcardOf6(length int) (out [16]byte) {
+	for i := length; i < 128; i++ {
+		out[i/8] |= 0x80 >> (i % 8)
+	}
+	return out
 }
 
 func inverted(mask string) string {
@@ -242,8 +270,8 @@ func prefix(s string) string {
 	return masked(p.Addr().String(), wildcardOf(p.Bits()))
 }
 
-func wildcardOf(bits int) string {
-	v := uint32(uint64(0xffffffff) >> bits)
+func wildcardOf(length int) string {
+	v := uint32(uint64(0xffffffff) >> length)
 	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}).String()
 }
 
