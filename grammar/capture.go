@@ -21,6 +21,8 @@ type capture struct {
 	kind  captureKind
 	// typ is the struct behind "@@".
 	typ reflect.Type
+	// pool is the number of the memory for the structs; see walk.node.
+	pool int
 	// repeated says that "*" or "+" stands behind the capture: every turn is
 	// captured on its own.
 	repeated bool

@@ -44,24 +44,27 @@ type opened struct {
 	from  int
 }
 
-// decode fills the node of a statement with the words of the walk. The words
-// of a []lexer.Token are those of the walk itself.
-func (w *walk) decode(s *statement, node reflect.Value) {
-	open := w.open[:0]
+// decode gives the node of a statement, a pointer to its struct, with the words
+// of the walk. The node and its words are those of the walk itself: the next
+// line uses their memory again.
+func (w *walk) decode(s *statement) any {
+	for _, pool := range w.touched {
+		w.pools[pool].used = 0
+	}
+	w.touched = w.touched[:0]
+	root := w.node(s.node)
+	open := append(w.open[:0], opened{node: root.Elem()})
 	for i, l := range w.choose(s) {
-		open = open[:l.keep]
+		open = open[:1+l.keep]
 		for _, c := range l.term.path[l.keep:] {
-			in := node
-			if len(open) > 0 {
-				in = open[len(open)-1].node
-			}
-			open = append(open, w.enter(in.Field(c.field), c, i))
+			open = append(open, w.enter(open[len(open)-1].node.Field(c.field), c, i))
 		}
-		if n := len(open); n > 0 && open[n-1].words != nil {
-			*open[n-1].words = w.tokens[open[n-1].from : i+1 : i+1]
+		if last := &open[len(open)-1]; last.words != nil {
+			*last.words = w.tokens[last.from : i+1 : i+1]
 		}
 	}
 	w.open = open
+	return root.Interface()
 }
 
 // enter starts a capture at a word.
@@ -76,11 +79,42 @@ func (w *walk) enter(field reflect.Value, c *capture, word int) opened {
 		field.SetZero()
 		return opened{node: field}
 	}
-	node := reflect.New(c.typ)
+	node := w.node(c)
 	if c.kind == byPointer {
 		field.Set(node)
 	} else {
 		field.Set(reflect.Append(field, node))
 	}
 	return opened{node: node.Elem()}
+}
+
+// A pool is the memory for the structs of one capture: pointers to them, of
+// which the first are used in the line.
+type pool struct {
+	nodes []reflect.Value
+	used  int
+}
+
+// pool gives a capture its number.
+func (l *language) pool(c *capture) {
+	c.pool = l.pools
+	l.pools++
+}
+
+// node gives a pointer to a zero struct of a capture.
+func (w *walk) node(c *capture) reflect.Value {
+	if w.pools == nil {
+		w.pools = make([]pool, w.language.pools)
+	}
+	p := &w.pools[c.pool]
+	if p.used == 0 {
+		w.touched = append(w.touched, c.pool)
+	}
+	if p.used == len(p.nodes) {
+		p.nodes = append(p.nodes, reflect.New(c.typ))
+	} else {
+		p.nodes[p.used].Elem().SetZero()
+	}
+	p.used++
+	return p.nodes[p.used-1]
 }

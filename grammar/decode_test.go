@@ -42,27 +42,22 @@ func oracle(t *testing.T, s *statement, w *walk) any {
 	return out[0].Interface()
 }
 
-// decoded gives the node that the decoder makes of a walk.
-func decoded(s *statement, w *walk) any {
-	node := reflect.New(s.node)
-	w.decode(s, node.Elem())
-	return node.Interface()
-}
-
 // decoderTest compares the decoder with participle and counts the statements.
 type decoderTest struct {
 	*testing.T
 	seen map[*statement]int
+	walk *walk
 }
 
 func (t decoderTest) line(l *language, m Mode, text string) {
-	w := newWalk(l, m, Position{File: "f", Line: 7, Column: 3}, text)
+	w := t.walk
+	w.reset(l, m, Position{File: "f", Line: 7, Column: 3}, text)
 	s, err := w.run()
 	if err != nil || w.empty() || s.node == nil {
 		return
 	}
 	t.seen[s]++
-	same(t.T, text, oracle(t.T, s, w), decoded(s, w))
+	same(t.T, text, oracle(t.T, s, w), w.decode(s))
 }
 
 func same(t *testing.T, text string, want, got any) {
@@ -81,7 +76,7 @@ func same(t *testing.T, text string, want, got any) {
 func TestDecoderIsParticiple(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for d := range dialectCount {
-		test, l := decoderTest{t, map[*statement]int{}}, languageOf(d)
+		test, l := decoderTest{t, map[*statement]int{}, &walk{}}, languageOf(d)
 		for m := ModeGlobal; m < modeCount; m++ {
 			if !l.has(m) {
 				continue
@@ -155,7 +150,7 @@ func TestDecoderKnowsTheNotation(t *testing.T) {
 	l := newLanguage(func(l *language) {
 		add(l, plain, func(*line, *outerNode) error { return nil }, ModeGlobal)
 	})
-	test, r := decoderTest{t, map[*statement]int{}}, rand.New(rand.NewPCG(7, 8))
+	test, r := decoderTest{t, map[*statement]int{}, &walk{}}, rand.New(rand.NewPCG(7, 8))
 	for range 50 {
 		for _, first := range l.plain[ModeGlobal] {
 			test.random(r, l, ModeGlobal, first, "")
@@ -238,5 +233,10 @@ var exportedOnly = gocmp.FilterPath(func(p gocmp.Path) bool {
 func (w *walk) spoil() {
 	for i := range w.tokens[:cap(w.tokens)] {
 		w.tokens[:cap(w.tokens)][i] = lexer.Token{Type: keywordType, Value: "spoilt"}
+	}
+	for _, p := range w.pools {
+		for _, n := range p.nodes {
+			n.Elem().SetZero()
+		}
 	}
 }

@@ -54,7 +54,7 @@ type piece struct {
 type builder struct {
 	statement   *statement
 	productions map[string]*ebnf.Production
-	terms       *int
+	language    *language
 	// path holds the captures around the production that is being built, whose
 	// shape is nil in a statement without a node. at is the number of its
 	// words and productions so far.
@@ -151,6 +151,7 @@ func (b *builder) production(name string) piece {
 	if c == nil {
 		return b.expression(p.Expression, p.Production)
 	}
+	b.language.pool(c)
 	inner := *b
 	inner.path, inner.shape, inner.at = append(slices.Clone(b.path), c), shapeOf(c.typ), 0
 	out := inner.expression(p.Expression, p.Production)
@@ -176,8 +177,8 @@ func (b *builder) next() (c *capture) {
 }
 
 func (b *builder) leaf(t *term) piece {
-	*b.terms++
-	t.id, t.statement = *b.terms, b.statement
+	b.language.terms++
+	t.id, t.statement = b.language.terms, b.statement
 	t.path = b.path
 	if c := b.next(); c != nil {
 		t.path = append(slices.Clone(b.path), c)
@@ -186,14 +187,15 @@ func (b *builder) leaf(t *term) piece {
 }
 
 // build gives the terms that the statement starts with.
-func build(s *statement, text string, terms *int) []*term {
+func (l *language) build(s *statement, text string) []*term {
 	grammar, err := ebnf.ParseString(text)
 	if err != nil {
 		panic(fmt.Sprintf("grammar of %s: %v", s.name, err))
 	}
-	b := builder{statement: s, productions: map[string]*ebnf.Production{}, terms: terms}
+	b := builder{statement: s, productions: map[string]*ebnf.Production{}, language: l}
 	if s.node != nil {
-		b.shape = shapeOf(s.node)
+		l.pool(s.node)
+		b.shape = shapeOf(s.node.typ)
 	}
 	for _, p := range grammar.Productions {
 		b.productions[p.Production] = p

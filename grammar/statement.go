@@ -14,10 +14,10 @@ import (
 type statement struct {
 	name string
 	ebnf string
-	// node is the struct with the grammar; nil when the grammar is the EBNF
-	// alone. parser is participle's for it, which has printed the EBNF; tests
+	// node is the struct with the grammar as if it were captured; nil when the
+	// grammar is the EBNF alone. parser is participle's for it, which has printed the EBNF; tests
 	// parse with it.
-	node   reflect.Type
+	node   *capture
 	parser any
 	// run applies a line. What it gets of the line's words, the node and the
 	// tokens, is valid until it returns.
@@ -57,7 +57,8 @@ func (l *line) notice(pos Position, state State, msg string) {
 // language is the automaton of every mode.
 type language struct {
 	automaton
-	terms int
+	// terms and pools count what has a number.
+	terms, pools int
 	// plain and negated are the terms that lines start with.
 	plain, negated [modeCount][]*term
 	start          [modeCount]*state
@@ -103,11 +104,9 @@ func (l *language) has(m Mode) bool { return len(l.plain[m])+len(l.negated[m]) >
 // add registers the statement whose grammar is G in one mode or several.
 func add[G any](l *language, f form, run func(*line, *G) error, modes ...Mode) {
 	parser := participle.MustBuild[G](participle.Lexer(symbols{}), participle.UseLookahead(2))
-	s := &statement{ebnf: parser.String(), parser: parser, node: reflect.TypeFor[G]()}
+	s := &statement{ebnf: parser.String(), parser: parser, node: &capture{kind: byPointer, typ: reflect.TypeFor[G]()}}
 	s.run = func(ln *line, w *walk) error {
-		node := new(G)
-		w.decode(s, reflect.ValueOf(node).Elem())
-		return run(ln, node)
+		return run(ln, w.decode(s).(*G))
 	}
 	l.addStatement(s, f, modes)
 }
@@ -116,7 +115,7 @@ func add[G any](l *language, f form, run func(*line, *G) error, modes ...Mode) {
 func (l *language) addStatement(s *statement, f form, modes []Mode) {
 	l.statements = append(l.statements, s)
 	s.name = firstWord(s.ebnf) + "/" + itoa(len(l.statements))
-	first := build(s, s.ebnf, &l.terms)
+	first := l.build(s, s.ebnf)
 	for _, m := range modes {
 		if f&plain != 0 {
 			l.plain[m] = append(l.plain[m], first...)

@@ -19,9 +19,12 @@ type walk struct {
 	// went along them.
 	tokens []lexer.Token
 	edges  []*edge
-	// path and open are room for the decoder.
-	path []link
-	open []opened
+	// path and open are room for the decoder, pools are its nodes, and touched
+	// are the pools that the line uses.
+	path    []link
+	open    []opened
+	pools   []pool
+	touched []int
 	// negation is "no" or "default" when the line starts so.
 	negation string
 	// global says that the walk is one of global configuration.
@@ -44,6 +47,9 @@ func (w *walk) reset(l *language, m Mode, pos Position, text string) {
 	if w.tokens == nil {
 		w.tokens = make([]lexer.Token, 0, lineWidth)
 	}
+	if w.language != l {
+		w.pools, w.touched = nil, nil
+	}
 	*w = walk{
 		language: l,
 		words:    words{text: text, column: 1},
@@ -53,6 +59,8 @@ func (w *walk) reset(l *language, m Mode, pos Position, text string) {
 		edges:    w.edges[:0],
 		path:     w.path[:0],
 		open:     w.open[:0],
+		pools:    w.pools,
+		touched:  w.touched,
 	}
 }
 
