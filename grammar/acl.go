@@ -408,7 +408,7 @@ func (l *line) namedList(t lexer.Token, kind ACLKind, mode Mode) error {
 	}
 	a := l.Config.ACL(name)
 	if a == nil {
-		a = &ACL{Kind: kind, Name: name, Pos: at(t)}
+		a = &ACL{Kind: kind, Dialect: l.Config.Dialect, Name: name, Pos: at(t)}
 		l.Config.ACLs = append(l.Config.ACLs, a)
 	} else if a.Kind != kind {
 		return l.clash(t, a, kind)

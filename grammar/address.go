@@ -137,6 +137,12 @@ func looksLikeWildcard(a netip.Addr) bool {
 	return v != 0 && v != 0xffffffff && bits.TrailingZeros32(^v) == bits.OnesCount32(v)
 }
 
+// length4 gives the prefix length of a wildcard whose one bits stand at the end.
+func length4(wildcard netip.Addr) (n int, ok bool) {
+	v := to32(wildcard)
+	return 32 - bits.OnesCount32(v), v&(v+1) == 0
+}
+
 // length6 gives the prefix length of an IPv6 wildcard.
 func length6(wildcard netip.Addr) int {
 	n := 0

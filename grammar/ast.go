@@ -48,6 +48,8 @@ func (k ACLKind) Header(name string) string {
 // An ACL is one access-list, numbered or named.
 type ACL struct {
 	Kind ACLKind
+	// Dialect is the language that the list is written in and printed in.
+	Dialect Dialect
 	// Name is the number in decimal for a numbered list. One name space
 	// serves all kinds.
 	Name string
@@ -410,7 +412,9 @@ type Binding struct {
 	ACL       Name
 	IPv6      bool
 	Direction Direction
-	Pos       Position
+	// Options are further words behind the direction (IOS-XR).
+	Options string
+	Pos     Position
 	// Text is the line as it was typed, without surrounding blanks.
 	Text string
 }

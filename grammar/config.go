@@ -182,7 +182,7 @@ func (i *Interface) clone() *Interface {
 // between them, one blank of indent for each level. It parses again to the
 // same Config.
 func (c *Config) Print(w io.Writer) error {
-	p := &printer{to: w}
+	p := &printer{to: w, dialect: c.Dialect}
 	c.print(p)
 	p.flush(0)
 	return p.err

@@ -285,10 +285,21 @@ type vocabulary struct {
 }
 
 var vocabularies = [dialectCount]*vocabulary{
-	IOS:   {ours: iosOurs, kept: iosKept, blocks: iosBlocks, interfaces: interfaceWords},
-	ASA:   {interfaces: interfaceWords},
-	NXOS:  {interfaces: interfaceWords},
-	IOSXR: {interfaces: interfaceWords},
+	IOS:  {ours: iosOurs, kept: iosKept, blocks: iosBlocks, interfaces: interfaceWords},
+	ASA:  {interfaces: interfaceWords},
+	NXOS: {interfaces: interfaceWords},
+	IOSXR: {
+		ours: []string{
+			"ipv4 access-list", "ipv6 access-list", "object-group network", "object-group port", "ipv4 access-group", "ipv6 access-group",
+			"permit", "deny", "remark",
+		},
+		kept: []string{
+			"object-group", "class-map", "policy-map", "ethernet-services", "ipv4 verify unicast", "ipv6 verify unicast", "control-plane",
+			"access-class", "ipv4 access-class", "ssh server", "lpts",
+		},
+		blocks:     []string{"ipv4 access-list", "ipv6 access-list", "object-group", "interface", "ethernet-services access-list"},
+		interfaces: append([]string{"ipv4 address", "ipv4 mtu", "ipv4 unnumbered"}, interfaceWords...),
+	},
 }
 
 func (f *file) vocabulary() *vocabulary { return vocabularies[f.session.Config.Dialect] }

@@ -156,10 +156,14 @@ func sentence(r *rand.Rand, l *language, m Mode) string {
 
 // modeLines bring a session into each mode of each dialect.
 var modeLines = [dialectCount]map[Mode]string{
-	IOS:   iosModeLines,
-	ASA:   {ModeGlobal: ""},
-	NXOS:  {ModeGlobal: ""},
-	IOSXR: {ModeGlobal: ""},
+	IOS:  iosModeLines,
+	ASA:  {ModeGlobal: ""},
+	NXOS: {ModeGlobal: ""},
+	IOSXR: {
+		ModeGlobal: "", ModeXRList: "ipv4 access-list A", ModeXRList6: "ipv6 access-list B", ModeXREthernet: "ethernet-services access-list E",
+		ModeXRNetworks: "object-group network ipv4 N", ModeXRNetworks6: "object-group network ipv6 N", ModeXRPorts: "object-group port P",
+		ModeInterface: "interface GigabitEthernet0/0/0/0",
+	},
 }
 
 var iosModeLines = map[Mode]string{

@@ -33,6 +33,12 @@ const (
 	ModeTagGroup
 	ModePolicyAddresses
 	ModePolicyPorts
+	ModeXRList
+	ModeXRList6
+	ModeXREthernet
+	ModeXRNetworks
+	ModeXRNetworks6
+	ModeXRPorts
 	modeCount
 )
 
@@ -53,6 +59,12 @@ var modes = [modeCount]struct {
 	ModeNetworkGroup6:   {prompt: "(config-v6network-group)#"},
 	ModeServiceGroup:    {prompt: "(config-service-group)#"},
 	ModeInterface:       {prompt: "(config-if)#", loose: true},
+	ModeXRList:          {prompt: "(config-ipv4-acl)#"},
+	ModeXRList6:         {prompt: "(config-ipv6-acl)#"},
+	ModeXREthernet:      {prompt: "(config-es-acl)#"},
+	ModeXRNetworks:      {prompt: "(config-object-group-ipv4)#"},
+	ModeXRNetworks6:     {prompt: "(config-object-group-ipv6)#"},
+	ModeXRPorts:         {prompt: "(config-object-group-port)#"},
 	ModeZone:            {prompt: "(config-sec-zone)#"},
 	ModeZonePair:        {prompt: "(config-sec-zone-pair)#"},
 	ModeClassMap:        {prompt: "(config-cmap)#"},

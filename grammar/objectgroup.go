@@ -124,7 +124,7 @@ func (l *line) objectGroup(t lexer.Token, kind GroupKind, mode Mode) error {
 	case g == nil && len(t.Value) > maxGroupName:
 		return l.invalid(at(t), "a name has at most 64 characters")
 	case g == nil:
-		g = &ObjectGroup{Kind: kind, Name: t.Value, Pos: at(t)}
+		g = &ObjectGroup{Kind: kind, Dialect: l.Config.Dialect, Name: t.Value, Pos: at(t)}
 		l.Config.ObjectGroups = append(l.Config.ObjectGroups, g)
 	}
 	l.enter(mode)
@@ -405,7 +405,7 @@ func (l *line) spec(n *tcpSpec, names *table) (Compare, error) {
 
 // member adds the member to the group or takes it out.
 func (l *line) member(m *Member) error {
-	m.Text = l.text
+	m.Text, m.Dialect = l.text, l.Config.Dialect
 	key, keys := m.String(), l.group.built()
 	i, exists := keys[key]
 	switch {

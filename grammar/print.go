@@ -64,7 +64,10 @@ func appendPadded(b []byte, a *ACE, shown bool) []byte {
 // shown. The text is what makes two ACEs the same, so nothing that an ACE says
 // may be missing from it.
 func (a *ACE) append(b []byte, shown bool) []byte {
-	if a.Action == Evaluate {
+	switch {
+	case a.Dialect == IOSXR:
+		return a.appendXR(b)
+	case a.Action == Evaluate:
 		return appendWord(append(b, "evaluate"...), a.Reflect.Text)
 	}
 	if a.Dynamic.Text != "" {
@@ -305,6 +308,13 @@ func (l *Log) append(b []byte, shown bool) []byte {
 
 // String gives the member as the running configuration has it.
 func (m *Member) String() string {
+	if m.Dialect == IOSXR {
+		return m.xrText()
+	}
+	return m.iosText()
+}
+
+func (m *Member) iosText() string {
 	switch m.Kind {
 	case AnyMember:
 		return "any"

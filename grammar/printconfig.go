@@ -13,6 +13,8 @@ type printer struct {
 	err  error
 	text []byte
 	open bool
+	// dialect is that of the configuration.
+	dialect Dialect
 }
 
 // block starts a block with its first line.
@@ -64,7 +66,7 @@ func (p *printer) description(text string) {
 
 // text gives the canonical configuration.
 func (c *Config) text() string {
-	p := &printer{}
+	p := &printer{dialect: c.Dialect}
 	c.print(p)
 	return string(p.text)
 }
@@ -104,12 +106,21 @@ func (c *Config) print(p *printer) {
 }
 
 func (g *ObjectGroup) print(p *printer) {
-	p.block("object-group %s %s", g.Kind, g.Name)
+	p.block("%s", g.header())
 	p.description(g.Description)
 	for _, m := range g.Members {
 		p.line("%s", m)
 	}
 	p.statements(g.Other)
+}
+
+// header gives the line that the members stand below.
+func (g *ObjectGroup) header() string {
+	kind := g.Kind.String()
+	if g.Dialect == IOSXR {
+		kind = xrKinds[g.Kind]
+	}
+	return "object-group " + kind + " " + g.Name
 }
 
 func (m *ClassMap) print(p *printer) {
@@ -178,7 +189,9 @@ func (i *Interface) print(p *printer) {
 	p.block("interface %s", i.key())
 	p.description(i.Description)
 	for _, b := range i.Bindings {
-		if b.IPv6 {
+		if p.dialect == IOSXR {
+			p.line("%s", b.xrText())
+		} else if b.IPv6 {
 			p.line("ipv6 traffic-filter %s %s", b.ACL.Text, b.Direction)
 		} else {
 			p.line("ip access-group %s %s", b.ACL.Text, b.Direction)
@@ -201,14 +214,7 @@ func (a *ACL) print(p *printer) {
 		a.printNumbered(p)
 		return
 	}
-	switch a.Kind {
-	case IPv6:
-		p.block("ipv6 access-list %s", a.Name)
-	case Standard:
-		p.block("ip access-list standard %s", a.Name)
-	default:
-		p.block("ip access-list extended %s", a.Name)
-	}
+	p.block("%s", a.header())
 	p.statements(a.Other)
 	for _, e := range a.Entries {
 		p.text = append(a.appendEntry(append(p.text, ' '), e), '\n')
@@ -216,12 +222,25 @@ func (a *ACL) print(p *printer) {
 	}
 }
 
+// header gives the line that lines of the list stand below.
+func (a *ACL) header() string {
+	switch {
+	case a.Kind == IPv6:
+		return "ipv6 access-list " + a.Name
+	case a.Dialect == IOSXR:
+		return "ipv4 access-list " + a.Name
+	case a.Kind == Standard:
+		return "ip access-list standard " + a.Name
+	}
+	return "ip access-list extended " + a.Name
+}
+
 func (a *ACL) entryText(e *Entry) string { return string(a.appendEntry(nil, e)) }
 
 // appendEntry adds the entry as a named list has it.
 func (a *ACL) appendEntry(b []byte, e *Entry) []byte {
 	if e.Seq != 0 {
-		if a.Kind.IsIPv6() {
+		if a.Kind.IsIPv6() && a.Dialect == IOS {
 			b = append(b, "sequence "...)
 		}
 		b = append(strconv.AppendUint(b, uint64(e.Seq), 10), ' ')
@@ -229,7 +248,7 @@ func (a *ACL) appendEntry(b []byte, e *Entry) []byte {
 	switch {
 	case e.ACE == nil:
 		return append(append(b, "remark "...), e.Remark...)
-	case a.Kind.IsIPv6():
+	case a.Kind.IsIPv6() || a.Dialect != IOS:
 		return e.ACE.append(b, false)
 	}
 	return appendPadded(b, e.ACE, false)

@@ -78,9 +78,11 @@ var languages = [dialectCount]func() *language{
 			(*language).addIdentity,
 		)
 	}),
-	ASA:   sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
-	NXOS:  sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
-	IOSXR: sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
+	ASA:  sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
+	NXOS: sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
+	IOSXR: sync.OnceValue(func() *language {
+		return newLanguage((*language).addGlobal, (*language).addXRLists, (*language).addXRGroups, (*language).addXRInterfaces)
+	}),
 }
 
 // newLanguage builds a language from the families of its statements.
