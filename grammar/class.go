@@ -195,14 +195,22 @@ func isIPv4(s string) bool {
 // netip it takes leading zeros, as IOS does.
 func parseIPv4(s string) (netip.Addr, bool) {
 	var b [4]byte
-	for i := range b {
-		part, rest, more := strings.Cut(s, ".")
-		n, ok := number(part)
-		if !ok || len(part) > 3 || n > 255 || more == (i == 3) {
+	at, n, digits := 0, 0, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9' && digits < 3:
+			n, digits = 10*n+int(c-'0'), digits+1
+		case c == '.' && digits > 0 && n <= 255 && at < 3:
+			b[at] = byte(n)
+			at, n, digits = at+1, 0, 0
+		default:
 			return netip.Addr{}, false
 		}
-		b[i], s = byte(n), rest
 	}
+	if at != 3 || digits == 0 || n > 255 {
+		return netip.Addr{}, false
+	}
+	b[3] = byte(n)
 	return netip.AddrFrom4(b), true
 }
 

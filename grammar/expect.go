@@ -222,6 +222,8 @@ type state struct {
 	// strict says that a free name may stand here: a keyword must then be
 	// typed in full, or an abbreviation could swallow a name.
 	strict bool
+	// rest says that the text to the end of the line stands here.
+	rest bool
 	// accepts is the statement that may end here; nil when none may.
 	accepts *statement
 }
@@ -310,6 +312,7 @@ func newState(links []link, accepts *statement) *state {
 			s.addKeyword(exact, n.word, n.help, t.class, l)
 		}
 	}
+	s.rest = len(s.classes) > 0 && s.classes[0].class.rest
 	s.sort()
 	return s
 }

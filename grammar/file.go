@@ -145,8 +145,8 @@ func (f *file) clean(raw string) (text string, column int) {
 		text = strings.ToValidUTF8(text, "\uFFFD")
 		f.notices = append(f.notices, Notice{Position{f.name, f.number, 1}, Normalised, "bytes that are not UTF-8 are replaced", text, 1})
 	}
-	if at := strings.LastIndex(text, "--More--"); at >= 0 && strings.Trim(text[:at], "< \b") == "" {
-		rest := strings.TrimLeft(text[at+len("--More--"):], "> \b")
+	if strings.Contains(text, "--More--") {
+		rest := behindPager(text)
 		column += utf8.RuneCountInString(text) - utf8.RuneCountInString(rest)
 		text = rest
 	}
@@ -161,6 +161,16 @@ func (f *file) clean(raw string) (text string, column int) {
 		}
 	}
 	return text, column
+}
+
+// behindPager gives what stands behind "--More--" when nothing else stands
+// before it.
+func behindPager(text string) string {
+	at := strings.LastIndex(text, "--More--")
+	if strings.Trim(text[:at], "< \b") != "" {
+		return text
+	}
+	return strings.TrimLeft(text[at+len("--More--"):], "> \b")
 }
 
 // startsBanner begins to skip a banner, whose text may look like anything.

@@ -80,13 +80,11 @@ func (w *walk) run() (*statement, *LineError) {
 // isComment reports whether the word starts a comment. A label condition such
 // as !K does not.
 func (w *walk) isComment(word word) bool {
-	if word.text[0] != '!' || w.state.rest() {
+	if word.text[0] != '!' || w.state.rest {
 		return false
 	}
 	return len(word.text) == 1 || !w.state.takes("Label")
 }
-
-func (s *state) rest() bool { return len(s.classes) > 0 && s.classes[0].class.rest }
 
 func (s *state) takes(class string) bool {
 	for _, e := range s.classes {
@@ -106,7 +104,7 @@ func (w *walk) finish(end word) (*statement, *LineError) {
 
 // step takes one word.
 func (w *walk) step(word word) *LineError {
-	if w.state.rest() {
+	if w.state.rest {
 		word.text = w.words.rest(word)
 	}
 	e, ambiguous := w.state.match(word.text)
