@@ -269,10 +269,6 @@ func (l *language) addACLs() {
 	add(l, both, (*line).extendedList, ModeGlobal)
 	add(l, both, (*line).ipv6List, ModeGlobal)
 	add(l, plain, (*line).resequence, ModeGlobal)
-	l.keep(kept{
-		production: "ListSetting", modes: []Mode{ModeGlobal}, key: 3, harmless: true,
-		grammar: `"ip" "access-list" (("log-update" "threshold" <threshold>) | ("logging" "interval" <threshold>) | ("logging" "hash-generation"))`,
-	})
 
 	add(l, both, (*line).extendedLine, ModeExtendedACL)
 	add(l, both, (*line).standardLine, ModeStandardACL)
@@ -400,7 +396,7 @@ func (l *line) ipv6List(n *ipv6List) error { return l.namedList(n.Name, IPv6, Mo
 
 func (l *line) namedList(t lexer.Token, kind ACLKind, mode Mode) error {
 	name := listNumber(t)
-	if kind.IsIPv6() {
+	if kind >= IPv6 {
 		name = t.Value
 	}
 	if l.no {
@@ -457,11 +453,17 @@ func (l *line) ipv6Line(n *ipv6Line) error {
 	if err != nil {
 		return err
 	}
-	if n.Sequence.Value != "" && sequence.Value != "" {
+	return l.entry6(n.Sequence, sequence, ace)
+}
+
+// entry6 takes an entry whose number stands in front of it or among its
+// options.
+func (l *line) entry6(front, sequence lexer.Token, ace *ACE) error {
+	if front.Value != "" && sequence.Value != "" {
 		return l.invalid(at(sequence), "the line has two sequence numbers")
 	}
-	if n.Sequence.Value != "" {
-		sequence = n.Sequence
+	if front.Value != "" {
+		sequence = front
 	}
 	return l.entry(sequence, ace)
 }

@@ -47,6 +47,14 @@ func (a *ACL) ace(seq uint32) *Entry {
 	return nil
 }
 
+// lastSeq is the highest sequence number of a list.
+func (k ACLKind) lastSeq() uint64 {
+	if k == DomainList || k == DomainList6 {
+		return maxDomainSeq
+	}
+	return maxSeq
+}
+
 func (a *ACL) next() uint64 {
 	n := a.numbered()
 	if n == 0 {
@@ -70,7 +78,7 @@ func (l *line) addACE(a *ACL, seq uint32, ace *ACE) error {
 	}
 	if seq == 0 {
 		next := a.next()
-		if next > maxSeq {
+		if next > a.Kind.lastSeq() {
 			return l.semantic(l.pos, "Exceeded maximum sequence number.")
 		}
 		e.Seq = uint32(next)
@@ -273,7 +281,7 @@ func (a *ACL) resequence(start, step uint64) bool {
 			out = append(out, e.withSeq(0))
 			continue
 		}
-		if seq > maxSeq {
+		if seq > a.Kind.lastSeq() {
 			return false
 		}
 		out = append(out, e.withSeq(uint32(seq)))

@@ -315,7 +315,7 @@ var vocabularies = [dialectCount]*vocabulary{
 func (f *file) vocabulary() *vocabulary { return vocabularies[f.session.Config.Dialect] }
 
 var iosOurs = []string{
-	"access-list", "ip access-list standard", "ip access-list extended", "ip access-list resequence", "ipv6 access-list",
+	"access-list", "ip access-list standard", "ip access-list extended", "ip access-list resequence", "ip access-list role-based", "ip access-list fqdn", "ipv6 access-list",
 	"object-group", "class-map type inspect match-any",
 	"class-map type inspect match-all", "policy-map type inspect", "zone security", "zone-pair", "interface workload", "time-range", "periodic", "absolute",
 	"ip access-group", "ipv6 traffic-filter", "zone-member", "ip host-permit", "ip verify source",
@@ -324,7 +324,7 @@ var iosOurs = []string{
 }
 
 var iosKept = []string{
-	"ip access-list", "ipv6 access-list role-based", "ipv6 access-list fqdn", "ipv6 access-list log-update", "class-map", "policy-map",
+	"ip access-list", "class-map", "policy-map",
 	"parameter-map", "cts", "mac access-list", "mac access-group", "access-class", "ipv6 access-class", "ip inspect",
 	"ip reflexive-list", "access-group", "zone", "ip urlfilter", "ip verify unicast", "arp access-list", "control-plane", "ip http access-class",
 }
@@ -349,11 +349,6 @@ func startsAny(words []string, starts []string) bool {
 // classify gives Unsupported for security configuration that is kept, Skipped
 // for configuration of other things, and 0 for what must be right.
 func (f *file) classify(words []string, text string) State {
-	for _, list := range []string{"role-based", "fqdn", "log-update", "match-local-traffic", "persistent", "helper"} {
-		if startsWith(words, "ip access-list "+list) || startsWith(words, "ipv6 access-list "+list) {
-			return Unsupported
-		}
-	}
 	switch {
 	case startsWith(words, "policy-map type inspect") && len(words) > 4:
 		return Unsupported // an application policy, such as "http NAME"

@@ -32,11 +32,16 @@ func TestHelp(t *testing.T) {
   <2000-2699>  IP extended access list (expanded range)
 `},
 		{"", "ip access-list ", `
-  extended    Extended Access List
-  log-update  Control access list log updates
-  logging     Control access list logging
-  resequence  Resequence Access List
-  standard    Standard Access List
+  extended             Extended Access List
+  fqdn                 FQDN Access List
+  helper               Lists and helper addresses
+  log-update           Control access list log updates
+  logging              Control access list logging
+  match-local-traffic  Filter the packets of the device itself
+  persistent           Keep sequence numbers over a reload
+  resequence           Resequence Access List
+  role-based           Role-based Access List
+  standard             Standard Access List
 `},
 		{"ip access-list extended A", "permit tcp any ", `
   A.B.C.D       Destination address
@@ -177,6 +182,8 @@ var iosModeLines = map[Mode]string{
 	ModeTerminal: "line vty 0 4", ModeMACList: "mac access-list extended M",
 	ModeServiceGroup6: "object-group v6-service T", ModePatternGroup: "object-group fqdn F", ModeRegionGroup: "object-group geo E",
 	ModeTagGroup: "object-group security U", ModePolicyAddresses: "object-group ip address Y", ModePolicyPorts: "object-group ip port Q",
+	ModeRoleList: "ip access-list role-based RB", ModeRoleList6: "ipv6 access-list role-based RB6",
+	ModeDomainList: "ip access-list fqdn DL", ModeDomainList6: "ipv6 access-list fqdn DL6",
 }
 
 // TestRandomLines feeds every mode with lines of its language. The walk and

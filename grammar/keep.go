@@ -279,7 +279,7 @@ var keptClasses = []*class{
 	{name: "TimeRange", what: "a time-range", rows: rows("WORD"), accepts: isName, free: true, space: "time-range", defined: definedIn("time-range")},
 	{name: "ParameterMap", what: "a parameter-map", rows: rows("WORD"), accepts: isName, free: true, space: "parameter-map", defined: definedIn("parameter-map")},
 	{name: "RegexMap", what: "a regex parameter-map", rows: rows("WORD"), accepts: isName, free: true, space: "regex", defined: definedIn("regex")},
-	{name: "RoleList", what: "a role-based list", rows: rows("WORD"), accepts: isName, free: true, space: "access-list"},
+	{name: "RoleList", what: "a role-based list", rows: rows("WORD"), accepts: isName, free: true, space: "access-list", defined: aclNames(RoleBased, RoleBased6)},
 	{name: "MACList", what: "a MAC list", rows: rows("WORD"), accepts: isName, free: true, space: "mac list", defined: definedIn("mac list")},
 	{name: "MAC", what: "H.H.H", rows: rows("H.H.H"), accepts: isMAC},
 	{name: "EtherType", what: "an EtherType", rows: rows("0xHHHH"), accepts: isEtherType},

@@ -39,6 +39,10 @@ const (
 	ModeXRNetworks
 	ModeXRNetworks6
 	ModeXRPorts
+	ModeRoleList
+	ModeRoleList6
+	ModeDomainList
+	ModeDomainList6
 	modeCount
 )
 
@@ -84,6 +88,10 @@ var modes = [modeCount]struct {
 	ModeTagGroup:        {prompt: "(config-object-group)#"},
 	ModePolicyAddresses: {prompt: "(config-ipaddr-ogroup)#"},
 	ModePolicyPorts:     {prompt: "(config-port-ogroup)#"},
+	ModeRoleList:        {prompt: "(config-rb-acl)#"},
+	ModeRoleList6:       {prompt: "(config-ipv6rb-acl)#"},
+	ModeDomainList:      {prompt: "(config-fqdn-acl)#"},
+	ModeDomainList6:     {prompt: "(config-ipv6-fqdn-acl)#"},
 }
 
 // Prompt gives what stands after the host name, such as "(config-ext-nacl)#".

@@ -78,6 +78,9 @@ func (a *ACE) append(b []byte, shown bool) []byte {
 	if a.Kind == Standard {
 		return a.appendOptions(a.Source.appendStandard(b, shown), shown)
 	}
+	if a.Kind == RoleBased || a.Kind == RoleBased6 {
+		return a.appendRole(b, shown)
+	}
 	b = a.appendProtocol(b)
 	b = a.Source.append(b)
 	b = appendCompare(b, a.SourcePorts, a.portNames())

@@ -224,15 +224,19 @@ func (a *ACL) print(p *printer) {
 
 // header gives the line that lines of the list stand below.
 func (a *ACL) header() string {
-	switch {
-	case a.Kind == IPv6:
-		return "ipv6 access-list " + a.Name
-	case a.Dialect == IOSXR:
+	if a.Dialect == IOSXR && a.Kind != IPv6 {
 		return "ipv4 access-list " + a.Name
-	case a.Kind == Standard:
-		return "ip access-list standard " + a.Name
 	}
-	return "ip access-list extended " + a.Name
+	return a.Kind.typed() + " " + a.Name
+}
+
+// typed gives the words in front of the name of a list.
+func (k ACLKind) typed() string {
+	return [...]string{
+		Standard: "ip access-list standard", Extended: "ip access-list extended", IPv6: "ipv6 access-list",
+		RoleBased: "ip access-list role-based", RoleBased6: "ipv6 access-list role-based",
+		DomainList: "ip access-list fqdn", DomainList6: "ipv6 access-list fqdn",
+	}[k]
 }
 
 func (a *ACL) entryText(e *Entry) string { return string(a.appendEntry(nil, e)) }
@@ -248,7 +252,7 @@ func (a *ACL) appendEntry(b []byte, e *Entry) []byte {
 	switch {
 	case e.ACE == nil:
 		return append(append(b, "remark "...), e.Remark...)
-	case a.Kind.IsIPv6() || a.Dialect != IOS:
+	case a.Kind >= IPv6 || a.Dialect != IOS:
 		return e.ACE.append(b, false)
 	}
 	return appendPadded(b, e.ACE, false)

@@ -72,7 +72,7 @@ func languageOf(d Dialect) *language { return languages[d]() }
 var languages = [dialectCount]func() *language{
 	IOS: sync.OnceValue(func() *language {
 		return newLanguage(
-			(*language).addGlobal, (*language).addACLs, (*language).addObjectGroups, (*language).addGroupKinds, (*language).addInterfaces, (*language).addZones,
+			(*language).addGlobal, (*language).addACLs, (*language).addRoleLists, (*language).addDomainLists, (*language).addListSettings, (*language).addObjectGroups, (*language).addGroupKinds, (*language).addInterfaces, (*language).addZones,
 			(*language).addClassMaps, (*language).addPolicyMaps, (*language).addTimeRanges,
 			(*language).addKeptMaps, (*language).addTrustSec, (*language).addTerminals, (*language).addLinkLists, (*language).addOldInspection,
 			(*language).addIdentity,
