@@ -59,11 +59,15 @@ type ACL struct {
 	Numbered bool
 	// Entries are sorted by Seq; a remark stands before the line it is about.
 	// An entry is never modified once it is here, only replaced.
+	//
+	// In an ASA list Seq is the line number: every entry has its own, remarks
+	// too, without gaps.
 	Entries []*Entry
 	// Other holds settings of the list, which are kept.
 	Other []*Statement
 
 	keys *entryKeys
+	asa  *asaLines
 }
 
 // An Entry is one line of an access-list: a remark or an ACE.
@@ -106,8 +110,15 @@ type ACE struct {
 	// Protocol is set unless ServiceGroup is. A standard ACE has "ip".
 	Protocol     Protocol
 	ServiceGroup Name
-	Source       Address
-	SourcePorts  Compare
+	// ServiceObject says that ServiceGroup is written as an object (ASA). An
+	// ASA service group may be one of protocols alone, to which the ports of
+	// the line apply.
+	ServiceObject bool
+	// User, SourceTag and DestinationTag are conditions on the user and on the
+	// security groups of the ends in the words that are printed (ASA).
+	User, SourceTag, DestinationTag Name
+	Source                          Address
+	SourcePorts                     Compare
 	// Destination is "any" in a standard ACE.
 	Destination      Address
 	DestinationPorts Compare
@@ -116,6 +127,8 @@ type ACE struct {
 	ICMP  *ICMP
 	IGMP  *Value
 	Flags *TCPFlags
+	// ICMPGroup names a group of ICMP types (ASA).
+	ICMPGroup Name
 	// DSCP (0-63), Precedence (0-7), TOS (0-15), Option (0-255; AnyOption for
 	// any) and FlowLabel (0-1048575, IPv6) are nil when not looked at.
 	DSCP, Precedence, TOS, Option, FlowLabel *Value
@@ -171,6 +184,8 @@ const (
 	// Catalyst in Group.
 	DynamicHost
 	PolicyGroup
+	// NetworkServices is ASA's "object-group-network-service NAME".
+	NetworkServices
 )
 
 // An Address is one end of an ACE.
@@ -179,8 +194,11 @@ type Address struct {
 	Pos  Position
 	// Addr and Wildcard are valid for AnyAddress, HostAddress and
 	// MaskedAddress. A one bit in Wildcard means "don't care"; Addr is zero
-	// there. Both have the family of the list.
+	// there. Both have the family of the list. They are invalid for ASA's
+	// "any", which is both families.
 	Addr, Wildcard netip.Addr
+	// Alias is the name that was typed for Addr, as "name" defines it (ASA).
+	Alias Name
 	// Group is the object-group for the other kinds.
 	Group Name
 }
@@ -261,7 +279,11 @@ type Log struct {
 	// implies On.
 	On, Input bool
 	Cookie    string
-	Pos       Position
+	// Level is the word of a syslog level, "disable" or "default" (ASA); both
+	// of the last are without On. Interval is in seconds, 1-600; 0 unset.
+	Level    string
+	Interval uint32
+	Pos      Position
 }
 
 // GroupKind is the type of an object-group. The zero value is unset.
@@ -281,11 +303,20 @@ const (
 	// PolicyAddresses and PolicyPorts are the groups of a Catalyst.
 	PolicyAddresses
 	PolicyPorts
+	// NetworkObject and ServiceObject are ASA's objects, which share the name
+	// space of the groups and have one member at most.
+	NetworkObject
+	ServiceObject
+	// PortGroup is "object-group service NAME tcp", ProtocolGroup and
+	// ICMPGroup hold protocols and ICMP types (ASA).
+	PortGroup
+	ProtocolGroup
+	ICMPGroup
 )
 
 // String gives the keyword after "object-group".
 func (k GroupKind) String() string {
-	return [...]string{"unset", "network", "v6-network", "service", "v6-service", "fqdn", "geo", "security", "ip address", "ip port"}[k]
+	return [...]string{"unset", "network", "v6-network", "service", "v6-service", "fqdn", "geo", "security", "ip address", "ip port", "network", "service", "service", "protocol", "icmp-type"}[k]
 }
 
 // HoldsAddresses reports whether groups of the kind hold addresses, workloads
@@ -303,6 +334,8 @@ type ObjectGroup struct {
 	Name        string
 	Pos         Position
 	Description string
+	// Protocols are TCP, UDP or both for a PortGroup.
+	Protocols []Protocol
 	// Members are in the order in which they were typed, without duplicates.
 	// A member is never modified once it is here.
 	Members []*Member
@@ -317,22 +350,26 @@ type MemberKind uint8
 
 // The kinds of members.
 const (
-	AnyMember       MemberKind = iota + 1 // no field
-	HostMember                            // First
-	SubnetMember                          // First, Wildcard
-	RangeMember                           // First, Last
-	GroupMember                           // Group
-	WorkloadMember                        // Namespace, Labels
-	EntityMember                          // Word
-	FQDNMember                            // Word
-	ServiceMember                         // Service
-	NameMember                            // Word
-	PatternMember                         // Word
-	CountryMember                         // Word
-	ContinentMember                       // Word
-	TagMember                             // Tag
-	TagNameMember                         // Word
-	PortMember                            // Ports
+	AnyMember           MemberKind = iota + 1 // no field
+	HostMember                                // First
+	SubnetMember                              // First, Wildcard
+	RangeMember                               // First, Last
+	GroupMember                               // Group
+	WorkloadMember                            // Namespace, Labels
+	EntityMember                              // Word
+	FQDNMember                                // Word, Family
+	ServiceMember                             // Service
+	NameMember                                // Word
+	PatternMember                             // Word
+	CountryMember                             // Word
+	ContinentMember                           // Word
+	TagMember                                 // Tag
+	TagNameMember                             // Word
+	PortMember                                // Ports; in an ASA group also the protocols of Service
+	ObjectMember                              // Group: a network object (ASA)
+	ServiceObjectMember                       // Group: a service object (ASA)
+	ProtocolMember                            // Service: one protocol (ASA)
+	ICMPMember                                // Service: ICMP (ASA)
 )
 
 // A Member is one line of an object-group.
@@ -347,7 +384,11 @@ type Member struct {
 	// inverse of the netmask that was written: a one bit means "don't care",
 	// and First is zero there.
 	First, Last, Wildcard netip.Addr
-	Group                 Name
+	// Alias is the name that was typed for First (ASA).
+	Alias Name
+	// Family is 4 or 6 where a DNS name stands for addresses of one family.
+	Family uint8
+	Group  Name
 	// Namespace is empty for every namespace. Labels are ANDed.
 	Namespace Name
 	Labels    []Label
@@ -412,11 +453,24 @@ type Binding struct {
 	ACL       Name
 	IPv6      bool
 	Direction Direction
-	// Options are further words behind the direction (IOS-XR).
+	// Interface is the nameif that an ASA list is bound to; Global says that
+	// it is bound to all of them instead, inbound.
+	Interface Name
+	Global    bool
+	// Options are further words behind the direction (IOS-XR) or the
+	// interface (ASA).
 	Options string
 	Pos     Position
 	// Text is the line as it was typed, without surrounding blanks.
 	Text string
+}
+
+// An Alias is a name for an address: "name A.B.C.D NAME" (ASA).
+type Alias struct {
+	Name        string
+	Addr        netip.Addr
+	Pos         Position
+	Description string
 }
 
 // An Interface is a node's own interface, or the switch ports of a workload.
@@ -430,6 +484,9 @@ type Interface struct {
 	// order IPv4 in, IPv4 out, IPv6 in, IPv6 out.
 	Bindings []Binding
 	Zone     Name
+	// NameIf and SecurityLevel (0-100) are those of an ASA.
+	NameIf        Name
+	SecurityLevel *Value
 	// NoHostPermit and NoVerifySource turn off what is on by default.
 	NoHostPermit, NoVerifySource bool
 	// Other holds lines that are kept.

@@ -9,8 +9,11 @@ import (
 // Slices are in the order of definition.
 type Config struct {
 	// Dialect is the language that the configuration is written in.
-	Dialect      Dialect
-	Hostname     string
+	Dialect  Dialect
+	Hostname string
+	// ShowNames is ASA's "names"; Aliases are the names.
+	ShowNames    bool
+	Aliases      []*Alias
 	ObjectGroups []*ObjectGroup
 	ACLs         []*ACL
 	ClassMaps    []*ClassMap
@@ -18,11 +21,14 @@ type Config struct {
 	Zones        []*Zone
 	ZonePairs    []*ZonePair
 	Interfaces   []*Interface
+	// Bindings are the access-groups of an ASA.
+	Bindings []Binding
 	// Other is security configuration that is kept, understood or not.
 	Other []*Statement
 	// Mentions are places in skipped configuration of a file that name a list.
 	Mentions []Reference
 
+	aliases    index[Alias]
 	acls       index[ACL]
 	groups     index[ObjectGroup]
 	classMaps  index[ClassMap]
@@ -61,6 +67,11 @@ func (x *index[T]) build(all []*T, key func(*T) string) {
 // ACL gives the access-list of that name or number, or nil.
 func (c *Config) ACL(name string) *ACL {
 	return c.acls.get(c.ACLs, func(a *ACL) string { return a.Name }, name)
+}
+
+// Alias gives the name for an address, or nil.
+func (c *Config) Alias(name string) *Alias {
+	return c.aliases.get(c.Aliases, func(a *Alias) string { return a.Name }, name)
 }
 
 // ObjectGroup gives the object-group of that name, or nil.
@@ -107,6 +118,9 @@ func (c *Config) Clone() *Config {
 	return &Config{
 		Dialect:      c.Dialect,
 		Hostname:     c.Hostname,
+		ShowNames:    c.ShowNames,
+		Aliases:      slices.Clone(c.Aliases),
+		Bindings:     slices.Clone(c.Bindings),
 		ObjectGroups: clones(c.ObjectGroups, (*ObjectGroup).clone),
 		ACLs:         clones(c.ACLs, (*ACL).clone),
 		ClassMaps:    clones(c.ClassMaps, (*ClassMap).clone),
@@ -151,6 +165,7 @@ func (p *PolicyClass) clone() *PolicyClass {
 func (a *ACL) clone() *ACL {
 	d := *a
 	d.Entries, d.Other, d.keys = slices.Clone(a.Entries), cloneStatements(a.Other), nil
+	d.asa = nil
 	return &d
 }
 

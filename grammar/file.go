@@ -58,6 +58,7 @@ func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 		f.fail(f.opened, "the banner does not end, want its delimiter "+f.banner, f.header)
 	}
 	f.keepMentions()
+	c.settleASA()
 	return f.notices, f.errors.Err()
 }
 
@@ -95,6 +96,9 @@ type file struct {
 	inside State
 	// header is the last line at the margin.
 	header string
+	// shown is the list and the number of the last line of "show access-list"
+	// (ASA).
+	shown string
 	// banner is the delimiter that ends a banner; empty outside of one. It
 	// was opened there.
 	banner string
@@ -111,6 +115,12 @@ func (f *file) line(raw string) {
 	raw = strings.TrimRight(raw, "\r\n \t\x1a")
 	text, column := f.clean(raw)
 	pos := Position{f.name, f.number, column}
+	if f.session.Config.Dialect == ASA && f.banner == "" && len(text) <= maxLine {
+		var ok bool
+		if text, ok = f.asaShown(pos, text); !ok {
+			return
+		}
+	}
 	trimmed := strings.TrimSpace(text)
 	switch {
 	case f.banner != "":
@@ -144,6 +154,10 @@ func (f *file) clean(raw string) (text string, column int) {
 	if !utf8.ValidString(text) {
 		text = strings.ToValidUTF8(text, "\uFFFD")
 		f.notices = append(f.notices, Notice{Position{f.name, f.number, 1}, Normalised, "bytes that are not UTF-8 are replaced", text, 1})
+	}
+	if at := morePrompt.FindString(text); at != "" {
+		column += utf8.RuneCountInString(at)
+		text = text[len(at):]
 	}
 	if strings.Contains(text, "--More--") {
 		rest := behindPager(text)
@@ -296,7 +310,7 @@ type vocabulary struct {
 
 var vocabularies = [dialectCount]*vocabulary{
 	IOS:  {ours: iosOurs, kept: iosKept, blocks: iosBlocks, interfaces: interfaceWords},
-	ASA:  {interfaces: interfaceWords},
+	ASA:  asaVocabulary,
 	NXOS: {interfaces: interfaceWords},
 	IOSXR: {
 		ours: []string{

@@ -162,7 +162,7 @@ func sentence(r *rand.Rand, l *language, m Mode) string {
 // modeLines bring a session into each mode of each dialect.
 var modeLines = [dialectCount]map[Mode]string{
 	IOS:  iosModeLines,
-	ASA:  {ModeGlobal: ""},
+	ASA:  asaModeLines,
 	NXOS: {ModeGlobal: ""},
 	IOSXR: {
 		ModeGlobal: "", ModeXRList: "ipv4 access-list A", ModeXRList6: "ipv6 access-list B", ModeXREthernet: "ethernet-services access-list E",

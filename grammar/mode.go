@@ -43,6 +43,18 @@ const (
 	ModeRoleList6
 	ModeDomainList
 	ModeDomainList6
+	ModeNetworkObject
+	ModeServiceObject
+	ModeASANetworkGroup
+	ModeASAServiceGroup
+	ModeTCPGroup
+	ModeUDPGroup
+	ModeTCPUDPGroup
+	ModeProtocolGroup
+	ModeICMPGroup
+	ModeUserGroup
+	ModeSecurityGroup
+	ModeNetworkServices
 	modeCount
 )
 
@@ -92,6 +104,18 @@ var modes = [modeCount]struct {
 	ModeRoleList6:       {prompt: "(config-ipv6rb-acl)#"},
 	ModeDomainList:      {prompt: "(config-fqdn-acl)#"},
 	ModeDomainList6:     {prompt: "(config-ipv6-fqdn-acl)#"},
+	ModeNetworkObject:   {prompt: "(config-network-object)#"},
+	ModeServiceObject:   {prompt: "(config-service-object)#"},
+	ModeASANetworkGroup: {prompt: "(config-network-object-group)#"},
+	ModeASAServiceGroup: {prompt: "(config-service-object-group)#"},
+	ModeTCPGroup:        {prompt: "(config-service-object-group)#"},
+	ModeUDPGroup:        {prompt: "(config-service-object-group)#"},
+	ModeTCPUDPGroup:     {prompt: "(config-service-object-group)#"},
+	ModeProtocolGroup:   {prompt: "(config-protocol-object-group)#"},
+	ModeICMPGroup:       {prompt: "(config-icmp-object-group)#"},
+	ModeUserGroup:       {prompt: "(config-user-object-group)#"},
+	ModeSecurityGroup:   {prompt: "(config-security-object-group)#"},
+	ModeNetworkServices: {prompt: "(config-ns-object-group)#"},
 }
 
 // Prompt gives what stands after the host name, such as "(config-ext-nacl)#".

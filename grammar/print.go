@@ -67,6 +67,8 @@ func (a *ACE) append(b []byte, shown bool) []byte {
 	switch {
 	case a.Dialect == IOSXR:
 		return a.appendXR(b)
+	case a.Dialect == ASA:
+		return a.appendASA(b)
 	case a.Action == Evaluate:
 		return appendWord(append(b, "evaluate"...), a.Reflect.Text)
 	}
@@ -311,8 +313,11 @@ func (l *Log) append(b []byte, shown bool) []byte {
 
 // String gives the member as the running configuration has it.
 func (m *Member) String() string {
-	if m.Dialect == IOSXR {
+	switch m.Dialect {
+	case IOSXR:
 		return m.xrText()
+	case ASA:
+		return m.asaText()
 	}
 	return m.iosText()
 }

@@ -74,6 +74,10 @@ func (c *Config) text() string {
 // print writes the blocks in IOS's order. What is not understood stands first,
 // where no mode can take it for a line of its own.
 func (c *Config) print(p *printer) {
+	if c.Dialect == ASA {
+		c.printASA(p)
+		return
+	}
 	if c.Hostname != "" {
 		p.block("hostname %s", c.Hostname)
 	}

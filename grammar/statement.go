@@ -78,7 +78,7 @@ var languages = [dialectCount]func() *language{
 			(*language).addIdentity,
 		)
 	}),
-	ASA:  sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
+	ASA:  sync.OnceValue(func() *language { return newLanguage((*language).addGlobal, (*language).addASA) }),
 	NXOS: sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
 	IOSXR: sync.OnceValue(func() *language {
 		return newLanguage((*language).addGlobal, (*language).addXRLists, (*language).addXRGroups, (*language).addXRInterfaces)

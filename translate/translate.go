@@ -20,7 +20,10 @@ import (
 // says that the list has no policy although it is bound: see Refused.
 func Compile(c *grammar.Config) ([]policy.Policy, []policy.Finding, error) {
 	t := newCompiler(c)
-	t.requireIOS()        // other dialects are read and checked
+	t.requireIOS() // other dialects are read and checked
+	if err := t.errors.Err(); err != nil {
+		return nil, nil, err
+	}
 	t.resolveGroups()     // object-groups become sets
 	t.resolveLists()      // every name on every line exists, bound or not
 	t.checkPolicyMaps()   // so does every name in a class, used or not

@@ -1,0 +1,53 @@
+package grammar
+
+// asaHelp holds the help of the words that only the ASA has.
+var asaHelp = map[string]string{
+	"asalist": "Access-list name", "linenumber": "Line number at which the entry is inserted", "extended": "Extended access policy element",
+	"standard": "Standard access policy element", "webtype": "Access policy element for WebVPN", "extendedline/line": "Line number of the entry",
+	"standardline/line": "Line number of the entry", "asaremark/line": "Line number of the entry", "ethertypeline/line": "Line number of the entry",
+	"webtypeline/line": "Line number of the entry", "ethertypeline/ethertype": "Access policy element for frames",
+	"alert-interval": "Seconds between warnings about too many denied flows", "deny-flow-max": "Maximum number of denied flows that are remembered",
+	"clear": "Clear a setting", "configure": "Clear configuration", "clearlist/access-list": "Clear access lists",
+
+	"any4": "Any IPv4 address", "any6": "Any IPv6 address", "target/any": "Any address", "target/host": "A single destination host",
+	"target/address": "Destination address", "target/interface": "Address of an interface", "source/interface": "Address of an interface",
+	"object": "Configure an object", "networkobject": "Network object name", "serviceobject": "Service object name",
+	"source/object": "Source network object", "target/object": "Destination network object", "extendedline/object": "Service object",
+	"extendedline/object-group": "Group of protocols or services", "asanetwork": "Object group name", "anygroup": "Object group name",
+	"asaservice": "Object group name", "portlist": "Object group name", "protocollist": "Object group name", "icmplist": "Object group name",
+	"networkservices": "Network-service object name", "object-group-network-service": "Network-service object group",
+	"tcprest/object-group": "Group of source ports, or the destination", "udprest/object-group": "Group of source ports, or the destination",
+	"sctprest/object-group": "Group of source ports, or the destination", "bothrest/object-group": "Group of source ports, or the destination",
+	"tcplast/object-group": "Group of ports", "udplast/object-group": "Group of ports", "sctplast/object-group": "Group of ports",
+	"bothlast/object-group": "Group of ports", "icmprest/object-group": "Group of ICMP types", "icmp6rest/object-group": "Group of ICMP types",
+	"alias": "Name of an address", "nameif": "Name of an interface", "asaprotocol": "Protocol number", "asatcpport": "Port number",
+	"asaudpport": "Port number", "asabothport": "Port number", "asaicmptype": "ICMP type", "asaicmp6type": "ICMPv6 type",
+	"icmp6": "Internet Control Message Protocol for IPv6", "user": "User of an identity firewall", "none": "No user", "user/any": "Any user",
+	"object-group-user": "Group of users", "usergroup": "Object group name", "object-group-security": "Group of security groups",
+	"securitygroup": "Object group name", "securitytag": "Security group tag", "tag/name": "Name of the security group",
+	"tagmember/name": "Name of the security group", "loglevel": "Level of the messages", "option/disable": "No messages at all",
+	"option/default": "Messages about denied packets alone", "option/interval": "Seconds between messages", "loginterval": "Seconds",
+	"inactive": "Keep the entry without effect",
+
+	"names": "Show names in place of addresses", "hostalias/name": "Name an address", "nohostalias/name": "Name an address",
+	"hostalias/address": "Address", "hostalias/description": "Describe the name", "interfacename/nameif": "Name the interface",
+	"nointerfacename/nameif": "Name the interface", "security-level": "Level of trust", "securitylevel": "Level of trust",
+	"asabinding/interface": "Interface that the list is bound to", "asabinding/in": "Packets that enter the interface",
+	"asabinding/out": "Packets that leave the interface", "asabinding/global": "Every interface", "per-user-override": "Lists of users go first",
+	"control-plane": "Packets to the device itself", "same-security-traffic": "Traffic between interfaces of one level",
+	"inter-interface": "Between interfaces", "intra-interface": "Back out of the same interface", "samesecurity/permit": "Permit the traffic",
+
+	"networkobject/network": "Object of addresses", "serviceobject/service": "Object of a service", "network-service": "Services by their names",
+	"icmp-type": "Group of ICMP types", "protocolgroup/protocol": "Group of protocols", "usergroup/user": "Group of users",
+	"securitygroup/security": "Group of security groups", "objectvalue/host": "One address", "subnet": "Addresses of a network",
+	"objectvalue/range": "Addresses from the first to the last", "fqdn": "Addresses of a DNS name", "dnsname": "DNS name", "v4": "IPv4 addresses",
+	"v6": "IPv6 addresses", "objectservice/service": "Protocol and ports", "network-object": "Addresses of the group",
+	"service-object": "Service of the group", "port-object": "Ports of the group", "protocol-object": "Protocol of the group",
+	"icmp-object": "ICMP type of the group", "nat": "Translation of the address", "tcpspec/source": "Source port",
+	"udpspec/source": "Source port", "sctpspec/source": "Source port", "bothspec/source": "Source port", "tcpspec/destination": "Destination port",
+	"udpspec/destination": "Destination port", "sctpspec/destination": "Destination port", "bothspec/destination": "Destination port",
+	"network-service-member": "Network-service object", "domain": "DNS name", "app-id": "Number of an application",
+
+	"bpdu": "Bridge protocol data units", "dsap": "Destination service access point", "eii-ipx": "Ethernet II IPX", "ipx": "IPX", "isis": "IS-IS",
+	"mpls-multicast": "MPLS multicast", "mpls-unicast": "MPLS unicast", "ethertypeline/any": "Any frame", "url": "URL",
+}
