@@ -27,8 +27,9 @@ type Statement struct {
 
 	// key is what a later line must share to take this one's place.
 	key string
-	// quiet says that the lines below are reported.
-	quiet bool
+	// quiet says that the lines below are reported; opens that there may be
+	// some.
+	quiet, opens bool
 }
 
 // A Reference is a name on a Statement.
@@ -113,10 +114,13 @@ func classOf(t lexer.Token) *class {
 
 // keep stores the line, or takes it away.
 func (l *line) keep(k *kept, words []lexer.Token) error {
-	s := &Statement{Pos: l.pos, Text: l.text, Words: wordsOf(words), Known: true, Harmless: k.harmless, quiet: k.quiet, Names: references(k, words)}
+	s := &Statement{Pos: l.pos, Text: l.text, Words: wordsOf(words), Known: true, Harmless: k.harmless, quiet: k.quiet, opens: k.enters != 0, Names: references(k, words)}
 	s.key = s.Words
 	if k.key > 0 {
 		s.key = wordsOf(words[:k.key])
+	}
+	if k.enters != 0 && len(l.path) >= k.enters.depth() {
+		l.enter(k.enters.parent()) // it stands beside the block that it is typed in
 	}
 	if l.no {
 		l.forget(s.Words)
@@ -246,10 +250,16 @@ func (s *Statement) printIn(p *printer) {
 	s.printBelow(p, "  ")
 }
 
+// printBelow writes the lines below. Those that others stand below come last,
+// so that none of these is taken for one of the block.
 func (s *Statement) printBelow(p *printer, indent string) {
-	for _, b := range s.Below {
-		p.text = append(p.text, indent+b.Words+"\n"...)
-		b.printBelow(p, indent+" ")
+	for _, opens := range []bool{false, true} {
+		for _, b := range s.Below {
+			if b.opens == opens {
+				p.text = append(p.text, indent+b.Words+"\n"...)
+				b.printBelow(p, indent+" ")
+			}
+		}
 	}
 }
 
