@@ -178,9 +178,11 @@ func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '
 // not take for a comment or for a question.
 func isName(s string) bool { return len(s) <= 253 && !strings.ContainsAny(s, "!?\"") }
 
-// isDeviceName refuses addresses: "host 10.0.0.1" where no member may stand is
-// no abbreviation of "hostname".
-func isDeviceName(s string) bool { return isName(s) && !isIPv4(s) && !isIPv6(s) }
+// isDeviceName refuses what looks like an address: "host 10.0.0.1" where no
+// member may stand is no abbreviation of "hostname".
+func isDeviceName(s string) bool {
+	return isName(s) && strings.Trim(s, "0123456789./") != "" && !strings.Contains(s, ":")
+}
 
 func always(string) bool { return true }
 

@@ -149,9 +149,7 @@ func (l *line) insert(a *ACL, e *Entry) {
 	n := a.numbered()
 	switch {
 	case n == 0 || a.Entries[n-1].Seq <= e.Seq:
-		for i := n; i < len(a.Entries); i++ {
-			a.Entries[i] = a.Entries[i].withSeq(e.Seq)
-		}
+		l.number(a, n, e.Seq)
 		a.Entries = append(a.Entries, e)
 		a.keys.waiting = map[string]bool{}
 	case l.file:
@@ -159,6 +157,23 @@ func (l *line) insert(a *ACL, e *Entry) {
 	default:
 		a.Entries = slices.Insert(a.Entries, a.find(e.Seq+1), e)
 	}
+}
+
+// number gives the remarks from an index on a number. One that stands there
+// already is not put a second time.
+func (l *line) number(a *ACL, from int, seq uint32) {
+	first, out := from, a.Entries[:from]
+	for first > 0 && a.Entries[first-1].Seq == seq {
+		first--
+	}
+	for _, e := range a.Entries[from:] {
+		if a.hasRemark(first, len(out), e.Remark) {
+			l.notice(e.Pos, NoEffect, "the entry has this remark already")
+			continue
+		}
+		out = append(out, e.withSeq(seq))
+	}
+	a.Entries = out
 }
 
 func (e *Entry) withSeq(seq uint32) *Entry {

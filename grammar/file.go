@@ -133,7 +133,8 @@ func (f *file) line(raw string) {
 	case f.inside != 0 && isIndented(text):
 		f.belowUnknown(pos, text, raw)
 	case strings.HasPrefix(trimmed, "banner") && f.startsBanner(text):
-		f.header, f.opened = text, pos
+		f.header, f.opened, f.inside = text, pos, 0
+		f.session.enter(ModeGlobal)
 		f.skip(pos, "banner")
 	default:
 		f.inside = 0
@@ -219,6 +220,9 @@ func (f *file) configure(pos Position, text, raw string) {
 	}
 	words := f.canonical(text)
 	kind := f.classify(words, text)
+	if typed := typedWords(text); kind == Skipped && !slices.Equal(typed, words) {
+		kind = f.classify(typed, text) // the mode took a word for another one
+	}
 	if kind == Skipped && f.session.knows(text) {
 		kind = 0
 	}
@@ -274,7 +278,13 @@ func (f *file) canonical(text string) []string {
 	for i, t := range w.tokens {
 		words[w.depth-len(w.tokens)+i] = lowerCase(t.Value)
 	}
-	words = meant(meant(words, w, f.vocabulary().ours), g, f.vocabulary().ours)
+	return positive(meant(meant(words, w, f.vocabulary().ours), g, f.vocabulary().ours))
+}
+
+// typedWords gives the words in lower case and without "no".
+func typedWords(text string) []string { return positive(strings.Fields(lowerCase(text))) }
+
+func positive(words []string) []string {
 	if words[0] == "no" || words[0] == "default" {
 		return words[1:]
 	}
@@ -408,7 +418,21 @@ func (f *file) keep(pos Position, text string) {
 		return
 	}
 	f.session.enter(ModeGlobal)
-	f.session.Config.Other = append(f.session.Config.Other, s)
+	f.session.Config.addUnknown(s)
+}
+
+// addUnknown puts a statement behind the others that are not understood, all of
+// which stand in front: where no mode can take them for lines of its own.
+func (c *Config) addUnknown(s *Statement) {
+	c.Other = slices.Insert(c.Other, c.unknown(), s)
+}
+
+// unknown counts the statements that are not understood.
+func (c *Config) unknown() (n int) {
+	for n < len(c.Other) && !c.Other[n].Known {
+		n++
+	}
+	return n
 }
 
 // unknown is a statement that is not understood.
@@ -421,8 +445,8 @@ func unknown(pos Position, text string) *Statement {
 func (f *file) belowUnknown(pos Position, text, raw string) {
 	switch f.inside {
 	case Unsupported:
-		all := f.session.Config.Other
-		last := all[len(all)-1]
+		c := f.session.Config
+		last := c.Other[c.unknown()-1]
 		last.Below = append(last.Below, unknown(pos, text))
 	case Skipped:
 		words := f.canonical(text)
@@ -445,7 +469,7 @@ func (f *file) keepLoose(pos Position, text string) {
 	c := f.session.Config
 	s := unknown(pos, f.header)
 	s.Below = []*Statement{unknown(pos, text)}
-	c.Other = append(c.Other, s)
+	c.addUnknown(s)
 }
 
 func (f *file) refuse(pos Position, raw string, err *LineError) {

@@ -145,13 +145,13 @@ func (w *walk) yields(global *walk, err *LineError) bool {
 
 // mayLeave reports whether a line that the mode refuses may be one of global
 // configuration: the mode must not know its first word, or as the same one, or
-// as an abbreviation of another where global configuration has the word itself.
-// A wrong "host 10.0.0.300" in a group is no abbreviation of "hostname".
+// as an abbreviation only. A wrong "host 10.0.0.300" in a group is no
+// abbreviation of "hostname".
 func (w *walk) mayLeave(global *walk) bool {
 	if len(w.tokens) == 0 || len(global.tokens) == 0 || w.tokens[0].Value == global.tokens[0].Value {
 		return true
 	}
-	return !w.typedInFull() && global.typedInFull()
+	return !w.typedInFull()
 }
 
 // typedInFull reports whether the first word is a keyword without abbreviation.
