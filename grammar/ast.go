@@ -342,7 +342,7 @@ type ObjectGroup struct {
 	// Other holds lines that are kept.
 	Other []*Statement
 
-	keys map[string]int
+	keys map[string]*Member
 }
 
 // MemberKind says which fields of a Member are valid. The zero value is unset.

@@ -479,19 +479,21 @@ func (s *state) closest(word string) string {
 	return best
 }
 
+// longestKeyword is the length of the longest keyword that is suggested.
+const longestKeyword = 63
+
 // distance counts the letters to insert, delete, change or swap to get from a
 // to b; limit when there are as many or more.
 func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(b) > longestKeyword {
 		return limit
 	}
-	var before []int
-	row := make([]int, len(b)+1)
-	for j := range row {
+	var room [3][longestKeyword + 1]int
+	before, row, next := &room[0], &room[1], &room[2]
+	for j := range len(b) + 1 {
 		row[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
 		next[0] = i
 		for j := 1; j <= len(b); j++ {
 			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+differ(a[i-1], b[j-1]))
@@ -499,7 +501,7 @@ func distance(a, b string, limit int) int {
 				next[j] = min(next[j], before[j-2]+1)
 			}
 		}
-		before, row = row, next
+		before, row, next = row, next, before
 	}
 	return min(row[len(b)], limit)
 }

@@ -47,7 +47,7 @@ func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 		return nil, ErrorList{err}
 	}
 	f := &file{session: NewSession(c), name: name, skipped: map[string]int{}}
-	f.session.file = true
+	f.session.file, f.session.room.quiet = true, true
 	// The lines share the memory of one string.
 	for line := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\uFEFF")))) {
 		f.number++
@@ -233,9 +233,21 @@ func (f *file) configure(pos Position, text, raw string) {
 		f.mention(pos, text)
 		f.skip(pos, kindOfLine(text))
 	default:
-		f.refuse(pos, raw, err.(*LineError))
+		f.refuse(pos, raw, f.explain(pos, text, err.(*LineError)))
 	}
 	f.leave(kind, words, text)
+}
+
+// explain gives the error of a line with its message. Most lines that no mode
+// takes are not wrong, so that a walk leaves the message out at first.
+func (f *file) explain(pos Position, text string, err *LineError) *LineError {
+	if err.Msg != "" {
+		return err
+	}
+	f.session.room.quiet = false
+	_, _, loud := f.session.walk(pos, text)
+	f.session.room.quiet = true
+	return loud.(*LineError)
 }
 
 // refused is what stands below a line that starts a block and is wrong.
@@ -267,9 +279,9 @@ const minGuess = 5
 // misspelt word is what it was meant to be, so that a mistake in a security
 // statement is not taken for something else.
 func (f *file) canonical(text string) []string {
-	w := newWalk(f.session.language(), f.session.Mode, Position{}, text)
+	w, g := newWalk(f.session.language(), f.session.Mode, Position{}, text), newWalk(f.session.language(), ModeGlobal, Position{}, text)
+	w.quiet, g.quiet = true, true
 	_, err := w.run()
-	g := newWalk(f.session.language(), ModeGlobal, Position{}, text)
 	_, _ = g.run()
 	if w.mayLeave(g) && (g.typedInFull() || !isIndented(text)) && (err == nil || g.depth > w.depth) {
 		w = g
@@ -387,8 +399,17 @@ func (f *file) classify(words []string, text string) State {
 }
 
 func startsWith(words []string, start string) bool {
-	want := strings.Fields(start)
-	return len(words) >= len(want) && slices.Equal(words[:len(want)], want)
+	for _, w := range words {
+		first, rest, more := strings.Cut(start, " ")
+		if w != first {
+			return false
+		}
+		if !more {
+			return true
+		}
+		start = rest
+	}
+	return false
 }
 
 // kindOfLine names a line in the count of skipped ones.

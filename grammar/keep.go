@@ -139,7 +139,7 @@ func (l *line) keep(k *kept, words []lexer.Token) error {
 // there: an equal one stays, one with the same key gives way.
 func (l *line) store(k *kept, s *Statement) *Statement {
 	all := l.statements()
-	at := slices.IndexFunc(*all, func(o *Statement) bool { return o.Known && o.key == s.key })
+	at := l.room.kept.find(all, s.key)
 	switch {
 	case at < 0:
 		*all = append(*all, s)

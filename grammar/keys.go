@@ -184,3 +184,32 @@ func (a *ACL) settle() {
 	}
 	a.Entries = merged
 }
+
+// keptIndex finds the kept statements of one place by their key. What is
+// appended to the slice is added; when a statement went away, which moves those
+// behind it, the index is built again.
+type keptIndex struct {
+	place *[]*Statement
+	of    []*Statement
+	byKey map[string]int
+}
+
+// find gives the index of the known statement with the key, -1 when there is
+// none.
+func (x *keptIndex) find(place *[]*Statement, key string) int {
+	all := *place
+	n := len(x.of)
+	if x.place != place || len(all) < n || n > 0 && all[n-1] != x.of[n-1] {
+		x.place, x.byKey, n = place, map[string]int{}, 0
+	}
+	for i, s := range all[n:] {
+		if _, taken := x.byKey[s.key]; s.Known && !taken {
+			x.byKey[s.key] = n + i
+		}
+	}
+	x.of = all
+	if at, ok := x.byKey[key]; ok {
+		return at
+	}
+	return -1
+}

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -148,6 +149,43 @@ func TestOrderOfTypingDoesNotMatter(t *testing.T) {
 		}
 		if diff := gocmp.Diff(s.Config.text(), file.text()); diff != "" {
 			t.Fatalf("(-typed +file):\n%s", diff)
+		}
+	}
+}
+
+// TestKeptStatementsAreFoundByKey types settings, types them again with other
+// values and takes them back, in two places in turn.
+func TestKeptStatementsAreFoundByKey(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 18))
+	s := NewSession(&Config{})
+	want := map[string]map[string]string{"A": {}, "B": {}}
+	for range 5000 {
+		name, key := string('A'+rune(r.IntN(2))), fmt.Sprint("max-incomplete ", []string{"high", "low"}[r.IntN(2)])
+		if r.IntN(2) == 0 {
+			key = fmt.Sprint("one-minute ", []string{"high", "low"}[r.IntN(2)])
+		}
+		line := fmt.Sprint(key, " ", 1+r.IntN(9))
+		if r.IntN(3) == 0 && want[name][key] != "" {
+			line = "no " + want[name][key]
+			delete(want[name], key)
+		} else {
+			want[name][key] = line
+		}
+		for _, l := range []string{"parameter-map type inspect " + name, line} {
+			if _, err := s.Line(Position{}, l); err != nil {
+				t.Fatal(l, err)
+			}
+		}
+	}
+	for _, m := range s.Config.Other {
+		var got []string
+		for _, b := range m.Below {
+			got = append(got, b.Words)
+		}
+		slices.Sort(got)
+		name := m.Words[len(m.Words)-1:]
+		if diff := gocmp.Diff(slices.Sorted(maps.Values(want[name])), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", m.Words, diff)
 		}
 	}
 }

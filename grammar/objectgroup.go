@@ -407,28 +407,28 @@ func (l *line) spec(n *tcpSpec, names *table) (Compare, error) {
 func (l *line) member(m *Member) error {
 	m.Text, m.Dialect = l.text, l.Config.Dialect
 	key, keys := m.String(), l.group.built()
-	i, exists := keys[key]
+	same, exists := keys[key]
 	switch {
 	case l.no && !exists:
 		l.notice(l.pos, NoEffect, "the object-group has no such member")
 	case l.no:
-		l.group.Members = slices.Delete(slices.Clone(l.group.Members), i, i+1)
-		l.group.keys = nil
+		l.group.Members = without(l.group.Members, same)
+		delete(keys, key)
 	case exists:
 		l.notice(l.pos, NoEffect, "the object-group has this member already")
 	default:
-		keys[key] = len(l.group.Members)
+		keys[key] = m
 		l.group.Members = append(l.group.Members, m)
 	}
 	return nil
 }
 
-// built gives the index of each member by what it says.
-func (g *ObjectGroup) built() map[string]int {
+// built gives each member by what it says.
+func (g *ObjectGroup) built() map[string]*Member {
 	if g.keys == nil {
-		g.keys = make(map[string]int, len(g.Members))
-		for i, m := range g.Members {
-			g.keys[m.String()] = i
+		g.keys = make(map[string]*Member, len(g.Members))
+		for _, m := range g.Members {
+			g.keys[m.String()] = m
 		}
 	}
 	return g.keys

@@ -42,6 +42,9 @@ type room struct {
 	// the entries of such lines to be put in order.
 	running *statement
 	late    *ACL
+	// quiet says that the errors of walks need no message; see file.explain.
+	quiet bool
+	kept  keptIndex
 }
 
 func (s *Session) language() *language { return languageOf(s.Config.Dialect) }
@@ -111,6 +114,7 @@ func start(pos Position, text string) Position {
 func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
 	w := &s.room.own
 	w.reset(s.language(), s.Mode, pos, text)
+	w.quiet = s.room.quiet
 	stmt, err := w.run()
 	if w.empty() || err == nil && (s.Mode == ModeGlobal || w.typedInFull()) {
 		return w, stmt, nil
@@ -120,7 +124,7 @@ func (s *Session) walk(pos Position, text string) (*walk, *statement, error) {
 	}
 	g := &s.room.global
 	g.reset(s.language(), ModeGlobal, pos, text)
-	g.global = true
+	g.global, g.quiet = true, s.room.quiet
 	globalStmt, globalErr := g.run()
 	yields := w.yields(g, err) && (g.typedInFull() || !s.file || !isIndented(text))
 	switch {
@@ -170,6 +174,7 @@ func (s *Session) knows(text string) bool {
 		return false
 	}
 	w, g := newWalk(s.language(), s.Mode, Position{}, text), newWalk(s.language(), ModeGlobal, Position{}, text)
+	w.quiet, g.quiet = true, true
 	_, _ = w.run()
 	_, _ = g.run()
 	return len(w.tokens) > 0 && w.typedInFull() && (len(g.tokens) == 0 || !g.typedInFull())

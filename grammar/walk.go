@@ -30,11 +30,15 @@ type walk struct {
 	// global says that the walk is one of global configuration.
 	global bool
 	depth  int
+	// quiet leaves the messages out of errors, for lines that are likely to
+	// have nothing to do with us.
+	quiet bool
 }
 
 // lineWidth is the number of words of most lines.
 const lineWidth = 16
 
+// newWalk gives a walk in front of a line.
 func newWalk(l *language, m Mode, pos Position, text string) *walk {
 	w := &walk{}
 	w.reset(l, m, pos, text)
@@ -141,6 +145,9 @@ func (w *walk) end() lexer.Token {
 }
 
 func (w *walk) refuse(word word, ambiguous bool) *LineError {
+	if w.quiet {
+		return w.bare(word, ambiguous)
+	}
 	if ambiguous {
 		return w.ambiguous(word)
 	}
@@ -153,6 +160,14 @@ func (w *walk) refuse(word word, ambiguous bool) *LineError {
 		Hint:   w.hint(word.text),
 		Line:   w.words.text,
 	}
+}
+
+func (w *walk) bare(word word, ambiguous bool) *LineError {
+	err := &LineError{Kind: Invalid, Column: word.column, Word: word.column, Line: w.words.text}
+	if ambiguous {
+		err.Kind = Ambiguous
+	}
+	return err
 }
 
 func (w *walk) message(what string) string {
