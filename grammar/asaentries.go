@@ -105,6 +105,7 @@ func (l *line) asaEntry(list, number lexer.Token, ace *ACE) error {
 func (l *line) enterAgain(a *ACL, old, e *Entry) {
 	if old.ACE.String() == e.ACE.String() {
 		l.notice(l.pos, NoEffect, "the list has this line already")
+		l.about(a, old.Seq)
 		return
 	}
 	l.notice(l.pos, Replaced, "takes the place of "+old.ACE.String())

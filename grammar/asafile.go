@@ -45,7 +45,7 @@ func (f *file) asaShown(pos Position, text string) (string, bool) {
 	words := strings.TrimSpace(text)
 	if asaJunk.MatchString(words) {
 		if asaOld.MatchString(words) {
-			f.notices = append(f.notices, Notice{pos, Suspicious, "before version 8.3 lists hold the addresses that NAT makes, which are not those of the ends", words, 1})
+			f.notices = append(f.notices, Notice{Pos: pos, State: Suspicious, Msg: "before version 8.3 lists hold the addresses that NAT makes, which are not those of the ends", Text: words, Count: 1})
 		}
 		f.skip(pos, "output of a device")
 		return "", false
@@ -61,7 +61,7 @@ func (f *file) asaShown(pos Position, text string) (string, bool) {
 		return "", false
 	}
 	if list, _, _ := strings.Cut(f.shown, " "); list != m[1] {
-		f.notices = append(f.notices, Notice{pos, Normalised, "the counters of show access-list are taken off", words, 1})
+		f.notices = append(f.notices, Notice{Pos: pos, State: Normalised, Msg: "the counters of show access-list are taken off", Text: words, Count: 1})
 	}
 	f.shown = shown
 	return text[:counter[0]], true

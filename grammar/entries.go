@@ -124,6 +124,7 @@ func (l *line) repeated(a *ACL, ace *ACE) (done bool, err error) {
 		return true, l.semantic(l.pos, msg)
 	}
 	l.notice(l.pos, NoEffect, fmt.Sprintf("the same entry exists at sequence %d", at))
+	l.about(a, at)
 	return true, nil
 }
 
@@ -140,7 +141,14 @@ func (l *line) covered(a *ACL, e *Entry) error {
 		return l.semantic(l.pos, fmt.Sprintf("Access rule can't be configured at higher sequence num as it is part of the existing rule at sequence num %d", at))
 	}
 	l.notice(l.pos, NoEffect, fmt.Sprintf("the entry at sequence %d covers this host", at))
+	l.about(a, at)
 	return nil
+}
+
+// about says which entry the last notice is about.
+func (l *line) about(a *ACL, seq uint32) {
+	n := &l.notices[len(l.notices)-1]
+	n.ACL, n.Seq = a.Name, seq
 }
 
 // insert puts an ACE behind the remarks of its number. Remarks that waited for

@@ -41,6 +41,8 @@ type Error struct {
 	Msg string
 	// Text is the source line at Pos; empty when there is none to show.
 	Text string
+	// Whole says that the file is no configuration and nothing of it was read.
+	Whole bool
 }
 
 // Error gives file:line:column and the message.
@@ -150,6 +152,10 @@ type Notice struct {
 	Text string
 	// Count is the number of lines of that kind; 1 for all other states.
 	Count int
+	// ACL and Seq name the entry that makes the line one without effect; ACL is
+	// empty when there is none.
+	ACL string
+	Seq uint32
 }
 
 // String gives file:line:column, the state and the message.

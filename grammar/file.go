@@ -65,7 +65,7 @@ func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 // readable refuses what is no text.
 func readable(name string, text []byte) *Error {
 	if len(bytes.TrimSpace(text)) == 0 {
-		return &Error{Pos: Position{name, 1, 1}, Msg: "the file is empty, want a configuration"}
+		return &Error{Pos: Position{name, 1, 1}, Msg: "the file is empty, want a configuration", Whole: true}
 	}
 	for i, c := range text {
 		if c >= ' ' || c == '\n' {
@@ -74,7 +74,7 @@ func readable(name string, text []byte) *Error {
 		if c == 0 || c < ' ' && !strings.ContainsRune("\t\n\r\b\x03\x0c\x1a\x1b", rune(c)) {
 			line := 1 + bytes.Count(text[:i], []byte("\n"))
 			column := 1 + utf8.RuneCount(text[bytes.LastIndexByte(text[:i], '\n')+1:i])
-			return &Error{Pos: Position{name, line, column}, Msg: fmt.Sprintf("unexpected byte %#02x, want text: this is a binary file", c)}
+			return &Error{Pos: Position{name, line, column}, Msg: fmt.Sprintf("unexpected byte %#02x, want text: this is a binary file", c), Whole: true}
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func (f *file) clean(raw string) (text string, column int) {
 	text, column = raw, 1
 	if !utf8.ValidString(text) {
 		text = strings.ToValidUTF8(text, "\uFFFD")
-		f.notices = append(f.notices, Notice{Position{f.name, f.number, 1}, Normalised, "bytes that are not UTF-8 are replaced", text, 1})
+		f.notices = append(f.notices, Notice{Pos: Position{f.name, f.number, 1}, State: Normalised, Msg: "bytes that are not UTF-8 are replaced", Text: text, Count: 1})
 	}
 	if at := morePrompt.FindString(text); at != "" {
 		column += utf8.RuneCountInString(at)
@@ -427,12 +427,12 @@ func (f *file) skip(pos Position, kind string) {
 		return
 	}
 	f.skipped[kind] = len(f.notices)
-	f.notices = append(f.notices, Notice{pos, Skipped, "has nothing to do with access control", kind, 1})
+	f.notices = append(f.notices, Notice{Pos: pos, State: Skipped, Msg: "has nothing to do with access control", Text: kind, Count: 1})
 }
 
 // keep stores a line that is not understood where it stands.
 func (f *file) keep(pos Position, text string) {
-	f.notices = append(f.notices, Notice{pos, Unsupported, "is kept, and neither enforced nor translated", strings.TrimSpace(text), 1})
+	f.notices = append(f.notices, Notice{Pos: pos, State: Unsupported, Msg: "is kept, and neither enforced nor translated", Text: strings.TrimSpace(text), Count: 1})
 	s := unknown(pos, text)
 	if isIndented(text) && f.session.Mode == ModeInterface {
 		f.session.iface.Other = append(f.session.iface.Other, s)
@@ -486,7 +486,7 @@ var blockBody = []string{"permit", "deny", "remark", "description", "match", "se
 // keepLoose keeps a security line of a block that is skipped otherwise, such
 // as access-class below a line.
 func (f *file) keepLoose(pos Position, text string) {
-	f.notices = append(f.notices, Notice{pos, Unsupported, "is kept, and neither enforced nor translated", strings.TrimSpace(text), 1})
+	f.notices = append(f.notices, Notice{Pos: pos, State: Unsupported, Msg: "is kept, and neither enforced nor translated", Text: strings.TrimSpace(text), Count: 1})
 	c := f.session.Config
 	s := unknown(pos, f.header)
 	s.Below = []*Statement{unknown(pos, text)}

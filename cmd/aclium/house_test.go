@@ -19,6 +19,7 @@ var arrows = map[string][]string{
 	"cmd/aclium":               {"*"},
 	"grammar":                  {},
 	"translate":                {"grammar", "translate/policy"},
+	"translate/check":          {"grammar", "translate", "translate/policy"},
 	"translate/policy":         {},
 	"translate/kube":           {"translate/policy"},
 	"translate/linewalk":       {"grammar", "translate/policy"},

@@ -59,6 +59,7 @@ func newRootCommand(name string) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
+		newCheckCommand(),
 		newConvertCommand(),
 		newDemoCommand(),
 		newEnforcerCommand(),

@@ -1,0 +1,233 @@
+package check
+
+// How a box is found to be covered by the union of other boxes.
+//
+// A packet that the box holds and the others do not proves that it is not
+// covered; most boxes that are not covered have many such packets, and a short
+// walk finds one: start anywhere in the box; while some other box holds the
+// packet, step out of that one along a dimension in which the box reaches
+// further.
+//
+// When the walk fails, the boxes that overlap are taken away one after another
+// from the box. Taking one away leaves one piece for each dimension in which
+// the piece before reaches out, so the box is taken first that leaves the
+// fewest: none means covered, and one means that the piece shrinks without
+// splitting. Pieces are looked at depth first, so that the first one that
+// nothing overlaps ends the search. The worst case is exponential in the number
+// of dimensions, as the problem is; work bounds it.
+
+// work is a budget. When it is used up, whatever was asked with it is
+// undecided.
+type work struct {
+	left int
+	over bool
+}
+
+// spend takes n steps; false when the budget is used up.
+func (w *work) spend(n int) bool {
+	w.left -= n
+	w.over = w.over || w.left < 0
+	return !w.over
+}
+
+// A block is a box of a line.
+type block struct {
+	box  box
+	line int
+}
+
+// A plane holds the boxes of a list's lines for one kind of packets.
+type plane struct {
+	space    *space
+	blocks   []block // in the order of the lines
+	starts   []int   // the first block of each line, and the number of blocks
+	sketches []sketch
+	cuts     cuts
+}
+
+func newPlane(s *space, lines [][]box) *plane {
+	p := &plane{space: s}
+	var all []box
+	for i, boxes := range lines {
+		p.starts = append(p.starts, len(p.blocks))
+		for _, b := range boxes {
+			p.blocks = append(p.blocks, block{b, i})
+		}
+		all = append(all, boxes...)
+	}
+	p.starts = append(p.starts, len(p.blocks))
+	p.cuts = newCuts(all)
+	p.sketches = make([]sketch, len(p.blocks))
+	for i := range p.blocks {
+		p.sketches[i] = p.cuts.sketch(p.blocks[i].box)
+	}
+	return p
+}
+
+// boxes gives the boxes of a line.
+func (p *plane) boxes(line int) []block { return p.blocks[p.starts[line]:p.starts[line+1]] }
+
+// A selection says which lines of a list are taken: those from first to before
+// end that accept takes; nil takes all of them.
+type selection struct {
+	first, end int
+	accept     func(line int) bool
+}
+
+func (c *selection) has(line int) bool { return c.accept == nil || c.accept(line) }
+
+// at gives the first block of the chosen lines that holds the point, or -1.
+func (p *plane) at(pt point, c selection, w *work) int {
+	sk := p.cuts.sketchPoint(pt)
+	from, to := p.starts[c.first], p.starts[c.end]
+	w.spend((to - from) / 16)
+	for i := from; i < to; i++ {
+		if sk.meets(&p.sketches[i]) && c.has(p.blocks[i].line) && p.blocks[i].box.has(pt) {
+			return i
+		}
+	}
+	return -1
+}
+
+// meeting gives the blocks of the chosen lines that overlap the box. One that
+// covers it is given alone unless all are wanted.
+func (p *plane) meeting(b box, c selection, all bool, w *work) (out []block) {
+	sk := p.cuts.sketch(b)
+	from, to := p.starts[c.first], p.starts[c.end]
+	w.spend((to - from) / 16)
+	for i := from; i < to && !w.over; i++ {
+		if !sk.meets(&p.sketches[i]) || !c.has(p.blocks[i].line) {
+			continue
+		}
+		w.spend(len(p.blocks[i].box))
+		open, ok := b.overlap(p.blocks[i].box, w)
+		if ok && open == 0 && !all {
+			return append(out[:0], p.blocks[i])
+		}
+		if ok {
+			out = append(out, p.blocks[i])
+		}
+	}
+	return out
+}
+
+// somewhere gives a packet in a box.
+func (p *plane) somewhere(b box, w *work) point {
+	pt := make(point, len(p.space.widths))
+	for d, width := range p.space.widths {
+		if width > 1 {
+			pt[d] = ones(width)
+		}
+	}
+	for _, l := range b {
+		pt[l.in], _ = l.set.first(w)
+	}
+	return pt
+}
+
+// maxSteps is how far the walk goes for a packet.
+const maxSteps = 24
+
+// outside looks for a packet of the box that none of the chosen lines holds:
+// it is covered when there is none. Whether w is used up must be asked then.
+func (p *plane) outside(b box, c selection, w *work) (point, bool) {
+	if pt, ok := p.stroll(b, c, w); ok || w.over {
+		return pt, ok && !w.over
+	}
+	blocks := p.meeting(b, c, false, w)
+	boxes := make([]box, len(blocks))
+	for i := range blocks {
+		boxes[i] = blocks[i].box
+	}
+	piece, ok := p.left(b, boxes, w)
+	if !ok || w.over {
+		return nil, false
+	}
+	return p.somewhere(piece, w), !w.over
+}
+
+// covered reports whether the chosen lines hold all of a box.
+func (p *plane) covered(b box, c selection, w *work) bool {
+	_, out := p.outside(b, c, w)
+	return !out && !w.over
+}
+
+// stroll is the walk.
+func (p *plane) stroll(b box, c selection, w *work) (point, bool) {
+	pt := p.somewhere(b, w)
+	for step := range maxSteps {
+		i := p.at(pt, c, w)
+		if i < 0 {
+			return pt, true
+		}
+		if w.over || !p.leave(pt, b, p.blocks[i].box, step, w) {
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// leave moves a packet out of a line's box and stays in b; false when b does
+// not reach out of it. Each step tries another dimension first.
+func (p *plane) leave(pt point, b, c box, step int, w *work) bool {
+	for k := range c {
+		l := c[(k+step)%len(c)]
+		v, ok := b.at(l.in, p.space).minus(l.set).first(w)
+		if ok {
+			pt[l.in] = v
+			return true
+		}
+	}
+	return false
+}
+
+// left gives a piece of the box that none of the others overlaps.
+func (p *plane) left(b box, others []box, w *work) (box, bool) {
+	for !w.over {
+		rest := make([]box, 0, len(others))
+		best, fewest := -1, 0
+		for _, c := range others {
+			w.spend(1 + len(c))
+			open, ok := b.overlap(c, w)
+			switch {
+			case !ok:
+				continue
+			case open == 0:
+				return nil, false
+			case best < 0 || open < fewest:
+				best, fewest = len(rest), open
+			}
+			rest = append(rest, c)
+		}
+		if best < 0 {
+			return b, true
+		}
+		cut := rest[best]
+		rest[best] = rest[len(rest)-1]
+		others = rest[:len(rest)-1]
+		pieces := p.split(b, cut, w)
+		for _, piece := range pieces[:len(pieces)-1] {
+			if out, ok := p.left(piece, others, w); ok {
+				return out, true
+			}
+		}
+		b = pieces[len(pieces)-1]
+	}
+	return nil, false
+}
+
+// split gives what a line's box leaves of a box that it overlaps and does not
+// cover: disjoint pieces.
+func (p *plane) split(b, c box, w *work) (out []box) {
+	for _, l := range c {
+		have := b.at(l.in, p.space)
+		rest := have.minus(l.set)
+		if rest.empty(w) {
+			continue
+		}
+		w.spend(len(rest.spans) + len(rest.choices) + len(rest.without))
+		out = append(out, b.with(l.in, rest))
+		b = b.with(l.in, have.intersect(l.set))
+	}
+	return out
+}
