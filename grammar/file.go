@@ -2,8 +2,10 @@ package grammar
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +24,7 @@ const maxLine = 10000
 func ParseFile(name string, r io.Reader) (*Config, []Notice, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
-		return &Config{}, nil, fmt.Errorf("read %s: %w", name, err)
+		return &Config{}, nil, readError(name, err)
 	}
 	return ParseDialect(name, bytes.NewReader(text), Detect(text))
 }
@@ -41,7 +43,7 @@ func ParseDialect(name string, r io.Reader, d Dialect) (*Config, []Notice, error
 func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, readError(name, err)
 	}
 	if err := readable(name, text); err != nil {
 		return nil, ErrorList{err}
@@ -60,6 +62,15 @@ func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 	f.keepMentions()
 	c.settleASA()
 	return f.notices, f.errors.Err()
+}
+
+// readError names the file, unless the system's own error does.
+func readError(name string, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return err
+	}
+	return fmt.Errorf("read %s: %w", name, err)
 }
 
 // readable refuses what is no text.
