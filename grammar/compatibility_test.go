@@ -65,7 +65,8 @@ func compatibilityText(t testing.TB) string {
 "Supported" is enforced and translated as far as the target has words for it (see Targets); "partly" with the limits of its remark; "refused" is
 understood, printed back, and no target takes it: a permit with it is left out and reported, a deny with it refuses its list. "Kept" is stored, printed
 back and reported, and neither enforced nor translated. "Skipped" has nothing to do with access control and is counted. An empty cell is a construct
-that the dialect does not have.
+that the dialect does not have. Files of the ASA, NX-OS and IOS-XR are read, checked and printed; what is "supported" there is understood in full, and
+the targets take IOS alone.
 
 | construct | IOS, IOS-XE | ASA | NX-OS | IOS-XR | remark |
 |---|---|---|---|---|---|

@@ -10,7 +10,7 @@ import (
 )
 
 // tabled are the dialects whose tables are tested.
-var tabled = []Dialect{IOS}
+var tabled = []Dialect{IOS, ASA}
 
 // eachSection runs a test for each section of each table.
 func eachSection(t *testing.T, run func(*testing.T, *languageTable, *tableSection)) {
@@ -167,6 +167,7 @@ var nameTables = map[Dialect]map[string]*table{
 		"tcp": tcpPorts, "udp": udpPorts, "protocol": protocols, "protocol6": protocols6, "icmp": icmpTypes, "icmp6": icmp6Types,
 		"igmp": igmpTypes, "dscp": dscps, "precedence": precedences, "tos": services, "option": ipOptions,
 	},
+	ASA: {"tcp": asaTCPPorts, "udp": asaUDPPorts, "protocol": asaProtocols, "icmp": asaICMPTypes, "icmp6": asaICMP6Types},
 }
 
 // TestNoNameIsOutsideOfTheTables finds names that the reference does not have.

@@ -180,6 +180,8 @@ func (r *reader) address() string {
 		return "::/0"
 	case w == "any" && r.dialect != ASA, w == "any4":
 		return masked("0.0.0.0", "255.255.255.255")
+	case w == "any", w == "any6":
+		return w
 	case w == "host" && r.peek() == "dynamic":
 		return "host " + r.take() + " " + r.take()
 	case w == "host" && strings.Contains(r.peek(), ":"):
@@ -194,7 +196,10 @@ func (r *reader) address() string {
 	case strings.Contains(w, ":"):
 		return masked6(w, r.take())
 	}
-	if _, err := netip.ParseAddr(w); err != nil {
+	if _, err := netip.ParseAddr(w); err != nil && r.dialect == ASA && r.peek() == "255.255.255.255" {
+		r.take()
+		return "host " + w
+	} else if err != nil {
 		return w + " " + r.take() // a group or an interface, with its name
 	}
 	mask := r.take()
@@ -327,7 +332,7 @@ func (r *reader) message(protocol string) []string {
 		return nil
 	}
 	r.take()
-	if _, err := strconv.Atoi(r.peek()); err == nil && number == w && table != "igmp" {
+	if _, err := strconv.Atoi(r.peek()); err == nil && !strings.Contains(number, "/") && table != "igmp" {
 		return []string{"type " + number + "/" + r.take()}
 	}
 	return []string{"type " + number}
@@ -477,6 +482,11 @@ func (n normaliser) member(above string, w []string) string {
 		return fmt.Sprint("range ", ends)
 	case strings.ContainsAny(w[0], ".:/") || w[0] == "host" || w[0] == "any":
 		return seq + r.memberAddress()
+	case w[0] == "icmp-object":
+		r.take()
+		return strings.Join(r.message("1"), " ")
+	case w[0] == "protocol-object":
+		return w[0] + " " + n.names["protocol"].number(w[1])
 	case w[0] == "port-object":
 		return r.take() + " " + r.compare(n.names["tcp"])
 	case slices.Contains([]string{"eq", "lt", "gt", "neq", "range"}, w[0]):
