@@ -223,10 +223,36 @@ func (l *line) aliased(t lexer.Token) (netip.Addr, Name, error) {
 		return a.Addr, name(t), nil
 	}
 	err := l.invalid(at(t), "name "+t.Value+" is not defined").(*LineError)
-	if n := nearest(t.Value, aliasNames(l.Config)); n != "" {
+	n := nearest(t.Value, aliasNames(l.Config))
+	if n == "" {
+		n = nearest(lowerCase(t.Value), []string{"any", "any4", "any6", "host", "interface", "object", "object-group"})
+	}
+	if n != "" {
 		err.Hint = "did you mean " + n + "?"
 	}
 	return netip.Addr{}, Name{}, err
+}
+
+// blame gives the reason for an error further in front: where an address may
+// stand any word may be a name for one, so that a misspelt keyword is noticed
+// by the word behind it.
+func (s *Session) blame(pos Position, text string, err error) error {
+	walks := []*walk{&s.room.own, &s.room.global}
+	if s.Mode == ModeGlobal {
+		walks = walks[:1]
+	}
+	for _, w := range walks {
+		for i, t := range w.tokens {
+			if t.Type != classByToken["alias"].typ || i > 0 && w.tokens[0].Value == "name" {
+				continue
+			}
+			l := &line{Session: s, text: strings.Trim(text, " \t\r"), origin: pos}
+			if _, _, wrong := l.aliased(t); wrong != nil {
+				return wrong
+			}
+		}
+	}
+	return err
 }
 
 // nearest gives the name that a word was probably meant to be, or "".

@@ -28,7 +28,7 @@ var asaVocabulary = &vocabulary{
 
 var (
 	// asaJunk is what an ASA prints between the lines.
-	asaJunk = regexp.MustCompile(`^(:.*|ASA Version .*|PIX Version .*|Cryptochecksum:.*|Result of the command: .*|Enable password.*|access-list cached ACL log flows: .*|alert-interval \d+|access-list [^ ]+; \d+ elements.*|ciscoasa.*>.*)$`)
+	asaJunk = regexp.MustCompile(`^(:.*|ASA Version .*|PIX Version .*|Cryptochecksum:.*|Result of the command: .*|access-list cached ACL log flows: .*|alert-interval \d+|access-list [^ ]+; \d+ elements.*)$`)
 	// asaOld is a version in which lists hold addresses as NAT makes them.
 	asaOld = regexp.MustCompile(`^(PIX Version .*|ASA Version ([0-7]\.|8\.[0-2]\b).*)$`)
 	// asaCounter is what "show access-list" adds to a line.
@@ -38,17 +38,36 @@ var (
 	morePrompt = regexp.MustCompile(`^[\s\x08]*<--- More --->[\s\x08]*`)
 )
 
+// asaPager gives what the pager has left in front of a line.
+func asaPager(text string) string {
+	if !strings.Contains(text, "<--- More --->") {
+		return ""
+	}
+	return morePrompt.FindString(text)
+}
+
+// mayBeJunk saves most lines the look at asaJunk.
+func mayBeJunk(words string) bool {
+	if !strings.HasPrefix(words, "access-list ") {
+		return words != "" && strings.IndexByte(":APCRa", words[0]) >= 0
+	}
+	return strings.HasPrefix(words, "access-list cached ") || strings.Contains(words, " elements")
+}
+
 // asaShown takes off what "show access-list" adds to a line. It gives false
 // for a line that is no configuration: a header, or the expansion of the line
 // above, which has its number.
 func (f *file) asaShown(pos Position, text string) (string, bool) {
 	words := strings.TrimSpace(text)
-	if asaJunk.MatchString(words) {
+	if mayBeJunk(words) && asaJunk.MatchString(words) {
 		if asaOld.MatchString(words) {
 			f.notices = append(f.notices, Notice{Pos: pos, State: Suspicious, Msg: "before version 8.3 lists hold the addresses that NAT makes, which are not those of the ends", Text: words, Count: 1})
 		}
 		f.skip(pos, "output of a device")
 		return "", false
+	}
+	if !strings.Contains(text, " 0x") {
+		return text, true
 	}
 	counter := asaCounter.FindStringIndex(text)
 	m := asaLine.FindStringSubmatch(text)

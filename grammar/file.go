@@ -167,7 +167,7 @@ func (f *file) clean(raw string) (text string, column int) {
 		text = strings.ToValidUTF8(text, "\uFFFD")
 		f.notices = append(f.notices, Notice{Pos: Position{f.name, f.number, 1}, State: Normalised, Msg: "bytes that are not UTF-8 are replaced", Text: text, Count: 1})
 	}
-	if at := morePrompt.FindString(text); at != "" {
+	if at := asaPager(text); at != "" {
 		column += utf8.RuneCountInString(at)
 		text = text[len(at):]
 	}
@@ -301,7 +301,11 @@ func (f *file) canonical(text string) []string {
 	for i, t := range w.tokens {
 		words[w.depth-len(w.tokens)+i] = lowerCase(t.Value)
 	}
-	return positive(meant(meant(words, w, f.vocabulary().ours), g, f.vocabulary().ours))
+	words = meant(words, w, f.vocabulary().ours)
+	if g.depth >= w.depth {
+		words = meant(words, g, f.vocabulary().ours)
+	}
+	return positive(words)
 }
 
 // typedWords gives the words in lower case and without "no".

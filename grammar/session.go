@@ -70,7 +70,7 @@ func (s *Session) Line(pos Position, text string) ([]Notice, error) {
 	pos.Line, pos.Column = max(pos.Line, 1), max(pos.Column, 1)
 	w, stmt, err := s.walk(pos, text)
 	if err != nil {
-		return nil, err
+		return nil, s.blame(pos, text, err)
 	}
 	if stmt == nil {
 		return nil, nil
