@@ -384,10 +384,15 @@ func (r *reader) signed() (out []string) {
 	return out
 }
 
+// bareOptions are the options without a value in valued.
+var bareOptions = []string{
+	"established", "fragments", "log", "log-input", "ttl", "match-any", "match-all", "routing", "inactive", "sequence", "auth", "dest-option", "hbh",
+	"mobility", "undetermined-transport", "packet-length", "capture", "icmp-off", "set", "nexthop1", "default",
+}
+
 func (r *reader) isOption(w string) bool {
 	_, ok := valued[w]
-	return ok || slices.Contains([]string{"established", "fragments", "log", "log-input", "ttl", "match-any", "match-all", "routing", "inactive", "sequence",
-		"auth", "dest-option", "hbh", "mobility", "undetermined-transport", "packet-length", "capture", "set", "nexthop1", "default"}, w) || slices.Contains(bareFlags, w)
+	return ok || slices.Contains(bareOptions, w) || slices.Contains(bareFlags, w)
 }
 
 // asaEntry gives the normal form of a line of an ASA list behind its name.
