@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/participle/v2/ebnf"
 	"github.com/alecthomas/participle/v2/lexer"
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -158,6 +159,26 @@ func TestDecoderKnowsTheNotation(t *testing.T) {
 	}
 	if n := test.seen[l.statements[0]]; n < 2000 {
 		t.Errorf("only %d lines were compared", n)
+	}
+}
+
+// TestEBNFIsReadAsParticipleDoes compares the two readers of EBNF for every
+// statement.
+func TestEBNFIsReadAsParticipleDoes(t *testing.T) {
+	texts := []string{`A = (B "x-y"* | <word>+)? "1" . B = "b" (("c" | "d") "e")+ .`}
+	for d := range dialectCount {
+		for _, s := range languageOf(d).statements {
+			texts = append(texts, s.ebnf)
+		}
+	}
+	for _, text := range texts {
+		want, err := ebnf.ParseString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(want.Productions, readEBNF(text)); diff != "" {
+			t.Errorf("%s (-participle +ours):\n%s", text, diff)
+		}
 	}
 }
 

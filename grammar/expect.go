@@ -188,19 +188,16 @@ func (b *builder) leaf(t *term) piece {
 
 // build gives the terms that the statement starts with.
 func (l *language) build(s *statement, text string) []*term {
-	grammar, err := ebnf.ParseString(text)
-	if err != nil {
-		panic(fmt.Sprintf("grammar of %s: %v", s.name, err))
-	}
 	b := builder{statement: s, productions: map[string]*ebnf.Production{}, language: l}
 	if s.node != nil {
 		l.pool(s.node)
 		b.shape = shapeOf(s.node.typ)
 	}
-	for _, p := range grammar.Productions {
+	all := readEBNF(text)
+	for _, p := range all {
 		b.productions[p.Production] = p
 	}
-	root := grammar.Productions[0]
+	root := all[0]
 	whole := b.expression(root.Expression, root.Production)
 	b.check(whole)
 	for _, t := range whole.last {

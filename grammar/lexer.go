@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -73,13 +74,15 @@ func (w *words) rest(from word) string {
 type symbols struct{}
 
 // Symbols gives the token types by name.
-func (symbols) Symbols() map[string]lexer.TokenType {
+func (symbols) Symbols() map[string]lexer.TokenType { return symbolTable() }
+
+var symbolTable = sync.OnceValue(func() map[string]lexer.TokenType {
 	out := map[string]lexer.TokenType{"EOF": lexer.EOF, "Keyword": keywordType}
 	for i, c := range classes {
 		out[c.name] = classType(i)
 	}
 	return out
-}
+})
 
 // Lex is never called: statements are parsed from the tokens of a walk.
 func (symbols) Lex(string, io.Reader) (lexer.Lexer, error) {

@@ -329,10 +329,10 @@ type (
 	}
 )
 
-func (l *language) addCommon(m Mode) {
-	add(l, plain, (*line).exit, m)
-	add(l, plain, (*line).end, m)
-	add(l, plain, (*line).do, m)
+func (l *language) addCommon(modes []Mode) {
+	add(l, plain, (*line).exit, modes...)
+	add(l, plain, (*line).end, modes...)
+	add(l, plain, (*line).do, modes...)
 }
 
 func (l *language) addGlobal() {

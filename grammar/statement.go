@@ -91,11 +91,15 @@ func newLanguage(families ...func(*language)) *language {
 	for _, add := range families {
 		add(l)
 	}
+	var modes []Mode
 	for m := ModeGlobal; m < modeCount; m++ {
 		if l.has(m) {
-			l.addCommon(m)
-			l.start[m] = l.root(m)
+			modes = append(modes, m)
 		}
+	}
+	l.addCommon(modes)
+	for _, m := range modes {
+		l.start[m] = l.root(m)
 	}
 	return l
 }
