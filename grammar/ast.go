@@ -72,8 +72,9 @@ type ACL struct {
 
 // An Entry is one line of an access-list: a remark or an ACE.
 type Entry struct {
-	// Seq is 1 to 2147483647. A remark carries the number of the ACE that
-	// follows it, and 0 as long as none does.
+	// Seq is 1 to 2147483647, in NX-OS to 4294967295. A remark carries the
+	// number of the ACE that follows it, and 0 as long as none does; in NX-OS
+	// and IOS-XR it has a number of its own.
 	Seq uint32
 	Pos Position
 	// Text is the line as it was typed, without surrounding blanks.
@@ -199,6 +200,9 @@ type Address struct {
 	Addr, Wildcard netip.Addr
 	// Alias is the name that was typed for Addr, as "name" defines it (ASA).
 	Alias Name
+	// Prefix says that a MaskedAddress of IPv4 is written A/LEN (NX-OS and
+	// IOS-XR); Wildcard has no hole then.
+	Prefix bool
 	// Group is the object-group for the other kinds.
 	Group Name
 }
@@ -378,6 +382,9 @@ type Member struct {
 	// Dialect is the language that the line is written in and printed in.
 	Dialect Dialect
 	Pos     Position
+	// Seq is the number of the line where members have one (NX-OS), 1 to
+	// 4294967295; 0 in other dialects.
+	Seq uint32
 	// Text is the line as it was typed, without surrounding blanks.
 	Text string
 	// First and Last are inclusive, First not above Last. Wildcard is the
@@ -388,6 +395,9 @@ type Member struct {
 	Alias Name
 	// Family is 4 or 6 where a DNS name stands for addresses of one family.
 	Family uint8
+	// Prefix says that a SubnetMember of IPv4 is written A/LEN (NX-OS and
+	// IOS-XR).
+	Prefix bool
 	Group  Name
 	// Namespace is empty for every namespace. Labels are ANDed.
 	Namespace Name

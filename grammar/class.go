@@ -36,7 +36,7 @@ type row struct{ word, help string }
 
 // classes lists the kinds of arguments. Their names are token types in the
 // grammars; the help of a row that has none comes from the help table.
-var classes = slices.Concat(iosClasses, keptClasses, groupKindClasses, roleClasses, xrClasses, asaClasses)
+var classes = slices.Concat(iosClasses, keptClasses, groupKindClasses, roleClasses, xrClasses, asaClasses, numberedClasses, nxosClasses)
 
 var iosClasses = []*class{
 	{name: "Sequence", what: "a sequence number", rows: rows("<1-2147483647>"), accepts: between(1, maxSeq)},

@@ -54,11 +54,13 @@ var tells = [dialectCount][]*regexp.Regexp{
 	),
 	NXOS: patterns(
 		`object-group (ip|ipv6) (address|port) `, `statistics per-entry$`, `ip access-list [^ ]+$`, `ip port access-group `, `feature [a-z]`,
-		`vdc `, `boot nxos `, `(\d+ )?(permit|deny) .*(addrgroup|portgroup) `, `resequence (ip|ipv6|mac) access-list `,
+		`vdc `, `boot nxos `, `resequence (ip|ipv6|mac) access-list `, `(\d+ )?(permit|deny) .*addrgroup `, `(\d+ )?(permit|deny) .*portgroup `,
+		`(\d+ )?(permit|deny) (ip|icmp) .*\d\.\d+/\d+( |$)`, `(\d+ )?(permit|deny) .* ttl \d+( |$)`, `.* \[match=\d+\]$`,
+		`(ip|ipv4|ipv6|mac) access list \S+$`, `ipv[46] acl \S+$`, `interface mgmt0`, `\d+ (permit|deny) (ipv6 |.*:)`, `!Command: show `, `NX-OS`, `fragments (permit|deny)-all$`,
 	),
 	IOSXR: patterns(
 		`ipv4 access-list `, `ipv[46] access-group \S+ (ingress|egress)`, `object-group network ipv[46] `, `object-group port `,
-		`(\d+ )?(permit|deny) .*(net-group|port-group) `, `(\d+ )?(permit|deny) ipv4 `, `!! IOS XR `, `resequence access-list `,
+		`(\d+ )?(permit|deny) .*(net-group|port-group) `, `(\d+ )?(permit|deny) ipv4 `, `!! IOS XR `, `resequence access-list `, `\d+ (permit|deny) (ipv6 |.*:)`,
 	),
 }
 

@@ -125,6 +125,7 @@ var junk = regexp.MustCompile(`^(Building configuration\.\.\.|Current configurat
 func (f *file) line(raw string) {
 	raw = strings.TrimRight(raw, "\r\n \t\x1a")
 	text, column := f.clean(raw)
+	text = f.session.Config.Dialect.configured(text)
 	pos := Position{f.name, f.number, column}
 	if f.session.Config.Dialect == ASA && f.banner == "" && len(text) <= maxLine {
 		var ok bool
@@ -139,7 +140,7 @@ func (f *file) line(raw string) {
 	case len(text) > maxLine:
 		f.fail(pos, fmt.Sprintf("the line has %d bytes, want %d at most", len(text), maxLine), raw[:maxLine/10])
 	case trimmed == "" || trimmed[0] == '!':
-	case strings.IndexByte("BCUE[", trimmed[0]) >= 0 && junk.MatchString(trimmed):
+	case strings.IndexByte("BCUE[", trimmed[0]) >= 0 && junk.MatchString(trimmed) || f.session.Config.Dialect.isJunk(trimmed):
 		f.skip(pos, "output of a device")
 	case f.inside != 0 && isIndented(text):
 		f.belowUnknown(pos, text, raw)
@@ -234,8 +235,12 @@ func (f *file) configure(pos Position, text, raw string) {
 	if typed := typedWords(text); kind == Skipped && !slices.Equal(typed, words) {
 		kind = f.classify(typed, text) // the mode took a word for another one
 	}
-	if kind == Skipped && f.session.knows(text) {
+	switch {
+	case kind != Skipped:
+	case f.session.knows(text):
 		kind = 0
+	case startsAny(typedWords(text), filterWords):
+		kind = Unsupported
 	}
 	switch kind {
 	case Unsupported:
@@ -348,7 +353,7 @@ type vocabulary struct {
 var vocabularies = [dialectCount]*vocabulary{
 	IOS:  {ours: iosOurs, kept: iosKept, blocks: iosBlocks, interfaces: interfaceWords},
 	ASA:  asaVocabulary,
-	NXOS: {interfaces: interfaceWords},
+	NXOS: nxosVocabulary,
 	IOSXR: {
 		ours: []string{
 			"ipv4 access-list", "ipv6 access-list", "object-group network", "object-group port", "ipv4 access-group", "ipv6 access-group",
@@ -364,6 +369,13 @@ var vocabularies = [dialectCount]*vocabulary{
 }
 
 func (f *file) vocabulary() *vocabulary { return vocabularies[f.session.Config.Dialect] }
+
+// filterWords start packet filters and their use in one dialect or another; in
+// a file of a dialect that does not have them they are kept.
+var filterWords = []string{
+	"access-list", "ip access-list", "ipv4 access-list", "ipv6 access-list", "mac access-list", "ethernet-services access-list", "object-group",
+	"object network", "object service", "ip access-group", "ipv4 access-group", "ipv6 access-group", "ipv6 traffic-filter", "ethernet-services access-group",
+}
 
 var iosOurs = []string{
 	"access-list", "ip access-list standard", "ip access-list extended", "ip access-list resequence", "ip access-list role-based", "ip access-list fqdn", "ipv6 access-list",
@@ -400,6 +412,9 @@ func startsAny(words []string, starts []string) bool {
 // classify gives Unsupported for security configuration that is kept, Skipped
 // for configuration of other things, and 0 for what must be right.
 func (f *file) classify(words []string, text string) State {
+	if len(words) > 1 && isNumber(words[0]) {
+		words = words[1:] // an entry of a list
+	}
 	switch {
 	case startsWith(words, "policy-map type inspect") && len(words) > 4:
 		return Unsupported // an application policy, such as "http NAME"

@@ -23,7 +23,7 @@ func help(production, word string) string {
 // one decides.
 var helpTexts = func() map[string]string {
 	out := map[string]string{}
-	for _, table := range []map[string]string{iosHelp, keptHelp, groupHelp, xrHelp, asaHelp} {
+	for _, table := range []map[string]string{iosHelp, keptHelp, groupHelp, xrHelp, asaHelp, nxosHelp} {
 		for word, text := range table {
 			if out[word] == "" {
 				out[word] = text

@@ -277,10 +277,12 @@ func (l *language) addTimeRanges() {
 		kept{
 			production: "Periodic", modes: in,
 			grammar: `"periodic" ((Weekday <time> "to" Weekday? <time>) | ((Weekday Weekday+ | "daily" | "weekdays" | "weekend") <time> "to" <time>))`,
-			parts:   `Weekday = "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday" .` + "\n",
+			parts:   weekdayPart,
 		},
 	)
 }
+
+const weekdayPart = `Weekday = "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday" .` + "\n"
 
 const monthPart = `Month = "january" | "february" | "march" | "april" | "may" | "june" | "july" | "august" | "september" | "october" | "november" | "december" .` + "\n"
 

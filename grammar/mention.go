@@ -11,7 +11,7 @@ import "strings"
 var (
 	usesList = map[string]bool{
 		"list": true, "access-list": true, "access-class": true, "access-group": true, "acl": true, "ro": true, "rw": true,
-		"distribute-list": true, "name": true, "address": true,
+		"distribute-list": true, "name": true, "address": true, "use-acl": true, "use-ipv4acl": true, "use-ipv6acl": true,
 	}
 	listsAll = "address"
 )

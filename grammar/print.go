@@ -33,6 +33,9 @@ func (e *Entry) Show(matches uint64, state string) string {
 		return ""
 	}
 	text := e.ACE.Show()
+	if s := spellings[e.ACE.Dialect]; s != nil {
+		return s.show(e.Seq, text, matches)
+	}
 	if name := e.ACE.TimeRange.Text; name != "" && state != "" {
 		text = strings.Replace(text, " time-range "+name, " time-range "+name+" "+state, 1)
 	}
@@ -64,6 +67,9 @@ func appendPadded(b []byte, a *ACE, shown bool) []byte {
 // shown. The text is what makes two ACEs the same, so nothing that an ACE says
 // may be missing from it.
 func (a *ACE) append(b []byte, shown bool) []byte {
+	if s := spellings[a.Dialect]; s != nil {
+		return a.appendIn(s, b)
+	}
 	switch {
 	case a.Dialect == IOSXR:
 		return a.appendXR(b)
@@ -313,6 +319,9 @@ func (l *Log) append(b []byte, shown bool) []byte {
 
 // String gives the member as the running configuration has it.
 func (m *Member) String() string {
+	if s := spellings[m.Dialect]; s != nil {
+		return m.textIn(s)
+	}
 	switch m.Dialect {
 	case IOSXR:
 		return m.xrText()

@@ -113,6 +113,10 @@ func (g *ObjectGroup) print(p *printer) {
 	p.block("%s", g.header())
 	p.description(g.Description)
 	for _, m := range g.Members {
+		if m.Seq != 0 {
+			p.line("%d %s", m.Seq, m)
+			continue
+		}
 		p.line("%s", m)
 	}
 	p.statements(g.Other)
@@ -121,6 +125,9 @@ func (g *ObjectGroup) print(p *printer) {
 // header gives the line that the members stand below.
 func (g *ObjectGroup) header() string {
 	kind := g.Kind.String()
+	if s := spellings[g.Dialect]; s != nil {
+		kind = s.group(g.Kind)
+	}
 	if g.Dialect == IOSXR {
 		kind = xrKinds[g.Kind]
 	}
@@ -228,6 +235,9 @@ func (a *ACL) print(p *printer) {
 
 // header gives the line that lines of the list stand below.
 func (a *ACL) header() string {
+	if s := spellings[a.Dialect]; s != nil {
+		return s.list(a.Kind) + " " + a.Name
+	}
 	if a.Dialect == IOSXR && a.Kind != IPv6 {
 		return "ipv4 access-list " + a.Name
 	}

@@ -79,7 +79,7 @@ var languages = [dialectCount]func() *language{
 		)
 	}),
 	ASA:  sync.OnceValue(func() *language { return newLanguage((*language).addGlobal, (*language).addASA) }),
-	NXOS: sync.OnceValue(func() *language { return newLanguage((*language).addGlobal) }),
+	NXOS: sync.OnceValue(func() *language { return newLanguage((*language).addGlobal, (*language).addNXOS) }),
 	IOSXR: sync.OnceValue(func() *language {
 		return newLanguage((*language).addGlobal, (*language).addXRLists, (*language).addXRGroups, (*language).addXRInterfaces)
 	}),

@@ -45,6 +45,9 @@ func timeRange(name string, s *Statement) TimeRange {
 	for _, line := range s.Below {
 		r.Lines = append(r.Lines, line.Words)
 		words := strings.Fields(line.Words)
+		if _, ok := number(words[0]); ok {
+			words = words[1:] // lines of NX-OS have numbers
+		}
 		switch words[0] {
 		case "absolute":
 			r.absolute(words[1:])
@@ -84,8 +87,10 @@ func months() (out []string) {
 	return out
 }
 
+// minutes reads hh:mm; the seconds that NX-OS has behind are left out.
 func minutes(text string) int {
 	hour, minute, _ := strings.Cut(text, ":")
+	minute, _, _ = strings.Cut(minute, ":")
 	h, _ := number(hour)
 	m, _ := number(minute)
 	return int(h*60 + m)

@@ -1,0 +1,32 @@
+package grammar
+
+// nxosHelp holds the help of words that only NX-OS has.
+var nxosHelp = map[string]string{
+	"filtername": "List name", "filtername6": "List name", "entrynumber": "Sequence number", "addressgroup": "Name of an address group",
+	"addressgroup6": "Name of an address group", "portgroup": "Name of a port group", "someport": "Port number",
+	"nxossource/addrgroup": "Source address group", "nxossource6/addrgroup": "Source address group",
+	"nxosdestination/addrgroup": "Destination address group", "nxosdestination6/addrgroup": "Destination address group",
+	"nxossource/any": "Any source", "nxosdestination/any": "Any destination", "nxossource6/any": "Any source", "nxosdestination6/any": "Any destination",
+	"nxossource/host": "A single source host", "nxosdestination/host": "A single destination host", "nxossource6/host": "A single source host",
+	"nxosdestination6/host": "A single destination host", "nxossource/addresslength": "Source network prefix",
+	"nxosdestination/addresslength": "Destination network prefix", "nxossource/address": "Source network address",
+	"nxosdestination/address":  "Destination network address",
+	"nxostcpcompare/portgroup": "Port group", "nxosudpcompare/portgroup": "Port group", "nxossctpcompare/portgroup": "Port group",
+	"resequence": "Resequence a list", "nxostcpport": "Port number", "nxosudpport": "Port number", "nxosprotocol": "An IP protocol number",
+	"nxosprotocol6": "An IP protocol number", "nxosigmptype": "IGMP type",
+	"tcp-flags-mask": "Mask of the TCP flags", "flagmask": "Mask of the TCP flags", "tcp-option-length": "Length of the TCP options",
+	"optionlength": "Length of the TCP options", "http-method": "Method of an HTTP request", "nxostcpoption/*": "Method of an HTTP request",
+	"packet-length": "Match packets of a given length", "framelength": "Packet length", "nxosoption/eq": "Match only packets of this length",
+	"nxosoption/neq": "Match only packets of another length", "nxosoption/lt": "Match only shorter packets", "nxosoption/gt": "Match only longer packets",
+	"nxosoption/range": "Match only packets in the range of lengths", "nve": "Virtual network", "vni": "Virtual network identifier",
+	"set-erspan-dscp": "DSCP of the ERSPAN header", "erspan": "DSCP value", "set-erspan-gre-proto": "GRE protocol of ERSPAN", "port16": "Number",
+	"capture": "Capture the packets", "session": "Session", "load-share": "Share the load", "redirect": "Redirect to an interface",
+	"udf": "User defined field", "hexword": "Hexadecimal value",
+	"nxosaddresses/ip": "IPv4 addresses or ports", "nxosports/ip": "IPv4 addresses or ports", "nxosaddresses6/ipv6": "IPv6 addresses",
+	"nxosaddresses/address": "Group of addresses", "nxosaddresses6/address": "Group of addresses", "nxosports/port": "Group of ports",
+	"nxosaccessgroup/access-group": "Apply an access list", "nxosaddress/addresslength": "Network prefix", "nxosaddress6/prefix6": "Network prefix",
+	"statistics": "Count the matches", "per-entry": "of each line", "fragmentrule/fragments": "What becomes of fragments",
+	"permit-all": "Permit all fragments", "deny-all": "Deny all fragments", "ignore": "Ignore", "routable": "routed packets",
+	"portfilter/port": "What the port bridges", "portfilter6/port": "What the port bridges", "macfilter/port": "What the port bridges",
+	"macline/permit": "Forward", "frame/*": "Kind of frame", "second": "Time of the day",
+}
