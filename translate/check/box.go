@@ -119,20 +119,17 @@ const sketchDims = 4
 // Boxes overlap only if their sketches share a part in each of them.
 type sketch [sketchDims]uint64
 
-func (a *sketch) meets(b *sketch) bool {
-	return a[0]&b[0] != 0 && a[1]&b[1] != 0 && a[2]&b[2] != 0 && a[3]&b[3] != 0
-}
-
 // cuts are where the parts of a dimension begin, so that about as many boxes
 // begin in each of them.
 type cuts [sketchDims][]number
 
 const sketchParts = 64
 
-func newCuts(boxes []box) (c cuts) {
+func newCuts(blocks []block) (c cuts) {
 	for d := range sketchDims {
 		var starts []number
-		for _, b := range boxes {
+		for k := range blocks {
+			b := blocks[k].box
 			if i, ok := b.find(dimension(d)); ok && len(b[i].set.choices) == 0 && len(b[i].set.spans) > 0 {
 				starts = append(starts, b[i].set.spans[0].first)
 			}

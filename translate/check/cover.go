@@ -38,76 +38,91 @@ type block struct {
 
 // A plane holds the boxes of a list's lines for one kind of packets.
 type plane struct {
-	space    *space
-	blocks   []block // in the order of the lines
-	starts   []int   // the first block of each line, and the number of blocks
-	sketches []sketch
-	cuts     cuts
+	space  *space
+	blocks []block // in the order of the lines
+	starts []int   // the first block of each line, and the number of blocks
+	index  index
+	// idle are the blocks of lines that decide nothing in this plane, because
+	// lines before them hold all of their packets: the union of the lines up
+	// to any place is the same without them.
+	idle bitset
 }
 
 func newPlane(s *space, lines [][]box) *plane {
 	p := &plane{space: s}
-	var all []box
 	for i, boxes := range lines {
 		p.starts = append(p.starts, len(p.blocks))
 		for _, b := range boxes {
 			p.blocks = append(p.blocks, block{b, i})
 		}
-		all = append(all, boxes...)
 	}
 	p.starts = append(p.starts, len(p.blocks))
-	p.cuts = newCuts(all)
-	p.sketches = make([]sketch, len(p.blocks))
-	for i := range p.blocks {
-		p.sketches[i] = p.cuts.sketch(p.blocks[i].box)
-	}
+	p.index = newIndex(p.blocks)
+	p.idle = newBitset(len(p.blocks))
 	return p
+}
+
+// idles notes that a line decides nothing.
+func (p *plane) idles(line int) {
+	for i := p.starts[line]; i < p.starts[line+1]; i++ {
+		p.idle.set(i)
+	}
 }
 
 // boxes gives the boxes of a line.
 func (p *plane) boxes(line int) []block { return p.blocks[p.starts[line]:p.starts[line+1]] }
 
 // A selection says which lines of a list are taken: those from first to before
-// end that accept takes; nil takes all of them.
+// end that accept takes; nil takes all of them. Working takes none that decide
+// nothing.
 type selection struct {
 	first, end int
 	accept     func(line int) bool
+	working    bool
 }
 
 func (c *selection) has(line int) bool { return c.accept == nil || c.accept(line) }
 
-// at gives the first block of the chosen lines that holds the point, or -1.
-func (p *plane) at(pt point, c selection, w *work) int {
-	sk := p.cuts.sketchPoint(pt)
-	from, to := p.starts[c.first], p.starts[c.end]
-	w.spend((to - from) / 16)
-	for i := from; i < to; i++ {
-		if sk.meets(&p.sketches[i]) && c.has(p.blocks[i].line) && p.blocks[i].box.has(pt) {
-			return i
-		}
+// each calls do with the blocks of the selected lines that may share packets
+// with what has the sketch, in order, until it says stop.
+func (p *plane) each(sk sketch, c selection, w *work, do func(i int) (stop bool)) {
+	var without bitset
+	if c.working {
+		without = p.idle
 	}
-	return -1
+	p.index.each(sk, p.starts[c.first], p.starts[c.end], without, w, func(i int) bool {
+		return c.has(p.blocks[i].line) && do(i)
+	})
 }
 
-// meeting gives the blocks of the chosen lines that overlap the box. One that
+// at gives the first block of the selected lines that holds the point, or -1.
+func (p *plane) at(pt point, c selection, w *work) int {
+	found := -1
+	p.each(p.index.cuts.sketchPoint(pt), c, w, func(i int) bool {
+		w.spend(1)
+		if p.blocks[i].box.has(pt) {
+			found = i
+		}
+		return found >= 0
+	})
+	return found
+}
+
+// meeting gives the blocks of the selected lines that overlap the box. One that
 // covers it is given alone unless all are wanted.
 func (p *plane) meeting(b box, c selection, all bool, w *work) (out []block) {
-	sk := p.cuts.sketch(b)
-	from, to := p.starts[c.first], p.starts[c.end]
-	w.spend((to - from) / 16)
-	for i := from; i < to && !w.over; i++ {
-		if !sk.meets(&p.sketches[i]) || !c.has(p.blocks[i].line) {
-			continue
-		}
-		w.spend(len(p.blocks[i].box))
+	p.each(p.index.cuts.sketch(b), c, w, func(i int) bool {
+		w.spend(1 + len(p.blocks[i].box))
 		open, ok := b.overlap(p.blocks[i].box, w)
 		if ok && open == 0 && !all {
-			return append(out[:0], p.blocks[i])
+			out = append(out[:0], p.blocks[i])
+			return true
 		}
 		if ok {
 			out = append(out, p.blocks[i])
 		}
-	}
+		return w.over
+	})
 	return out
 }
 
@@ -126,20 +141,15 @@ func (p *plane) somewhere(b box, w *work) point {
 }
 
 // maxSteps is how far the walk goes for a packet.
-const maxSteps = 24
+const maxSteps = 10
 
-// outside looks for a packet of the box that none of the chosen lines holds:
+// outside looks for a packet of the box that none of the selected lines holds:
 // it is covered when there is none. Whether w is used up must be asked then.
 func (p *plane) outside(b box, c selection, w *work) (point, bool) {
 	if pt, ok := p.stroll(b, c, w); ok || w.over {
 		return pt, ok && !w.over
 	}
-	blocks := p.meeting(b, c, false, w)
-	boxes := make([]box, len(blocks))
-	for i := range blocks {
-		boxes[i] = blocks[i].box
-	}
-	piece, ok := p.left(b, boxes, w)
+	piece, ok := p.left(b, boxesOf(p.meeting(b, c, false, w)), w, func(box) bool { return true })
 	if !ok || w.over {
 		return nil, false
 	}
@@ -181,8 +191,17 @@ func (p *plane) leave(pt point, b, c box, step int, w *work) bool {
 	return false
 }
 
-// left gives a piece of the box that none of the others overlaps.
-func (p *plane) left(b box, others []box, w *work) (box, bool) {
+func boxesOf(blocks []block) []box {
+	boxes := make([]box, len(blocks))
+	for i := range blocks {
+		boxes[i] = blocks[i].box
+	}
+	return boxes
+}
+
+// left goes through the pieces of the box that none of the others overlaps,
+// which are disjoint, and gives the first one that stop takes.
+func (p *plane) left(b box, others []box, w *work, stop func(box) bool) (box, bool) {
 	for !w.over {
 		rest := make([]box, 0, len(others))
 		best, fewest := -1, 0
@@ -200,14 +219,14 @@ func (p *plane) left(b box, others []box, w *work) (box, bool) {
 			rest = append(rest, c)
 		}
 		if best < 0 {
-			return b, true
+			return b, stop(b)
 		}
 		cut := rest[best]
 		rest[best] = rest[len(rest)-1]
 		others = rest[:len(rest)-1]
 		pieces := p.split(b, cut, w)
 		for _, piece := range pieces[:len(pieces)-1] {
-			if out, ok := p.left(piece, others, w); ok {
+			if out, ok := p.left(piece, others, w, stop); ok {
 				return out, true
 			}
 		}

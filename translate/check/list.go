@@ -46,9 +46,8 @@ const (
 // A judgement says what is wrong with a line.
 type judgement struct {
 	outcome outcome
-	// blockers are the lines to blame, in order. Each is needed unless loose.
+	// blockers are the lines to blame, in order. Each is needed.
 	blockers []int
-	loose    bool
 	// fragments says that the line still decides later fragments.
 	fragments bool
 	// other is, for redundant, a line before that decides some of the packets
@@ -65,6 +64,8 @@ type list struct {
 	// gone are lines that are said to be redundant: what is said of the other
 	// lines holds with and without them.
 	gone []bool
+	// taken is room for a set of lines; it is empty between its uses.
+	taken []bool
 	// left is the work that is left for the whole list.
 	left int
 	work work
@@ -80,7 +81,7 @@ const (
 
 // judge says for every line of a list what is wrong with it.
 func judge(s *space, lines []line) []judgement {
-	l := &list{lines: lines, out: make([]judgement, len(lines)), gone: make([]bool, len(lines)), left: listWork + listPerLine*len(lines)}
+	l := &list{lines: lines, out: make([]judgement, len(lines)), gone: make([]bool, len(lines)), taken: make([]bool, len(lines)), left: listWork + listPerLine*len(lines)}
 	for k := range planes {
 		all := make([][]box, len(lines))
 		for i := range lines {
@@ -125,7 +126,7 @@ type witness struct {
 
 // before gives the lines before line i that are sure to decide.
 func (l *list) before(i int) selection {
-	return selection{0, i, func(k int) bool { return !l.lines[k].perhaps }}
+	return selection{0, i, func(k int) bool { return !l.lines[k].perhaps }, true}
 }
 
 // judgeEarlier compares a line with those before it. A line that is not covered
@@ -136,12 +137,17 @@ func (l *list) judgeEarlier(i int) (judgement, witness) {
 		return judgement{}, witness{}
 	}
 	main := n.main()
-	if w, out := l.outside(i, main, l.before(i)); out {
-		return judgement{}, w
-	}
-	w, fragments := witness{}, false
+	w, decides := l.outside(i, main, l.before(i))
+	fragments := false
 	if main == 0 {
-		w, fragments = l.outside(i, 1, l.before(i))
+		var f witness
+		if f, fragments = l.outside(i, 1, l.before(i)); !decides {
+			w = f
+		}
+	}
+	l.idles(i, main, decides, fragments)
+	if decides {
+		return judgement{}, w
 	}
 	if len(n.boxes[main]) == 0 {
 		return judgement{outcome: empty, fragments: fragments}, witness{}
@@ -149,7 +155,7 @@ func (l *list) judgeEarlier(i int) (judgement, witness) {
 	var only [planes]bool
 	only[main] = true
 	j := judgement{outcome: redundant, fragments: fragments, other: -1}
-	j.blockers, j.loose = l.fewest(i, only, selection{}, l.before(i))
+	j.blockers = l.fewest(l.boxesOf(i, only), selection{}, l.before(i))
 	if slices.ContainsFunc(j.blockers, func(k int) bool { return l.lines[k].permit != n.permit }) {
 		j.outcome = shadowed
 		if len(j.blockers) == 1 && l.holds(i, j.blockers[0], main) {
@@ -162,6 +168,19 @@ func (l *list) judgeEarlier(i int) (judgement, witness) {
 	}
 	j.other = l.otherWay(i, main)
 	return j, witness{}
+}
+
+// idles notes the planes in which a line decides nothing.
+func (l *list) idles(i, main int, decides, fragments bool) {
+	if l.work.over {
+		return
+	}
+	if !decides {
+		l.planes[main].idles(i)
+	}
+	if main == 0 && !fragments {
+		l.planes[1].idles(i)
+	}
 }
 
 // outside looks for a packet of a line in one plane that the selected lines do
@@ -177,7 +196,7 @@ func (l *list) outside(i, k int, s selection) (witness, bool) {
 
 // holds reports whether line i holds all of line k.
 func (l *list) holds(i, k, plane int) bool {
-	_, out := l.outside(k, plane, selection{i, i + 1, nil})
+	_, out := l.outside(k, plane, selection{first: i, end: i + 1})
 	return !out && !l.work.over
 }
 
@@ -185,7 +204,7 @@ func (l *list) holds(i, k, plane int) bool {
 // covered, the other way, or -1.
 func (l *list) otherWay(i, k int) int {
 	before := l.work
-	opposite := selection{0, i, func(o int) bool { return !l.lines[o].perhaps && l.lines[o].permit != l.lines[i].permit }}
+	opposite := selection{0, i, func(o int) bool { return !l.lines[o].perhaps && l.lines[o].permit != l.lines[i].permit }, true}
 	first := -1
 	for _, b := range l.lines[i].boxes[k] {
 		for _, o := range l.planes[k].meeting(b, opposite, true, &l.work) {
@@ -218,18 +237,22 @@ func (l *list) decides(k int, b box, o block) bool {
 // the list as it is and without the lines that were said to be redundant, so
 // that all of them can go.
 func (l *list) judgeLater(i int, w witness) judgement {
-	b := l.planes[w.plane].at(w.at, selection{i + 1, len(l.lines), nil}, &l.work)
-	if b < 0 || l.lines[l.planes[w.plane].blocks[b].line].permit != l.lines[i].permit {
-		return judgement{}
-	}
-	if !l.canGo(i, nil) || !l.canGo(i, l.gone) {
+	if l.isMissed(i, w) || !l.canGo(i, nil) || !l.canGo(i, l.gone) {
 		return judgement{}
 	}
 	j := judgement{outcome: removable}
 	all := [planes]bool{true, true}
-	rest := selection{i + 1, len(l.lines), func(k int) bool { return l.sameBehind(i, k) && !l.gone[k] }}
-	j.blockers, j.loose = l.fewest(i, all, selection{0, i, func(k int) bool { return !l.lines[k].perhaps && !l.gone[k] }}, rest)
+	rest := selection{i + 1, len(l.lines), func(k int) bool { return l.sameBehind(i, k) && !l.gone[k] }, false}
+	j.blockers = l.fewest(l.boxesOf(i, all), selection{0, i, func(k int) bool { return !l.lines[k].perhaps && !l.gone[k] }, true}, rest)
 	return j
+}
+
+// isMissed reports whether a packet that line i decides is decided otherwise
+// without it.
+func (l *list) isMissed(i int, w witness) bool {
+	p := l.planes[w.plane]
+	b := p.at(w.at, selection{first: i + 1, end: len(l.lines)}, &l.work)
+	return b < 0 || l.lines[p.blocks[b].line].permit != l.lines[i].permit
 }
 
 // sameBehind reports whether line k is sure to decide as line i does.
@@ -254,17 +277,32 @@ func (l *list) canGo(i int, gone []bool) bool {
 // goesUnseen reports whether every packet of a box of line i is decided before
 // it, or by the first line behind it that holds the packet and as line i does.
 func (l *list) goesUnseen(i, k int, b box, there func(int) bool) bool {
-	p, n := l.planes[k], len(l.lines)
-	sure := func(m int) bool { return there(m) && (m < i && !l.lines[m].perhaps || m > i && l.sameBehind(i, m)) }
-	if !p.covered(b, selection{0, n, sure}, &l.work) {
-		return false
-	}
-	opposite := selection{i + 1, n, func(m int) bool { return there(m) && l.lines[m].permit != l.lines[i].permit }}
-	for _, o := range p.meeting(b, opposite, true, &l.work) {
-		part, ok := b.intersect(o.box, &l.work)
-		if ok && !p.covered(part, selection{0, o.line, sure}, &l.work) {
-			return false
+	p := l.planes[k]
+	before := selection{0, i, func(m int) bool { return there(m) && !l.lines[m].perhaps }, true}
+	_, missed := p.left(b, boxesOf(p.meeting(b, before, false, &l.work)), &l.work, func(piece box) bool {
+		return !l.followed(i, k, piece, there)
+	})
+	return !missed && !l.work.over
+}
+
+// followed reports whether the lines behind line i decide every packet of a
+// piece of it as it does: it goes down the list and takes away what each line
+// holds, until nothing is left or a line of the other action holds some of it.
+func (l *list) followed(i, k int, piece box, there func(int) bool) bool {
+	p, rest, other := l.planes[k], []box{piece}, false
+	behind := selection{first: i + 1, end: len(l.lines), accept: there}
+	p.each(p.index.cuts.sketch(piece), behind, &l.work, func(n int) bool {
+		o := &p.blocks[n]
+		l.work.spend(len(rest) * len(o.box))
+		if l.sameBehind(i, o.line) {
+			rest = p.cutAll(rest, o.box, &l.work)
+			return len(rest) == 0 || l.work.over
 		}
-	}
-	return !l.work.over
+		for _, r := range rest {
+			_, ok := r.overlap(o.box, &l.work)
+			other = other || ok && l.lines[o.line].permit != l.lines[i].permit
+		}
+		return other || l.work.over
+	})
+	return !other && len(rest) == 0
 }

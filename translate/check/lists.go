@@ -63,9 +63,6 @@ func (f *finder) words(entries []*grammar.Entry, i int, j *judgement) (Kind, str
 	e := entries[i]
 	names, verb := subject(entries, j.blockers)
 	more := ""
-	if j.loose {
-		more += "; not all of these may be needed for that"
-	}
 	if j.fragments {
 		more += "; the line still decides later fragments, which carry no ports"
 	}
