@@ -16,13 +16,13 @@ import (
 // A packet is what the judge of this test looks at. The judge reads the parsed
 // line field by field and shares no code with the sets.
 type packet struct {
-	source, destination  netip.Addr
-	app                  string // the source's label; "-" for a pod without it, "" for no pod
-	protocol             uint8
-	sourcePort, port     uint32
-	icmpType, icmpCode   uint8
-	flags, tos, ttl      uint8
-	later, night, inside bool
+	source, destination netip.Addr
+	app                 string // the source's label; "-" for a pod without it, "" for no pod
+	protocol            uint8
+	sourcePort, port    uint32
+	icmpType, icmpCode  uint8
+	flags, tos, ttl     uint8
+	later, night        bool
 }
 
 func judgeLine(c *grammar.Config, a *grammar.ACE, p *packet) bool {
