@@ -325,10 +325,15 @@ func (k GroupKind) String() string {
 
 // HoldsAddresses reports whether groups of the kind hold addresses, workloads
 // and other ends of a connection.
-func (k GroupKind) HoldsAddresses() bool { return k == NetworkGroup || k == NetworkGroup6 }
+func (k GroupKind) HoldsAddresses() bool {
+	return k == NetworkGroup || k == NetworkGroup6 || k == NetworkObject || k == PolicyAddresses
+}
 
-// HoldsServices reports whether groups of the kind hold services.
-func (k GroupKind) HoldsServices() bool { return k == ServiceGroup || k == ServiceGroup6 }
+// HoldsServices reports whether groups of the kind hold services, and may stand
+// in place of the protocol.
+func (k GroupKind) HoldsServices() bool {
+	return k == ServiceGroup || k == ServiceGroup6 || k == ServiceObject || k == ProtocolGroup || k == PortGroup
+}
 
 // An ObjectGroup is a named set of addresses, workloads or services.
 type ObjectGroup struct {

@@ -154,7 +154,7 @@ func neighbourRule(a *grammar.ACL, icmpType uint8, text string) policy.Rule {
 func (t *compiler) line(e *grammar.Entry) *line {
 	a := e.ACE
 	n := &line{entry: e, unsaid: unsaid(a)}
-	if a.Action == grammar.Evaluate {
+	if a.Action == grammar.Evaluate || a.Inactive {
 		return n
 	}
 	n.match.Source = t.peers(n, a.Source)
@@ -190,8 +190,10 @@ func unsaid(a *grammar.ACE) string {
 		why = "flow-label is not supported"
 	case a.IGMP != nil:
 		why = "types of igmp are not supported"
-	case a.SourcePorts.Op == grammar.InGroup || a.DestinationPorts.Op == grammar.InGroup:
-		why = "groups of ports are not supported"
+	case a.User.Text != "":
+		why = a.User.Text + " is not supported"
+	case a.SourceTag.Text != "" || a.DestinationTag.Text != "":
+		why = "security groups are not supported"
 	case len(a.Extra) > 0:
 		why = a.Extra[0].Text + " is not supported"
 	}
@@ -203,9 +205,12 @@ func unsaid(a *grammar.ACE) string {
 func (t *compiler) peers(n *line, a grammar.Address) policy.Peers {
 	switch a.Kind {
 	case grammar.AnyAddress:
-		return policy.Everybody()
-	case grammar.AddressGroup:
-		return t.groupPeers(n, a.Group)
+		if n.entry.ACE.Dialect != grammar.ASA || !a.Addr.IsValid() {
+			return policy.Everybody()
+		}
+		return policy.Peers{Addresses: []policy.AddrRange{everyAddress(a.Addr)}}
+	case grammar.AddressGroup, grammar.AddressObject, grammar.PolicyGroup:
+		return t.groupPeers(n, a)
 	case grammar.HostAddress, grammar.MaskedAddress:
 		var p policy.Peers
 		addMasked(&p, a.Addr, a.Wildcard)
@@ -217,19 +222,15 @@ func (t *compiler) peers(n *line, a grammar.Address) policy.Peers {
 	return policy.Peers{}
 }
 
-func (t *compiler) groupPeers(n *line, name grammar.Name) policy.Peers {
-	g := t.config.ObjectGroup(name.Text)
-	switch {
-	case g == nil:
-		t.undefined(name, "object-group", t.groupsOf(grammar.NetworkGroup, grammar.NetworkGroup6))
-		return policy.Peers{}
-	case !g.Kind.HoldsAddresses():
-		t.fail(name.Pos, "object-group %s holds %s, want addresses", name.Text, held[g.Kind])
+func (t *compiler) groupPeers(n *line, a grammar.Address) policy.Peers {
+	name := a.Group
+	g := t.groupOf(name, "addresses", named[a.Kind]...)
+	if g == nil {
 		return policy.Peers{}
 	}
 	net := t.networkGroup(g)
-	v6 := n.entry.ACE.Kind.IsIPv6()
-	if v6 && net.ipv4 || !v6 && net.ipv6 {
+	v6, both := n.entry.ACE.Kind.IsIPv6(), n.entry.ACE.Dialect == grammar.ASA
+	if !both && (v6 && net.ipv4 || !v6 && net.ipv6) {
 		t.fail(name.Pos, "object-group %s holds addresses of the other family, which this list does not govern", name.Text)
 	}
 	if net.unsaid != "" && n.unsaid == "" {

@@ -69,7 +69,7 @@ func (t *compiler) networkMember(n *network, g *grammar.ObjectGroup, m *grammar.
 	case grammar.WorkloadMember:
 		p.Selectors = append(p.Selectors, selectorOf(m))
 		return
-	case grammar.GroupMember:
+	case grammar.GroupMember, grammar.ObjectMember:
 		if sub := t.nestedGroup(g, m); sub != nil {
 			if !sub.Kind.HoldsAddresses() {
 				t.fail(m.Group.Pos, "object-group %s holds %s, want addresses", m.Group.Text, held[sub.Kind])
@@ -94,13 +94,6 @@ func (t *compiler) networkMember(n *network, g *grammar.ObjectGroup, m *grammar.
 	if n.other == nil {
 		n.other = m
 	}
-}
-
-// held names what the groups of a kind hold.
-var held = map[grammar.GroupKind]string{
-	grammar.NetworkGroup: "addresses", grammar.NetworkGroup6: "addresses", grammar.ServiceGroup: "services", grammar.ServiceGroup6: "services",
-	grammar.PatternGroup: "DNS names", grammar.RegionGroup: "countries", grammar.TagGroup: "security groups",
-	grammar.PolicyAddresses: "addresses of an addrgroup", grammar.PolicyPorts: "ports of a portgroup",
 }
 
 // nestedGroup finds the group that a member names.
@@ -223,9 +216,15 @@ func (t *compiler) serviceGroup(g *grammar.ObjectGroup) *serviceSet {
 	s := &serviceSet{}
 	t.services[g] = s
 	for _, m := range g.Members {
-		if m.Kind == grammar.ServiceMember {
-			s.services = append(s.services, serviceOf(m.Service)...)
+		switch m.Kind {
+		case grammar.ServiceMember, grammar.ProtocolMember:
+			s.services = append(s.services, t.serviceOf(m.Service)...)
 			s.icmp = s.icmp || namesICMP(m.Service)
+			continue
+		case grammar.PortMember:
+			ports := *m.Service
+			ports.Destination = m.Ports
+			s.services = append(s.services, t.serviceOf(&ports)...)
 			continue
 		}
 		sub := t.nestedGroup(g, m)

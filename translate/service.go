@@ -14,21 +14,26 @@ func (t *compiler) servicesOf(a *grammar.ACE) []policy.Service {
 	if a.Flags != nil {
 		s.Flags = flagsOf(a.Flags)
 	}
-	if a.ICMP != nil {
+	switch {
+	case a.ICMP != nil:
 		s.ICMP = icmpOf(a.ICMP)
+	case a.ICMPGroup.Text != "":
+		s.ICMP = t.groupTypes(a.ICMPGroup, nil)
 	}
-	return withPorts(s, a.SourcePorts, a.DestinationPorts)
+	return t.withPorts(s, a.SourcePorts, a.DestinationPorts)
 }
 
-func (t *compiler) groupServices(a *grammar.ACE) []policy.Service {
+// groupServices gives what a group in the place of the protocol says. The ports
+// of the line apply to an ASA's group of protocols alone, which has none.
+func (t *compiler) groupServices(a *grammar.ACE) (out []policy.Service) {
 	name := a.ServiceGroup
-	g := t.config.ObjectGroup(name.Text)
+	kinds := []grammar.GroupKind{grammar.ServiceGroup, grammar.ServiceGroup6}
+	if a.Dialect == grammar.ASA {
+		kinds = []grammar.GroupKind{grammar.ServiceGroup, grammar.ServiceObject, grammar.ProtocolGroup, grammar.PortGroup}
+	}
+	g := t.groupOf(name, "services", kinds...)
 	switch {
 	case g == nil:
-		t.undefined(name, "object-group", t.groupsOf(grammar.ServiceGroup, grammar.ServiceGroup6))
-		return nil
-	case !g.Kind.HoldsServices():
-		t.fail(name.Pos, "object-group %s holds %s, want services", name.Text, held[g.Kind])
 		return nil
 	case g.Kind == grammar.ServiceGroup6 && !a.Kind.IsIPv6():
 		t.fail(name.Pos, "object-group %s holds services of IPv6, which this list does not govern", name.Text)
@@ -38,12 +43,18 @@ func (t *compiler) groupServices(a *grammar.ACE) []policy.Service {
 	if a.Kind == grammar.IPv6 && set.icmp {
 		t.fail(name.Pos, "object-group %s names icmp, which is a protocol of IPv4", name.Text)
 	}
-	return set.services
+	if a.SourcePorts.Op == 0 && a.DestinationPorts.Op == 0 {
+		return set.services
+	}
+	for _, s := range set.services {
+		out = append(out, t.withPorts(s, a.SourcePorts, a.DestinationPorts)...)
+	}
+	return out
 }
 
 // serviceOf gives the services of a member of a service group: one for each
 // protocol, or one for TCP and UDP together.
-func serviceOf(m *grammar.Service) []policy.Service {
+func (t *compiler) serviceOf(m *grammar.Service) []policy.Service {
 	protocols := policy.ByteSet{}
 	for _, p := range m.Protocols {
 		for i, w := range protocolOf(p) {
@@ -54,7 +65,7 @@ func serviceOf(m *grammar.Service) []policy.Service {
 	if m.ICMP != nil {
 		s.ICMP = icmpOf(m.ICMP)
 	}
-	return withPorts(s, m.Source, m.Destination)
+	return t.withPorts(s, m.Source, m.Destination)
 }
 
 func protocolOf(p grammar.Protocol) policy.ByteSet {
@@ -99,8 +110,8 @@ const maxPort = 65535
 // withPorts adds the ports. A line that names all of them ("range 0 65535")
 // still looks at the transport header, which matters to fragments; since full
 // sets mean that nothing is looked at, such a line becomes two services.
-func withPorts(s policy.Service, source, destination grammar.Compare) []policy.Service {
-	s.SourcePorts, s.DestinationPorts = portsOf(source), portsOf(destination)
+func (t *compiler) withPorts(s policy.Service, source, destination grammar.Compare) []policy.Service {
+	s.SourcePorts, s.DestinationPorts = t.portsOf(source), t.portsOf(destination)
 	if s.LooksAtL4() || source.Op == 0 && destination.Op == 0 {
 		return []policy.Service{s}
 	}
@@ -108,15 +119,4 @@ func withPorts(s policy.Service, source, destination grammar.Compare) []policy.S
 	low.DestinationPorts = policy.NewRanges(policy.Range{First: 0, Last: maxPort / 2})
 	high.DestinationPorts = low.DestinationPorts.Complement()
 	return []policy.Service{low, high}
-}
-
-func portsOf(c grammar.Compare) policy.Ranges {
-	if c.Op == 0 {
-		return policy.AllNumbers()
-	}
-	var rs []policy.Range
-	for _, r := range c.Ranges(maxPort) {
-		rs = append(rs, policy.Range{First: uint16(r[0]), Last: uint16(r[1])})
-	}
-	return policy.NewRanges(rs...)
 }

@@ -88,6 +88,7 @@ type compiler struct {
 
 	networks map[*grammar.ObjectGroup]*network
 	services map[*grammar.ObjectGroup]*serviceSet
+	ports    map[*grammar.ObjectGroup]policy.Ranges
 	lists    map[listKey]*list
 	// applied holds the lists that something refers to.
 	applied map[string]bool
@@ -110,6 +111,7 @@ func newCompiler(c *grammar.Config) *compiler {
 		told:     map[grammar.Error]bool{},
 		networks: map[*grammar.ObjectGroup]*network{},
 		services: map[*grammar.ObjectGroup]*serviceSet{},
+		ports:    map[*grammar.ObjectGroup]policy.Ranges{},
 		lists:    map[listKey]*list{},
 		applied:  map[string]bool{},
 	}

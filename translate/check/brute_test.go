@@ -353,7 +353,7 @@ func newJudged(t *testing.T, r *rand.Rand) *judged {
 	}
 	j := &judged{text: text}
 	var aces []*grammar.ACE
-	f := newFamily(c, translate.MeaningOf(c), false)
+	f := newFamily(c, translate.MeaningOf(c), false, false)
 	for _, e := range c.ACL("A").Entries {
 		aces = append(aces, e.ACE)
 		j.lines = append(j.lines, f.line(e.ACE))

@@ -137,13 +137,13 @@ func (f *finder) textAt(pos grammar.Position) string {
 
 // kindOf gives the kind of a notice; empty for what is no finding: lines of
 // other things, and lines that were stored in another form.
-func (f *finder) kindOf(n *grammar.Notice, understood map[grammar.Position]bool) Kind {
+func (f *finder) kindOf(n *grammar.Notice, unread map[grammar.Position]bool) Kind {
 	switch n.State {
 	case grammar.Unsupported:
-		if understood[n.Pos] {
-			return Unsupported
+		if unread[n.Pos] {
+			return Unknown
 		}
-		return Unknown
+		return Unsupported
 	case grammar.Suspicious:
 		return Mask
 	case grammar.NoEffect:
@@ -156,10 +156,10 @@ func (f *finder) kindOf(n *grammar.Notice, understood map[grammar.Position]bool)
 
 // checkNotices reports what the parser has to say, as far as it is not said.
 func (f *finder) checkNotices(all []grammar.Notice) {
-	understood := f.understood()
+	unread := f.unread()
 	for i := range all {
 		n := &all[i]
-		kind := f.kindOf(n, understood)
+		kind := f.kindOf(n, unread)
 		if kind == "" || n.ACL != "" && f.shown[n.Pos.Line] != "" {
 			continue
 		}
@@ -189,11 +189,11 @@ func blockerOf(a *grammar.ACL, e *grammar.Entry) Blocker {
 	return Blocker{File: e.Pos.File, Line: e.Pos.Line, ACL: a.Name, Seq: e.Seq, Text: e.Text}
 }
 
-// understood gives the places of kept statements that the grammar knows.
-func (f *finder) understood() map[grammar.Position]bool {
+// unread gives the places of kept statements that the grammar does not know.
+func (f *finder) unread() map[grammar.Position]bool {
 	out := map[grammar.Position]bool{}
 	eachStatement(f.config, func(s *grammar.Statement) {
-		if s.Known {
+		if !s.Known {
 			out[s.Pos] = true
 		}
 	})

@@ -225,6 +225,9 @@ func (p *plane) left(b box, others []box, w *work, stop func(box) bool) (box, bo
 		rest[best] = rest[len(rest)-1]
 		others = rest[:len(rest)-1]
 		pieces := p.split(b, cut, w)
+		if len(pieces) == 0 {
+			return nil, false // the line's limits are none
+		}
 		for _, piece := range pieces[:len(pieces)-1] {
 			if out, ok := p.left(piece, others, w, stop); ok {
 				return out, true

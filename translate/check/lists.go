@@ -11,11 +11,15 @@ import (
 
 // checkLists compares the lines of every list with each other.
 func (f *finder) checkLists() {
-	families := [2]*family{newFamily(f.config, f.meaning, false), newFamily(f.config, f.meaning, true)}
+	ipv4, ipv6 := newFamily(f.config, f.meaning, false, false), newFamily(f.config, f.meaning, true, false)
+	both := newFamily(f.config, f.meaning, false, true)
 	for _, a := range f.config.ACLs {
-		in := families[0]
-		if a.Kind.IsIPv6() {
-			in = families[1]
+		in := ipv4
+		switch {
+		case f.config.Dialect == grammar.ASA:
+			in = both
+		case a.Kind.IsIPv6():
+			in = ipv6
 		}
 		f.checkList(a, in)
 	}

@@ -179,9 +179,13 @@ func (n *names) entry(e *grammar.Entry) {
 		}
 	}
 	n.use(groups, a.ServiceGroup, e.Text, "")
+	n.use(groups, a.ICMPGroup, e.Text, "")
+	for _, tag := range []grammar.Name{a.User, a.SourceTag, a.DestinationTag} {
+		n.tag(tag, e.Text)
+	}
 	n.use(timeRanges, a.TimeRange, e.Text, "")
 	for _, c := range []grammar.Compare{a.SourcePorts, a.DestinationPorts} {
-		n.use("port group", c.Group, e.Text, "")
+		n.use(groups, c.Group, e.Text, "")
 	}
 	switch {
 	case a.Action == grammar.Evaluate:
@@ -191,18 +195,20 @@ func (n *names) entry(e *grammar.Entry) {
 	}
 }
 
+// tag collects the group in a condition such as "object-group-security SG".
+func (n *names) tag(t grammar.Name, text string) {
+	words := strings.Fields(t.Text)
+	if len(words) == 2 && strings.HasPrefix(words[0], "object-group-") {
+		n.use(groups, grammar.Name{Text: words[1], Pos: t.Pos}, text, "")
+	}
+}
+
 // spaceOf gives what an address of a kind names; empty when that is nothing
 // that a configuration defines.
 func spaceOf(k grammar.AddressKind) string {
 	switch k {
-	case grammar.AddressGroup:
+	case grammar.AddressGroup, grammar.AddressObject, grammar.PolicyGroup, grammar.FQDNGroup, grammar.GeoGroup:
 		return groups
-	case grammar.FQDNGroup:
-		return "fqdn-group"
-	case grammar.GeoGroup:
-		return "geo-group"
-	case grammar.AddressObject:
-		return "object"
 	}
 	return ""
 }
@@ -241,6 +247,9 @@ func (n *names) maps(c *grammar.Config) {
 }
 
 func (n *names) interfaces(c *grammar.Config) {
+	for _, b := range c.Bindings {
+		n.use(lists, b.ACL, b.Text, "")
+	}
 	for _, i := range c.Interfaces {
 		if i.Workload {
 			n.use(groups, grammar.Name{Text: i.Name, Pos: i.Pos}, "interface workload "+i.Name, "")

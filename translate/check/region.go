@@ -40,16 +40,19 @@ type family struct {
 	meaning *translate.Meaning
 	space   *space
 	v6      bool
-	named   map[string]dimension
-	values  map[string]map[string]uint64
-	ends    map[endKey][]box
-	looked  map[groupKey]bool
-	bytes   map[policy.ByteSet]*set
+	// mixed says that the lists govern both families (ASA): an IPv4 address is
+	// the IPv6 address that it is mapped to.
+	mixed  bool
+	named  map[string]dimension
+	values map[string]map[string]uint64
+	ends   map[endKey][]box
+	looked map[groupKey]bool
+	bytes  map[policy.ByteSet]*set
 }
 
 type groupKey struct {
-	name     string
-	services bool
+	name string
+	what holding
 }
 
 type endKey struct {
@@ -57,9 +60,9 @@ type endKey struct {
 	group string
 }
 
-func newFamily(c *grammar.Config, m *translate.Meaning, v6 bool) *family {
+func newFamily(c *grammar.Config, m *translate.Meaning, v6, mixed bool) *family {
 	address := 32
-	if v6 {
+	if v6 || mixed {
 		address = 128
 	}
 	w := [fixedDims]int{
@@ -67,7 +70,7 @@ func newFamily(c *grammar.Config, m *translate.Meaning, v6 bool) *family {
 		typeOfService: 8, ttl: 8, igmp: 8, flowLabel: 20, sourceRole: 3, destinationRole: 3,
 	}
 	return &family{
-		config: c, meaning: m, space: &space{w[:]}, v6: v6, named: map[string]dimension{},
+		config: c, meaning: m, space: &space{w[:]}, v6: v6, mixed: mixed, named: map[string]dimension{},
 		values: map[string]map[string]uint64{}, ends: map[endKey][]box{}, looked: map[groupKey]bool{},
 		bytes: map[policy.ByteSet]*set{},
 	}
@@ -169,23 +172,28 @@ func (f *family) conditions(a *grammar.ACE) (b box) {
 	for _, e := range a.Extra {
 		add(f.holds("extra", e.Text))
 	}
-	for what, n := range [...]grammar.Name{a.User, a.SourceTag, a.DestinationTag, a.ICMPGroup} {
+	if g := a.ICMPGroup.Text; g != "" && !f.known(g, icmpTypes) {
+		add(f.holds("icmp-type", g))
+		a.ICMPGroup = grammar.Name{}
+	}
+	for what, n := range [...]grammar.Name{a.User, a.SourceTag, a.DestinationTag} {
 		if n.Text != "" {
 			add(f.holds("condition", string(rune('0'+what)), n.Text))
 		}
 	}
 	f.portGroup(&a.SourcePorts, "source-port", add)
 	f.portGroup(&a.DestinationPorts, "port", add)
-	if a.ServiceGroup.Text != "" && !f.known(a.ServiceGroup.Text, true) {
+	if a.ServiceGroup.Text != "" && !f.known(a.ServiceGroup.Text, services) {
 		add(f.holds("service-group", a.ServiceGroup.Text))
 		a.ServiceGroup, a.Protocol = grammar.Name{}, grammar.Protocol{Any: true}
 	}
 	return b
 }
 
-// portGroup takes a group of ports from a line: its name is all that is known.
+// portGroup takes a group of ports from a line when its name is all that is
+// known.
 func (f *family) portGroup(c *grammar.Compare, end string, add func(limit)) {
-	if c.Op == grammar.InGroup {
+	if c.Op == grammar.InGroup && !f.known(c.Group.Text, ports) {
 		add(f.holds(end, "group", c.Group.Text))
 		*c = grammar.Compare{}
 	}
@@ -252,36 +260,61 @@ func (f *family) opaque(a grammar.Address) bool {
 	switch a.Kind {
 	case grammar.AnyAddress, grammar.HostAddress, grammar.MaskedAddress:
 		return false
-	case grammar.AddressGroup:
-		return !f.known(a.Group.Text, false)
+	case grammar.AddressGroup, grammar.AddressObject, grammar.PolicyGroup:
+		return !f.known(a.Group.Text, addresses)
 	}
 	return true
 }
 
-// known reports whether a group of services or addresses can be looked into:
-// it is defined, and so is what it holds.
-func (f *family) known(name string, services bool) bool {
-	key := groupKey{name, services}
+// A holding is what a group is asked for.
+type holding uint8
+
+const (
+	addresses holding = iota
+	services
+	ports
+	icmpTypes
+)
+
+// inside reports whether groups of the kind hold it.
+func (h holding) inside(k grammar.GroupKind) bool {
+	switch h {
+	case addresses:
+		return k.HoldsAddresses()
+	case services:
+		return k.HoldsServices()
+	case ports:
+		return k == grammar.PolicyPorts || k == grammar.PortGroup
+	}
+	return k == grammar.ICMPGroup
+}
+
+// known reports whether a group can be looked into: it is defined, and so is
+// what it holds.
+func (f *family) known(name string, h holding) bool {
+	key := groupKey{name, h}
 	known, ok := f.looked[key]
 	if !ok {
-		known = f.knownBelow(name, services, map[string]bool{})
+		known = f.knownBelow(name, h, map[string]bool{})
 		f.looked[key] = known
 	}
 	return known
 }
 
-func (f *family) knownBelow(name string, services bool, above map[string]bool) bool {
+func (f *family) knownBelow(name string, h holding, above map[string]bool) bool {
 	g := f.config.ObjectGroup(name)
-	if g == nil || above[name] || !(services && g.Kind.HoldsServices() || !services && g.Kind.HoldsAddresses()) {
+	if g == nil || above[name] || !h.inside(g.Kind) {
 		return false
 	}
 	above[name] = true
 	defer delete(above, name)
 	for _, m := range g.Members {
-		switch {
-		case m.Kind == grammar.GroupMember && !f.knownBelow(m.Group.Text, services, above):
-			return false
-		case m.Kind == 0 || m.Kind > grammar.ServiceMember:
+		switch m.Kind {
+		case grammar.GroupMember, grammar.ObjectMember, grammar.ServiceObjectMember:
+			if !f.knownBelow(m.Group.Text, h, above) {
+				return false
+			}
+		case grammar.NameMember, grammar.PatternMember, grammar.CountryMember, grammar.ContinentMember, grammar.TagMember, grammar.TagNameMember, 0:
 			return false
 		}
 	}
@@ -315,15 +348,15 @@ func (f *family) peers(side dimension, p *policy.Peers) (out []box) {
 func (f *family) addresses(p *policy.Peers) *set {
 	var all []span
 	for _, r := range p.Addresses {
-		if r.First.Is6() == f.v6 {
-			all = append(all, span{numberOf(r.First), numberOf(r.Last)})
+		if f.mixed || r.First.Is6() == f.v6 {
+			all = append(all, f.spansOf(r)...)
 		}
 	}
 	s := newSpans(all...)
 	var cubes []cube
 	for _, m := range p.Masked {
-		if m.Addr.Is6() == f.v6 {
-			cubes = append(cubes, cube{numberOf(m.Addr), numberOf(m.Wildcard)})
+		if f.mixed || m.Addr.Is6() == f.v6 {
+			cubes = append(cubes, cube{f.numberOf(m.Addr), numberOf(m.Wildcard)})
 		}
 	}
 	switch {
@@ -333,6 +366,34 @@ func (f *family) addresses(p *policy.Peers) *set {
 		return &set{spans: s}
 	}
 	return nil
+}
+
+// mapped is where IPv4 addresses stand among those of both families.
+var mapped = span{number{0, 0xffff << 32}, number{0, 0xffff<<32 | 0xffffffff}}
+
+// spansOf gives an interval of addresses as the family counts them. One of IPv6
+// holds no IPv4 address.
+func (f *family) spansOf(r policy.AddrRange) []span {
+	s := span{f.numberOf(r.First), f.numberOf(r.Last)}
+	if !f.mixed || r.First.Is4() || s.last.less(mapped.first) || mapped.last.less(s.first) {
+		return []span{s}
+	}
+	var out []span
+	if s.first.less(mapped.first) {
+		out = append(out, span{s.first, mapped.first.prev()})
+	}
+	if mapped.last.less(s.last) {
+		out = append(out, span{mapped.last.next(), s.last})
+	}
+	return out
+}
+
+// numberOf gives the address as the family counts it.
+func (f *family) numberOf(a netip.Addr) number {
+	if f.mixed {
+		a = netip.AddrFrom16(a.As16())
+	}
+	return numberOf(a)
 }
 
 func numberOf(a netip.Addr) (n number) {
