@@ -10,7 +10,7 @@ import (
 )
 
 // tabled are the dialects whose tables are tested.
-var tabled = []Dialect{IOS, ASA, IOSXR}
+var tabled = []Dialect{IOS, ASA, NXOS, IOSXR}
 
 // eachSection runs a test for each section of each table.
 func eachSection(t *testing.T, run func(*testing.T, *languageTable, *tableSection)) {
@@ -169,6 +169,7 @@ var nameTables = map[Dialect]map[string]*table{
 		"igmp": igmpTypes, "dscp": dscps, "precedence": precedences, "tos": services, "option": ipOptions,
 	},
 	IOSXR: {"tcp": xrTCPTable, "udp": udpPorts, "protocol": xrProtocols, "icmp": icmpTypes, "dscp": dscps, "precedence": precedences},
+	NXOS:  {"tcp": nxosTCPPorts, "udp": nxosUDPPorts, "protocol": nxosProtocols, "icmp": icmpTypes, "dscp": dscps, "precedence": precedences},
 	ASA:   {"tcp": asaTCPPorts, "udp": asaUDPPorts, "protocol": asaProtocols, "icmp": asaICMPTypes, "icmp6": asaICMP6Types},
 }
 
