@@ -396,13 +396,13 @@ func (l *line) ipv6List(n *ipv6List) error { return l.namedList(n.Name, IPv6, Mo
 
 func (l *line) namedList(t lexer.Token, kind ACLKind, mode Mode) error {
 	name := listNumber(t)
-	if kind >= IPv6 {
+	if kind >= IPv6 || l.Config.Dialect != IOS {
 		name = t.Value
 	}
 	if l.no {
 		return l.removeACL(name, kind)
 	}
-	a := l.Config.ACL(name)
+	a := l.Config.list(name, kind)
 	if a == nil {
 		a = &ACL{Kind: kind, Dialect: l.Config.Dialect, Name: name, Pos: at(t)}
 		l.Config.ACLs = append(l.Config.ACLs, a)
@@ -423,7 +423,7 @@ func (l *line) clash(t lexer.Token, a *ACL, kind ACLKind) error {
 }
 
 func (l *line) removeACL(name string, kind ACLKind) error {
-	a := l.Config.ACL(name)
+	a := l.Config.list(name, kind)
 	if a == nil || a.Kind != kind {
 		l.notice(l.pos, NoEffect, "there is no access-list "+name)
 		return nil

@@ -65,8 +65,33 @@ func (x *index[T]) build(all []*T, key func(*T) string) {
 }
 
 // ACL gives the access-list of that name or number, or nil.
+//
+// IOS-XR has a name space for each family; of two lists with one name it is the
+// one of IPv4.
 func (c *Config) ACL(name string) *ACL {
-	return c.acls.get(c.ACLs, func(a *ACL) string { return a.Name }, name)
+	if a := c.acls.get(c.ACLs, (*ACL).key, name); a != nil || c.Dialect != IOSXR {
+		return a
+	}
+	return c.acls.get(c.ACLs, (*ACL).key, ipv6Space+name)
+}
+
+// list gives the access-list of that name in the name space of the kind.
+func (c *Config) list(name string, kind ACLKind) *ACL {
+	if c.Dialect == IOSXR && kind == IPv6 {
+		name = ipv6Space + name
+	}
+	return c.acls.get(c.ACLs, (*ACL).key, name)
+}
+
+// ipv6Space stands before the names of IPv6 lists where they have a name space
+// of their own. No name holds a blank.
+const ipv6Space = "ipv6 "
+
+func (a *ACL) key() string {
+	if a.Dialect == IOSXR && a.Kind == IPv6 {
+		return ipv6Space + a.Name
+	}
+	return a.Name
 }
 
 // Alias gives the name for an address, or nil.

@@ -291,8 +291,12 @@ func (l *line) xrList6(n *xrList6) error { return l.namedList(n.Name, IPv6, Mode
 
 // xrResequence renumbers by tens unless the line says otherwise.
 func (l *line) xrResequence(n *xrResequence) error {
-	a := l.Config.ACL(n.Name.Value)
-	if a == nil || (a.Kind == IPv6) != (n.Family.Value == "ipv6") {
+	kind := Extended
+	if n.Family.Value == "ipv6" {
+		kind = IPv6
+	}
+	a := l.Config.list(n.Name.Value, kind)
+	if a == nil || a.Kind != kind {
 		return l.semantic(at(n.Name), "Access-list "+n.Name.Value+" does not exist")
 	}
 	start, step := uint64(seqStep), uint64(seqStep)
