@@ -57,15 +57,16 @@ func (b box) with(d dimension, v *set) box {
 }
 
 // overlap tells how a box lies to that of a line: false when they share
-// nothing, else in how many dimensions the box reaches out of the line's.
-func (b box) overlap(c box, w *work) (open int, ok bool) {
+// nothing, else in how many dimensions the box reaches out of the line's, and
+// in which limit of it last.
+func (b box) overlap(c box, w *work) (open, at int, ok bool) {
 	i := 0
 	for k := range c {
 		for i < len(b) && b[i].in < c[k].in {
 			i++
 		}
 		if i == len(b) || b[i].in != c[k].in {
-			open++
+			open, at = open+1, k
 			continue
 		}
 		if b[i].set == c[k].set {
@@ -73,12 +74,12 @@ func (b box) overlap(c box, w *work) (open int, ok bool) {
 		}
 		switch b[i].set.to(c[k].set, w) {
 		case apart:
-			return 0, false
+			return 0, 0, false
 		case partly:
-			open++
+			open, at = open+1, k
 		}
 	}
-	return open, true
+	return open, at, true
 }
 
 // intersect keeps what is in a line's box too; false when that is nothing.

@@ -113,7 +113,7 @@ func (p *plane) at(pt point, c selection, w *work) int {
 func (p *plane) meeting(b box, c selection, all bool, w *work) (out []block) {
 	p.each(p.index.cuts.sketch(b), c, w, func(i int) bool {
 		w.spend(1 + len(p.blocks[i].box))
-		open, ok := b.overlap(p.blocks[i].box, w)
+		open, _, ok := b.overlap(p.blocks[i].box, w)
 		if ok && open == 0 && !all {
 			out = append(out[:0], p.blocks[i])
 			return true
@@ -203,23 +203,18 @@ func boxesOf(blocks []block) []box {
 // which are disjoint, and gives the first one that stop takes.
 func (p *plane) left(b box, others []box, w *work, stop func(box) bool) (box, bool) {
 	for !w.over {
-		rest := make([]box, 0, len(others))
-		best, fewest := -1, 0
-		for _, c := range others {
-			w.spend(1 + len(c))
-			open, ok := b.overlap(c, w)
-			switch {
-			case !ok:
-				continue
-			case open == 0:
-				return nil, false
-			case best < 0 || open < fewest:
-				best, fewest = len(rest), open
-			}
-			rest = append(rest, c)
+		var rest []box
+		var ok bool
+		var best int
+		if b, rest, best, ok = p.shrink(b, others, w); !ok {
+			return nil, false
+		}
+		if len(rest) == 0 {
+			return b, stop(b)
 		}
 		if best < 0 {
-			return b, stop(b)
+			others = rest
+			continue
 		}
 		cut := rest[best]
 		rest[best] = rest[len(rest)-1]
@@ -236,6 +231,51 @@ func (p *plane) left(b box, others []box, w *work, stop func(box) bool) (box, bo
 		b = pieces[len(pieces)-1]
 	}
 	return nil, false
+}
+
+// shrink takes away from a box those of the others that leave one piece of it,
+// all at once, and gives the rest of those that overlap it, with the one that
+// leaves the fewest pieces; best is -1 when the box has shrunk, so that they
+// must be looked at again. It is not ok when nothing of the box is left.
+func (p *plane) shrink(b box, others []box, w *work) (out box, rest []box, best int, ok bool) {
+	rest = make([]box, 0, len(others))
+	var cuts map[dimension][]span
+	best = -1
+	fewest, shrunk := 0, false
+	for _, c := range others {
+		w.spend(1 + len(c))
+		open, at, ok := b.overlap(c, w)
+		switch {
+		case !ok:
+			continue
+		case open == 0:
+			return nil, nil, 0, false
+		case open == 1 && len(c[at].set.choices) == 0:
+			if cuts == nil {
+				cuts = map[dimension][]span{}
+			}
+			cuts[c[at].in] = append(cuts[c[at].in], c[at].set.spans...)
+			continue
+		case open == 1:
+			b, shrunk = b.with(c[at].in, b.at(c[at].in, p.space).minus(c[at].set)), true
+			continue
+		case best < 0 || open < fewest:
+			best, fewest = len(rest), open
+		}
+		rest = append(rest, c)
+	}
+	for d, in := range cuts {
+		s := b.at(d, p.space).minus(&set{spans: newSpans(in...)})
+		w.spend(len(in))
+		if s.empty(w) {
+			return nil, nil, 0, false
+		}
+		b, shrunk = b.with(d, s), true
+	}
+	if shrunk {
+		best = -1
+	}
+	return b, rest, best, true
 }
 
 // split gives what a line's box leaves of a box that it overlaps and does not

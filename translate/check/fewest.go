@@ -160,7 +160,7 @@ func (l *list) without(t target, line int) (out target) {
 // cutAll takes a line's box away from all boxes.
 func (p *plane) cutAll(boxes []box, c box, w *work) (out []box) {
 	for _, b := range boxes {
-		switch open, ok := b.overlap(c, w); {
+		switch open, _, ok := b.overlap(c, w); {
 		case !ok:
 			out = append(out, b)
 		case open > 0:

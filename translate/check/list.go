@@ -299,7 +299,7 @@ func (l *list) followed(i, k int, piece box, there func(int) bool) bool {
 			return len(rest) == 0 || l.work.over
 		}
 		for _, r := range rest {
-			_, ok := r.overlap(o.box, &l.work)
+			_, _, ok := r.overlap(o.box, &l.work)
 			other = other || ok && l.lines[o.line].permit != l.lines[i].permit
 		}
 		return other || l.work.over

@@ -81,7 +81,11 @@ func (n *names) loose(u use) bool {
 
 // missing says what a name that is not defined does.
 func (n *names) missing(u *use) string {
-	msg := u.space + " " + u.name.Text + " is not defined"
+	noun := u.space
+	if noun == groups && strings.Contains(u.text, "object "+u.name.Text) {
+		noun = "object"
+	}
+	msg := noun + " " + u.name.Text + " is not defined"
 	var all []string
 	for _, d := range n.defined {
 		if d.space == u.space {
@@ -139,7 +143,10 @@ func (n *names) use(space string, name grammar.Name, text, from string) {
 
 func (n *names) collect(c *grammar.Config) {
 	for _, g := range c.ObjectGroups {
-		n.define(groups, g.Name, g.Pos, "object-group "+g.Kind.String()+" "+g.Name)
+		n.define(groups, g.Name, g.Pos, nounOf(g)+" "+g.Kind.String()+" "+g.Name)
+		if len(g.Other) > 0 {
+			n.spoken[g.Name] = true // such as the NAT of an object
+		}
 		for _, m := range g.Members {
 			n.use(groups, m.Group, m.Text, g.Name)
 		}
@@ -158,6 +165,13 @@ func (n *names) collect(c *grammar.Config) {
 		n.use(m.Space, m.Name, "", "")
 	}
 	eachStatement(c, n.statement)
+}
+
+func nounOf(g *grammar.ObjectGroup) string {
+	if g.Kind == grammar.NetworkObject || g.Kind == grammar.ServiceObject {
+		return "object"
+	}
+	return groups
 }
 
 func headOf(a *grammar.ACL) string {
@@ -248,7 +262,7 @@ func (n *names) maps(c *grammar.Config) {
 
 func (n *names) interfaces(c *grammar.Config) {
 	for _, b := range c.Bindings {
-		n.use(lists, b.ACL, b.Text, "")
+		n.use(lists, b.ACL, b.Text, filter)
 	}
 	for _, i := range c.Interfaces {
 		if i.Workload {

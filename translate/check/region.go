@@ -48,6 +48,10 @@ type family struct {
 	ends   map[endKey][]box
 	looked map[groupKey]bool
 	bytes  map[policy.ByteSet]*set
+	// whole are the addresses of each version in mixed lists, true for IPv6,
+	// and splits what sets hold of them.
+	whole  map[bool]*set
+	splits map[splitKey]*set
 }
 
 type groupKey struct {
@@ -72,7 +76,8 @@ func newFamily(c *grammar.Config, m *translate.Meaning, v6, mixed bool) *family 
 	return &family{
 		config: c, meaning: m, space: &space{w[:]}, v6: v6, mixed: mixed, named: map[string]dimension{},
 		values: map[string]map[string]uint64{}, ends: map[endKey][]box{}, looked: map[groupKey]bool{},
-		bytes: map[policy.ByteSet]*set{},
+		bytes: map[policy.ByteSet]*set{}, splits: map[splitKey]*set{},
+		whole: map[bool]*set{false: {spans: spans{mapped}}, true: {spans: spans{{number{}, ones(128)}}.minus(spans{mapped})}},
 	}
 }
 
@@ -112,24 +117,67 @@ func (f *family) line(a *grammar.ACE) line {
 	for _, s := range f.services(&bare, &m) {
 		for _, from := range f.end(source, a.Source, &m.Source) {
 			for _, to := range f.end(destination, a.Destination, &m.Destination) {
-				n.add(a, &s, conditions, from, to)
+				f.add(&n, &s, product(conditions, from, to, box{{protocol, s.protocols}}))
 			}
 		}
 	}
 	return n
 }
 
-// add puts the product of the parts into the planes that it belongs to. A line
-// that looks at the transport header speaks of a later fragment by the rest
-// alone, and only if it permits.
-func (n *line) add(a *grammar.ACE, s *service, conditions, from, to box) {
-	rest := product(conditions, from, to, box{{protocol, s.protocols}})
-	if !a.Fragments && !s.never {
+// add puts a product into the planes that it belongs to. A line that looks at
+// the transport header speaks of a later fragment by the rest alone, and only
+// if it permits. An ASA judges datagrams that it has put together, of one
+// version of IP at a time: no packet has an address of each.
+func (f *family) add(n *line, s *service, rest box) {
+	if f.mixed {
+		for _, v6 := range []bool{false, true} {
+			if b, ok := f.ofVersion(rest, v6); ok && !s.never {
+				n.boxes[0] = append(n.boxes[0], product(b, s.header))
+			}
+		}
+		return
+	}
+	if !n.fragments && !s.never {
 		n.boxes[0] = append(n.boxes[0], product(rest, s.header))
 	}
 	if !s.looks || n.permit {
 		n.boxes[1] = append(n.boxes[1], rest)
 	}
+}
+
+// ofVersion keeps what a box holds of one version of IP at both ends; false
+// when that is nothing.
+func (f *family) ofVersion(b box, v6 bool) (box, bool) {
+	for _, side := range []dimension{source, destination} {
+		s := f.split(b.at(side, f.space), v6)
+		if s == nil {
+			return nil, false
+		}
+		b = b.with(side, s)
+	}
+	return b, true
+}
+
+// splitKey is a set and the version that is kept of it.
+type splitKey struct {
+	of *set
+	v6 bool
+}
+
+// split keeps one version of a set of addresses; nil when that is nothing.
+func (f *family) split(s *set, v6 bool) *set {
+	if len(s.choices) == 0 && s.spans[0] == (span{number{}, ones(128)}) {
+		return f.whole[v6]
+	}
+	key := splitKey{s, v6}
+	out, ok := f.splits[key]
+	if !ok {
+		if out = s.intersect(f.whole[v6]); out.empty(&work{left: mostPerLine}) {
+			out = nil
+		}
+		f.splits[key] = out
+	}
+	return out
 }
 
 // product joins boxes that have no dimension in common.
