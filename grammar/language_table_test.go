@@ -192,3 +192,24 @@ func TestNoNameIsOutsideOfTheTables(t *testing.T) {
 		}
 	}
 }
+
+// TestTableIsUnderstood finds lines that are kept because nothing knows them.
+func TestTableIsUnderstood(t *testing.T) {
+	eachSection(t, func(t *testing.T, table *languageTable, s *tableSection) {
+		for _, e := range s.examples {
+			c, _, _ := ParseDialect(s.file, strings.NewReader(table.text(e)), table.dialect)
+			for _, o := range c.Other[:c.unknown()] {
+				if !strings.HasPrefix(o.Text, "arp access-list ") {
+					t.Errorf("%s:%d: %q is not understood", s.file, e.line, o.Text)
+				}
+			}
+			for _, i := range c.Interfaces {
+				for _, o := range i.Other {
+					if !o.Known {
+						t.Errorf("%s:%d: %q is not understood", s.file, e.line, o.Text)
+					}
+				}
+			}
+		}
+	})
+}

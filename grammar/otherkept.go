@@ -13,8 +13,8 @@ func (l *language) addTrustSec() {
 	l.keep(
 		kept{production: "Enforcement", modes: in, grammar: `"cts" "role-based" "enforcement" ("vlan-list" <word>)?`},
 		kept{
-			production: "TagMap", modes: in, no: `"cts" "role-based" "sgt-map" (("vlan-list" <word>) | ("vrf" <word>)? ("host"? <address> | <addresslength> | <address6> | <prefix6>))`,
-			grammar: `"cts" "role-based" "sgt-map" (("vlan-list" <word>) | ("vrf" <word>)? ("host"? <address> | <addresslength> | <address6> | <prefix6>)) "sgt" <sgt>`,
+			production: "TagMap", modes: in, no: `"cts" "role-based" "sgt-map" (("vlan-list" <word>) | ("workload" <network>) | ("vrf" <word>)? ("host"? <address> | <addresslength> | <address6> | <prefix6>))`,
+			grammar: `"cts" "role-based" "sgt-map" (("vlan-list" <word>) | ("workload" <network>) | ("vrf" <word>)? ("host"? <address> | <addresslength> | <address6> | <prefix6>)) "sgt" <sgt>`,
 		},
 		kept{
 			production: "Permissions", modes: in, no: `"cts" "role-based" "permissions" "from" (<sgt> | "unknown") "to" (<sgt> | "unknown")`,
