@@ -11,9 +11,8 @@ var xrHelp = map[string]string{
 	"capture": "Capture the packet", "icmp-off": "Send no ICMP message", "bps": "Bits per second", "kbps": "Kilobits per second",
 	"mbps": "Megabits per second", "gbps": "Gigabits per second", "set": "Set a field", "traffic-class": "Traffic class", "qos-group": "QoS group",
 	"nexthop1": "Forward to this next hop", "nexthop2": "Forward to this next hop", "nexthop3": "Forward to this next hop",
-	"track": "Object to track", "xrextra/default": "When there is no route", "port": "group of ports", "icmpv6": "Internet Control Message Protocol",
+	"track": "Object to track", "extra/default": "When there is no route", "port": "group of ports", "icmpv6": "Internet Control Message Protocol",
 	"ingress": "Inbound packets", "egress": "Outbound packets", "hardware-count": "Count in hardware", "interface-statistics": "Count per interface",
-	"compress": "Compress the list", "level": "Compression level", "resequence": "Renumber a list", "xrsource/interface": "Address of an interface",
-	"xrsource6/interface": "Address of an interface", "xrdestination/interface": "Address of an interface",
-	"xrdestination6/interface": "Address of an interface", "verify": "Verify", "addresslength": "Prefix",
+	"compress": "Compress the list", "level": "Compression level", "resequence": "Renumber a list", "end/interface": "Address of an interface",
+	"verify": "Verify", "addresslength": "Prefix",
 }

@@ -10,143 +10,32 @@ import (
 // This file is the dialect IOS-XR. Its lists have prefixes beside wildcard
 // masks, groups under other words, and sequence numbers that replace a line.
 
+// xrParts are the parts of a line that both families have; ADDRESS and the like
+// stand for the words of the family.
+const xrParts = `End = "any" | ("host" <ADDRESS>) | ("net-group" <NETWORK>) | ("interface" <port>) | <PREFIX> | (<ADDRESS> <MASK>) .
+TCPPorts = (("eq" | "neq" | "lt" | "gt") <xrtcpport>) | ("range" <xrtcpport> <xrtcpport>) | ("port-group" <policyports>) .
+UDPPorts = (("eq" | "neq" | "lt" | "gt") <xrudpport>) | ("range" <xrudpport> <xrudpport>) | ("port-group" <policyports>) .
+SCTPPorts = (("eq" | "neq" | "lt" | "gt") <sctpport>) | ("range" <sctpport> <sctpport>) | ("port-group" <policyports>) .
+TCPRest = End TCPPorts? End TCPPorts? (Flags | Option)* .
+UDPRest = End UDPPorts? End UDPPorts? Option* .
+SCTPRest = End SCTPPorts? End SCTPPorts? Option* .
+ICMPRest = End End (<ICMPTYPE> | (<icmpnumber> <icmpcode>?))? Option* .
+Flags = "established" | ("ack" | "fin" | "psh" | "rst" | "syn" | "urg")+ | (("match-any" | "match-all") ("+ack" | "-ack" | "+fin" | "-fin" | "+psh" | "-psh" | "+rst" | "-rst" | "+syn" | "-syn" | "+urg" | "-urg")+) .
+Option = "log" | "log-input" | "fragments" | ("dscp" (<dscp> | (("eq" | "neq" | "lt" | "gt") <dscp>) | ("range" <dscp> <dscp>))) | ("precedence" <precedence>) | ("ttl" ((("eq" | "neq" | "lt" | "gt") <byte>) | ("range" <byte> <byte>))) | Extra .
+Extra = ("packet-length" ((("eq" | "neq" | "lt" | "gt") <packetlength>) | ("range" <packetlength> <packetlength>))) | ("fragment-type" ("dont-fragment" | "is-fragment" | "first-fragment" | "last-fragment")) | ("counter" <word>) | "capture" | "icmp-off" | ("police" <threshold> ("bps" | "kbps" | "mbps" | "gbps" | "pps")?) | ("set" (("ttl" <byte>) | ("traffic-class" <byte>) | ("qos-group" <threshold>))) | ("default"? ("nexthop1" | "nexthop2" | "nexthop3") ("track" <word>)? ("vrf" <word>)? (("ipv4" <address>) | ("ipv6" <address6>))?) .
+`
+
+var (
+	xrParts4 = strings.NewReplacer("<ADDRESS>", "<address>", "<NETWORK>", "<network>", "<PREFIX>", "<addresslength>", "<MASK>", "<wildcard>", "<ICMPTYPE>", "<icmpname>").Replace(xrParts)
+	xrParts6 = strings.NewReplacer("<ADDRESS>", "<address6>", "<NETWORK>", "<network6>", "<PREFIX>", "<prefix6>", "<MASK>", "<address6>", "<ICMPTYPE>", "<icmp6name>").Replace(xrParts)
+)
+
+const (
+	xrACE4 = `<sequence>? ("permit" | "deny") (("tcp" TCPRest) | ("udp" UDPRest) | ("sctp" SCTPRest) | ("icmp" ICMPRest) | ("igmp" End End <igmptype>? Option*) | (<xrprotocol> End End Option*))`
+	xrACE6 = `<sequence>? ("permit" | "deny") (("tcp" TCPRest) | ("udp" UDPRest) | ("sctp" SCTPRest) | (("icmp" | "icmpv6") ICMPRest) | (<protocol6> End End Option*))`
+)
+
 type (
-	xrSource struct {
-		Words []lexer.Token `parser:"@( 'any' | 'host' Address | 'net-group' Network | 'interface' Port | AddressLength | Address Wildcard )"`
-	}
-	xrDestination xrSource
-	xrSource6     struct {
-		Words []lexer.Token `parser:"@( 'any' | 'host' Address6 | 'net-group' Network6 | 'interface' Port | Prefix6 | Address6 Address6 )"`
-	}
-	xrDestination6 xrSource6
-	xrTCPPorts     struct {
-		Words []lexer.Token `parser:"@( ('eq' | 'neq' | 'lt' | 'gt') XRTCPPort | 'range' XRTCPPort XRTCPPort | 'port-group' PolicyPorts )"`
-	}
-	xrUDPPorts struct {
-		Words []lexer.Token `parser:"@( ('eq' | 'neq' | 'lt' | 'gt') XRUDPPort | 'range' XRUDPPort XRUDPPort | 'port-group' PolicyPorts )"`
-	}
-	xrSCTPPorts struct {
-		Words []lexer.Token `parser:"@( ('eq' | 'neq' | 'lt' | 'gt') SCTPPort | 'range' SCTPPort SCTPPort | 'port-group' PolicyPorts )"`
-	}
-	xrFlags struct {
-		Words []lexer.Token `parser:"@( 'established' | ('ack' | 'fin' | 'psh' | 'rst' | 'syn' | 'urg')+ | ('match-any' | 'match-all') ('+ack' | '-ack' | '+fin' | '-fin' | '+psh' | '-psh' | '+rst' | '-rst' | '+syn' | '-syn' | '+urg' | '-urg')+ )"`
-	}
-	// xrPlain are the options that the model has; xrExtra are those that it
-	// keeps as words.
-	xrPlain struct {
-		Words []lexer.Token `parser:"@( 'log' | 'log-input' | 'fragments' | 'dscp' DSCP | 'precedence' Precedence | 'ttl' ( ('eq' | 'neq' | 'lt' | 'gt') Byte | 'range' Byte Byte ) )"`
-	}
-	xrExtra struct {
-		Words []lexer.Token `parser:"@( 'dscp' ( ('eq' | 'neq' | 'lt' | 'gt') DSCP | 'range' DSCP DSCP ) | 'packet-length' ( ('eq' | 'neq' | 'lt' | 'gt') PacketLength | 'range' PacketLength PacketLength ) | 'fragment-type' ('dont-fragment' | 'is-fragment' | 'first-fragment' | 'last-fragment') | 'counter' Word | 'capture' | 'icmp-off' | 'police' Threshold ('bps' | 'kbps' | 'mbps' | 'gbps' | 'pps')? | 'set' ( 'ttl' Byte | 'traffic-class' Byte | 'qos-group' Threshold ) | 'default'? ('nexthop1' | 'nexthop2' | 'nexthop3') ('track' Word)? ('vrf' Word)? ('ipv4' Address | 'ipv6' Address6)? )"`
-	}
-	xrOption struct {
-		Plain *xrPlain `parser:"  @@"`
-		Extra *xrExtra `parser:"| @@"`
-	}
-	xrTCPOption struct {
-		Flags  *xrFlags  `parser:"  @@"`
-		Option *xrOption `parser:"| @@"`
-	}
-	xrTCP struct {
-		Protocol         lexer.Token    `parser:"@'tcp'"`
-		Source           xrSource       `parser:"@@"`
-		SourcePorts      *xrTCPPorts    `parser:"@@?"`
-		Destination      xrDestination  `parser:"@@"`
-		DestinationPorts *xrTCPPorts    `parser:"@@?"`
-		Options          []*xrTCPOption `parser:"@@*"`
-	}
-	xrUDP struct {
-		Protocol         lexer.Token   `parser:"@'udp'"`
-		Source           xrSource      `parser:"@@"`
-		SourcePorts      *xrUDPPorts   `parser:"@@?"`
-		Destination      xrDestination `parser:"@@"`
-		DestinationPorts *xrUDPPorts   `parser:"@@?"`
-		Options          []*xrOption   `parser:"@@*"`
-	}
-	xrSCTP struct {
-		Protocol         lexer.Token   `parser:"@'sctp'"`
-		Source           xrSource      `parser:"@@"`
-		SourcePorts      *xrSCTPPorts  `parser:"@@?"`
-		Destination      xrDestination `parser:"@@"`
-		DestinationPorts *xrSCTPPorts  `parser:"@@?"`
-		Options          []*xrOption   `parser:"@@*"`
-	}
-	xrICMP struct {
-		Protocol    lexer.Token   `parser:"@'icmp'"`
-		Source      xrSource      `parser:"@@"`
-		Destination xrDestination `parser:"@@"`
-		Message     []lexer.Token `parser:"@( ICMPName | ICMPNumber ICMPCode? )?"`
-		Options     []*xrOption   `parser:"@@*"`
-	}
-	xrIGMP struct {
-		Protocol    lexer.Token   `parser:"@'igmp'"`
-		Source      xrSource      `parser:"@@"`
-		Destination xrDestination `parser:"@@"`
-		Type        lexer.Token   `parser:"@IGMPType?"`
-		Options     []*xrOption   `parser:"@@*"`
-	}
-	xrAny struct {
-		Protocol    lexer.Token   `parser:"@XRProtocol"`
-		Source      xrSource      `parser:"@@"`
-		Destination xrDestination `parser:"@@"`
-		Options     []*xrOption   `parser:"@@*"`
-	}
-	xrLine struct {
-		Sequence lexer.Token `parser:"@Sequence?"`
-		Action   lexer.Token `parser:"@('permit' | 'deny')"`
-		TCP      *xrTCP      `parser:"( @@"`
-		UDP      *xrUDP      `parser:"| @@"`
-		SCTP     *xrSCTP     `parser:"| @@"`
-		ICMP     *xrICMP     `parser:"| @@"`
-		IGMP     *xrIGMP     `parser:"| @@"`
-		Any      *xrAny      `parser:"| @@ )"`
-	}
-	xrTCP6 struct {
-		Protocol         lexer.Token    `parser:"@'tcp'"`
-		Source           xrSource6      `parser:"@@"`
-		SourcePorts      *xrTCPPorts    `parser:"@@?"`
-		Destination      xrDestination6 `parser:"@@"`
-		DestinationPorts *xrTCPPorts    `parser:"@@?"`
-		Options          []*xrTCPOption `parser:"@@*"`
-	}
-	xrUDP6 struct {
-		Protocol         lexer.Token    `parser:"@'udp'"`
-		Source           xrSource6      `parser:"@@"`
-		SourcePorts      *xrUDPPorts    `parser:"@@?"`
-		Destination      xrDestination6 `parser:"@@"`
-		DestinationPorts *xrUDPPorts    `parser:"@@?"`
-		Options          []*xrOption    `parser:"@@*"`
-	}
-	xrSCTP6 struct {
-		Protocol         lexer.Token    `parser:"@'sctp'"`
-		Source           xrSource6      `parser:"@@"`
-		SourcePorts      *xrSCTPPorts   `parser:"@@?"`
-		Destination      xrDestination6 `parser:"@@"`
-		DestinationPorts *xrSCTPPorts   `parser:"@@?"`
-		Options          []*xrOption    `parser:"@@*"`
-	}
-	xrICMP6 struct {
-		Protocol    lexer.Token    `parser:"@('icmpv6' | 'icmp')"`
-		Source      xrSource6      `parser:"@@"`
-		Destination xrDestination6 `parser:"@@"`
-		Message     []lexer.Token  `parser:"@( ICMP6Name | ICMPNumber ICMPCode? )?"`
-		Options     []*xrOption    `parser:"@@*"`
-	}
-	xrAny6 struct {
-		Protocol    lexer.Token    `parser:"@Protocol6"`
-		Source      xrSource6      `parser:"@@"`
-		Destination xrDestination6 `parser:"@@"`
-		Options     []*xrOption    `parser:"@@*"`
-	}
-	xrLine6 struct {
-		Sequence lexer.Token `parser:"@Sequence?"`
-		Action   lexer.Token `parser:"@('permit' | 'deny')"`
-		TCP      *xrTCP6     `parser:"( @@"`
-		UDP      *xrUDP6     `parser:"| @@"`
-		SCTP     *xrSCTP6    `parser:"| @@"`
-		ICMP     *xrICMP6    `parser:"| @@"`
-		Any      *xrAny6     `parser:"| @@ )"`
-	}
 	xrList struct {
 		Name lexer.Token `parser:"'ipv4' 'access-list' @XRList"`
 	}
@@ -193,8 +82,8 @@ func (l *language) addXRLists() {
 	add(l, both, (*line).xrList, ModeGlobal)
 	add(l, both, (*line).xrList6, ModeGlobal)
 	add(l, plain, (*line).xrResequence, ModeGlobal)
-	add(l, both, (*line).xrLine, ModeXRList)
-	add(l, both, (*line).xrLine6, ModeXRList6)
+	l.register("XRLine", xrACE4, xrParts4, both, []Mode{ModeXRList}, (*line).xrLine)
+	l.register("XRLine6", xrACE6, xrParts6, both, []Mode{ModeXRList6}, (*line).xrLine)
 	add(l, both, (*line).remarkLine, ModeXRList, ModeXRList6)
 	add(l, negated, (*line).sequenceLine, ModeXRList, ModeXRList6)
 	l.keep(
@@ -312,103 +201,49 @@ func (l *line) xrResequence(n *xrResequence) error {
 	return nil
 }
 
-func (l *line) xrLine(n *xrLine) error {
-	ace := &ACE{Kind: Extended, Dialect: IOSXR, Pos: at(n.Action), Action: action(n.Action)}
-	var err error
+// xrLine applies a line of a list. Its words are in the order of xrACE4.
+func (l *line) xrLine(words []lexer.Token, _ lexer.Token) error {
+	c := &cursor{words}
+	var sequence lexer.Token
+	if c.isA("sequence") {
+		sequence = c.next()
+	}
+	ace := &ACE{Kind: Extended, Dialect: IOSXR, Pos: at(c.words[0]), Action: action(c.next())}
+	names := xrProtocols
+	if l.Mode == ModeXRList6 {
+		ace.Kind, names = IPv6, protocols6
+	}
+	first := c.next()
+	if first.Value == "icmpv6" {
+		first.Value = "icmp"
+	}
+	ace.Protocol = protocol(first, names)
+	if err := l.xrRest(ace, c); err != nil {
+		return err
+	}
+	return l.entry(sequence, ace)
+}
+
+// xrRest reads what stands behind the protocol.
+func (l *line) xrRest(ace *ACE, c *cursor) (err error) {
+	if ace.Source, ace.SourcePorts, err = l.xrEnd(ace, c); err != nil {
+		return err
+	}
+	if ace.Destination, ace.DestinationPorts, err = l.xrEnd(ace, c); err != nil {
+		return err
+	}
 	switch {
-	case n.TCP != nil:
-		b := n.TCP
-		ace.Protocol = Protocol{Number: protoTCP, Pos: at(b.Protocol)}
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, b.SourcePorts, b.DestinationPorts, xrTCPTable, b.Options)
-	case n.UDP != nil:
-		b := n.UDP
-		ace.Protocol = Protocol{Number: protoUDP, Pos: at(b.Protocol)}
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, (*xrTCPPorts)(b.SourcePorts), (*xrTCPPorts)(b.DestinationPorts), udpPorts, noFlags(b.Options))
-	case n.SCTP != nil:
-		b := n.SCTP
-		ace.Protocol = Protocol{Number: protoSCTP, Pos: at(b.Protocol)}
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, (*xrTCPPorts)(b.SourcePorts), (*xrTCPPorts)(b.DestinationPorts), noPorts, noFlags(b.Options))
-	case n.ICMP != nil:
-		b := n.ICMP
-		ace.Protocol = Protocol{Number: protoICMP, Pos: at(b.Protocol)}
-		ace.ICMP = icmpMatch(b.Message, icmpTypes)
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, nil, nil, nil, noFlags(b.Options))
-	case n.IGMP != nil:
-		b := n.IGMP
-		ace.Protocol = Protocol{Number: protoIGMP, Pos: at(b.Protocol)}
-		if b.Type.Value != "" {
-			ace.IGMP = &Value{igmpTypes.value(b.Type.Value), at(b.Type)}
-		}
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, nil, nil, nil, noFlags(b.Options))
-	default:
-		b := n.Any
-		ace.Protocol = protocol(b.Protocol, xrProtocols)
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, nil, nil, nil, noFlags(b.Options))
+	case len(c.words) == 0:
+	case c.isA("icmpname") || c.isA("icmpnumber"):
+		ace.ICMP = icmpMatch(c.message(), icmpTypes)
+	case c.isA("icmp6name"):
+		ace.ICMP = icmpMatch(c.message(), icmp6Types)
+	case c.isA("igmptype"):
+		t := c.next()
+		ace.IGMP = &Value{igmpTypes.value(t.Value), at(t)}
 	}
-	if err != nil {
-		return err
-	}
-	return l.entry(n.Sequence, ace)
-}
-
-func (l *line) xrLine6(n *xrLine6) error {
-	ace := &ACE{Kind: IPv6, Dialect: IOSXR, Pos: at(n.Action), Action: action(n.Action)}
-	var err error
-	switch {
-	case n.TCP != nil:
-		b := n.TCP
-		ace.Protocol = Protocol{Number: protoTCP, Pos: at(b.Protocol)}
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, b.SourcePorts, b.DestinationPorts, xrTCPTable, b.Options)
-	case n.UDP != nil:
-		b := n.UDP
-		ace.Protocol = Protocol{Number: protoUDP, Pos: at(b.Protocol)}
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, (*xrTCPPorts)(b.SourcePorts), (*xrTCPPorts)(b.DestinationPorts), udpPorts, noFlags(b.Options))
-	case n.SCTP != nil:
-		b := n.SCTP
-		ace.Protocol = Protocol{Number: protoSCTP, Pos: at(b.Protocol)}
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, (*xrTCPPorts)(b.SourcePorts), (*xrTCPPorts)(b.DestinationPorts), noPorts, noFlags(b.Options))
-	case n.ICMP != nil:
-		b := n.ICMP
-		ace.Protocol = Protocol{Number: protoICMPv6, Pos: at(b.Protocol)}
-		ace.ICMP = icmpMatch(b.Message, icmp6Types)
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, nil, nil, nil, noFlags(b.Options))
-	default:
-		b := n.Any
-		ace.Protocol = protocol(b.Protocol, protocols6)
-		err = l.xrTransport(ace, b.Source.Words, b.Destination.Words, nil, nil, nil, noFlags(b.Options))
-	}
-	if err != nil {
-		return err
-	}
-	return l.entry(n.Sequence, ace)
-}
-
-func noFlags(all []*xrOption) (out []*xrTCPOption) {
-	for _, o := range all {
-		out = append(out, &xrTCPOption{Option: o})
-	}
-	return out
-}
-
-// xrTransport sets both ends with their ports, then the options.
-func (l *line) xrTransport(ace *ACE, from, to []lexer.Token, fromPorts, toPorts *xrTCPPorts, names *table, options []*xrTCPOption) (err error) {
-	if ace.SourcePorts, err = l.xrCompare(fromPorts, names); err != nil {
-		return err
-	}
-	if ace.DestinationPorts, err = l.xrCompare(toPorts, names); err != nil {
-		return err
-	}
-	ace.Source, ace.Destination = l.xrAddress(from, ace.Kind), l.xrAddress(to, ace.Kind)
-	for _, o := range options {
-		switch {
-		case o.Flags != nil:
-			err = l.flags(ace, o.Flags.Words)
-		case o.Option.Plain != nil:
-			err = l.option(ace, o.Option.Plain.Words)
-		default:
-			err = l.xrExtra(ace, o.Option.Extra.Words)
-		}
-		if err != nil {
+	for len(c.words) > 0 {
+		if err := l.xrOption(ace, c); err != nil {
 			return err
 		}
 	}
@@ -420,6 +255,112 @@ func (l *line) xrTransport(ace *ACE, from, to []lexer.Token, fromPorts, toPorts 
 	return l.check(ace)
 }
 
+// message takes an ICMP type with its code.
+func (c *cursor) message() []lexer.Token {
+	n := 1
+	if len(c.words) > 1 && c.words[1].Type == classByToken["icmpcode"].typ {
+		n = 2
+	}
+	return c.take(n)
+}
+
+// xrEnd reads an address and the ports behind it.
+func (l *line) xrEnd(ace *ACE, c *cursor) (a Address, ports Compare, err error) {
+	n := 2
+	if c.is("any") || c.isA("addresslength") || c.isA("prefix6") {
+		n = 1
+	}
+	a = l.xrAddress(c.take(n), ace.Kind)
+	switch {
+	case c.is("port-group"):
+		ports = c.portGroup()
+	case c.is("range"):
+		ports, err = l.compare(c.take(3), xrPortNames(ace.Protocol))
+	case c.is("eq", "neq", "lt", "gt"):
+		ports, err = l.compare(c.take(2), xrPortNames(ace.Protocol))
+	}
+	return a, ports, err
+}
+
+// xrPortNames gives the names of a protocol's ports.
+func xrPortNames(p Protocol) *table {
+	if !p.Any && p.Number == protoTCP {
+		return xrTCPTable
+	}
+	return portNames(p)
+}
+
+// xrOption reads one option. Those that the model has no field for are kept as
+// words.
+func (l *line) xrOption(ace *ACE, c *cursor) error {
+	switch {
+	case c.is("log", "log-input", "fragments"):
+		return l.option(ace, c.take(1))
+	case c.is("precedence"), c.is("dscp") && !c.isAt(1, "eq", "neq", "lt", "gt", "range"):
+		return l.option(ace, c.take(2))
+	case c.is("ttl"):
+		return l.option(ace, c.take(1+c.comparison(1)))
+	case c.is("established"), c.is("match-any", "match-all"), c.is(flagOrder...):
+		return l.flags(ace, c.flagWords())
+	}
+	return l.xrExtra(ace, c.take(c.extra()))
+}
+
+// comparison gives the number of words of the comparison at a place.
+func (c *cursor) comparison(at int) int {
+	if c.isAt(at, "range") {
+		return 3
+	}
+	return 2
+}
+
+// flagWords takes the flags with the word in front of them.
+func (c *cursor) flagWords() []lexer.Token {
+	n := 1
+	for n < len(c.words) && !c.is("established") && flagBits[strings.TrimLeft(c.words[n].Value, "+-")] != 0 {
+		n++
+	}
+	return c.take(n)
+}
+
+// extra gives the number of words of an option that is kept as words.
+func (c *cursor) extra() int {
+	switch {
+	case c.is("capture", "icmp-off"):
+		return 1
+	case c.is("set"):
+		return 3
+	case c.is("dscp", "packet-length"):
+		return 1 + c.comparison(1)
+	case c.is("fragment-type", "counter"):
+		return 2
+	case c.is("police"):
+		if c.isAt(2, "bps", "kbps", "mbps", "gbps", "pps") {
+			return 3
+		}
+		return 2
+	}
+	return c.nextHop()
+}
+
+// nextHop gives the number of words of ["default"] "nexthopN" with what
+// belongs to it.
+func (c *cursor) nextHop() int {
+	n := 1
+	if c.is("default") {
+		n = 2
+	}
+	for _, pair := range []string{"track", "vrf"} {
+		if c.isAt(n, pair) {
+			n += 2
+		}
+	}
+	if c.isAt(n, "ipv4", "ipv6") {
+		n += 2
+	}
+	return n
+}
+
 func (l *line) xrExtra(ace *ACE, words []lexer.Token) error {
 	text := wordsOf(words)
 	for _, e := range ace.Extra {
@@ -429,16 +370,6 @@ func (l *line) xrExtra(ace *ACE, words []lexer.Token) error {
 	}
 	ace.Extra = append(ace.Extra, Name{Text: text, Pos: at(words[0])})
 	return nil
-}
-
-func (l *line) xrCompare(n *xrTCPPorts, names *table) (Compare, error) {
-	switch {
-	case n == nil:
-		return Compare{}, nil
-	case n.Words[0].Value == "port-group":
-		return Compare{Op: InGroup, Pos: at(n.Words[0]), Group: name(n.Words[1])}, nil
-	}
-	return l.compare(n.Words, names)
 }
 
 // xrAddress gives the words of one end. The prefix is the canonical form of a
