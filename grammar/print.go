@@ -160,6 +160,8 @@ func (a *Address) append(b []byte) []byte {
 		return appendWord(appendWord(b, "addrgroup"), a.Group.Text)
 	case DynamicHost:
 		return appendWord(appendWord(b, "host dynamic"), a.Group.Text)
+	case AddressObject, InterfaceAddress, NetworkServices:
+		return a.appendASA(b)
 	}
 	b = appendAddress(b, a.Addr)
 	if a.Addr.Is6() && wildcard6(length6(a.Wildcard)) == a.Wildcard {

@@ -93,6 +93,10 @@ func (t *compiler) addLine(l *list, e *grammar.Entry, stateful bool) {
 		}
 		return
 	}
+	if e.ACE.Inactive {
+		t.note(id, e.Pos, textOf(e), policy.NoEffect, "the line is inactive")
+		return
+	}
 	if stateful {
 		t.stateful(id, n)
 	}
@@ -161,6 +165,9 @@ func (t *compiler) line(e *grammar.Entry) *line {
 	n.match.Destination = t.peers(n, a.Destination)
 	n.match.Services = t.servicesOf(a)
 	n.match.Fragments = a.Fragments
+	if a.Dialect == grammar.ASA {
+		t.checkASA(n)
+	}
 	return n
 }
 
@@ -224,7 +231,11 @@ func (t *compiler) peers(n *line, a grammar.Address) policy.Peers {
 
 func (t *compiler) groupPeers(n *line, a grammar.Address) policy.Peers {
 	name := a.Group
-	g := t.groupOf(name, "addresses", named[a.Kind]...)
+	what := "addresses"
+	if a.Kind == grammar.AddressObject {
+		what = "one address"
+	}
+	g := t.groupOf(name, what, named[a.Kind]...)
 	if g == nil {
 		return policy.Peers{}
 	}

@@ -39,13 +39,21 @@ func (t *compiler) groupOf(name grammar.Name, what string, kinds ...grammar.Grou
 	g := t.config.ObjectGroup(name.Text)
 	switch {
 	case g == nil:
-		t.undefined(name, "object-group", t.groupsOf(kinds...))
+		t.undefined(name, wordOf(kinds), t.groupsOf(kinds...))
 		return nil
 	case !slices.Contains(kinds, g.Kind):
-		t.fail(name.Pos, "object-group %s holds %s, want %s", name.Text, held[g.Kind], what)
+		t.fail(name.Pos, "%s %s holds %s, want %s", wordOf(kinds), name.Text, held[g.Kind], what)
 		return nil
 	}
 	return g
+}
+
+// wordOf is what the kinds are called where only objects may stand.
+func wordOf(kinds []grammar.GroupKind) string {
+	if len(kinds) == 1 && (kinds[0] == grammar.NetworkObject || kinds[0] == grammar.ServiceObject) {
+		return "object"
+	}
+	return "object-group"
 }
 
 // portsOf gives the ports that a comparison accepts.

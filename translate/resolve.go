@@ -127,10 +127,20 @@ func (n *network) family(a netip.Addr) {
 	n.ipv4, n.ipv6 = n.ipv4 || a.Is4(), n.ipv6 || a.Is6()
 }
 
+// manyAddresses is how many ranges a group collects before they are joined:
+// groups that hold the same others over and over must not grow without bound.
+const manyAddresses = 1 << 14
+
+// maxServices is how many services a group may hold with the groups in it.
+const maxServices = 1 << 16
+
 // include adds what another group holds.
 func (n *network) include(o *network, by *grammar.Member) {
 	n.peers.Any = n.peers.Any || o.peers.Any
 	n.peers.Addresses = append(n.peers.Addresses, o.peers.Addresses...)
+	if len(n.peers.Addresses) > manyAddresses {
+		n.peers.Addresses = newAddrSet(n.peers.Addresses...)
+	}
 	n.peers.Masked = append(n.peers.Masked, o.peers.Masked...)
 	n.peers.Selectors = append(n.peers.Selectors, o.peers.Selectors...)
 	n.peers.Entities = append(n.peers.Entities, o.peers.Entities...)
@@ -242,6 +252,10 @@ func (t *compiler) serviceGroup(g *grammar.ObjectGroup) *serviceSet {
 		}
 		s.services = append(s.services, inner.services...)
 		s.icmp = s.icmp || inner.icmp
+		if len(s.services) > maxServices {
+			t.fail(m.Group.Pos, "object-group %s holds more than %d services", g.Name, maxServices)
+			s.services = nil
+		}
 	}
 	s.done = true
 	return s

@@ -28,8 +28,11 @@ func (t *compiler) servicesOf(a *grammar.ACE) []policy.Service {
 func (t *compiler) groupServices(a *grammar.ACE) (out []policy.Service) {
 	name := a.ServiceGroup
 	kinds := []grammar.GroupKind{grammar.ServiceGroup, grammar.ServiceGroup6}
-	if a.Dialect == grammar.ASA {
-		kinds = []grammar.GroupKind{grammar.ServiceGroup, grammar.ServiceObject, grammar.ProtocolGroup, grammar.PortGroup}
+	switch {
+	case a.ServiceObject:
+		kinds = []grammar.GroupKind{grammar.ServiceObject}
+	case a.Dialect == grammar.ASA:
+		kinds = []grammar.GroupKind{grammar.ServiceGroup, grammar.ProtocolGroup}
 	}
 	g := t.groupOf(name, "services", kinds...)
 	switch {

@@ -29,6 +29,7 @@ func Compile(c *grammar.Config) ([]policy.Policy, []policy.Finding, error) {
 	t.checkPolicyMaps()   // so does every name in a class, used or not
 	t.bindInterfaces()    // access-groups become policies
 	t.joinZones()         // zone-pairs become policies
+	t.reportASABindings() // an ASA's own interfaces are no one's here
 	t.findUnappliedACLs() // what is bound nowhere filters nothing
 	if err := t.errors.Err(); err != nil {
 		return nil, nil, err
@@ -94,13 +95,14 @@ type compiler struct {
 	applied map[string]bool
 }
 
-// requireIOS refuses a configuration in another dialect.
+// requireIOS refuses a configuration in a dialect whose lines have no meaning
+// here yet.
 func (t *compiler) requireIOS() {
 	d, pos := t.config.Dialect, grammar.Position{}
 	if len(t.config.ACLs) > 0 {
 		pos = t.config.ACLs[0].Pos
 	}
-	if d != grammar.IOS {
+	if d != grammar.IOS && d != grammar.ASA {
 		t.fail(pos, "%s configuration is read and checked, and not translated", d)
 	}
 }
