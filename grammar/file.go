@@ -59,6 +59,8 @@ func (c *Config) Merge(name string, r io.Reader) ([]Notice, error) {
 	if f.banner != "" {
 		f.fail(f.opened, "the banner does not end, want its delimiter "+f.banner, f.header)
 	}
+	f.checkNesting()
+	f.keepUsed()
 	f.keepMentions()
 	c.settleASA()
 	return f.notices, f.errors.Err()

@@ -119,10 +119,15 @@ func (l *line) objectGroup(t lexer.Token, kind GroupKind, mode Mode) error {
 		l.notice(l.pos, NoEffect, "there is no object-group "+t.Value)
 		return nil
 	case l.no:
+		if err := l.mayRemove(g, "deleted"); err != nil {
+			return err
+		}
 		l.Config.ObjectGroups = without(l.Config.ObjectGroups, g)
 		return nil
 	case g == nil && len(t.Value) > maxGroupName:
 		return l.invalid(at(t), "a name has at most 64 characters")
+	case g == nil && !l.file && l.Config.nests(t.Value, kind) != nil:
+		return l.semantic(at(t), fmt.Sprintf("An object-group of another type holds %s already", t.Value))
 	case g == nil:
 		g = &ObjectGroup{Kind: kind, Dialect: l.Config.Dialect, Name: t.Value, Pos: at(t)}
 		l.Config.ObjectGroups = append(l.Config.ObjectGroups, g)
@@ -220,10 +225,11 @@ func (l *line) network6Member(n *network6Member) error {
 }
 
 func (l *line) groupMember(t lexer.Token) error {
-	if t.Value == l.group.Name {
-		return l.semantic(at(t), "An object-group cannot hold itself")
+	m := &Member{Kind: GroupMember, Pos: at(t), Group: name(t)}
+	if err := l.mayNest(m); err != nil {
+		return err
 	}
-	return l.member(&Member{Kind: GroupMember, Pos: at(t), Group: name(t)})
+	return l.member(m)
 }
 
 func (l *line) identityMember(n *identityMember) error {
@@ -412,6 +418,11 @@ func (l *line) member(m *Member) error {
 	case l.no && !exists:
 		l.notice(l.pos, NoEffect, "the object-group has no such member")
 	case l.no:
+		if len(l.group.Members) == 1 {
+			if err := l.mayRemove(l.group, "emptied"); err != nil {
+				return err
+			}
+		}
 		l.group.Members = without(l.group.Members, same)
 		delete(keys, key)
 	case exists:

@@ -45,6 +45,8 @@ type room struct {
 	// quiet says that the errors of walks need no message; see file.explain.
 	quiet bool
 	kept  keptIndex
+	// removals are those of a file that have to be judged at its end.
+	removals []removal
 }
 
 func (s *Session) language() *language { return languageOf(s.Config.Dialect) }
