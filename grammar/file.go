@@ -301,7 +301,9 @@ func (f *file) canonical(text string) []string {
 	w.quiet, g.quiet = true, true
 	_, err := w.run()
 	_, _ = g.run()
-	if w.mayLeave(g) && (g.typedInFull() || !isIndented(text)) && (err == nil || g.depth > w.depth) {
+	// An abbreviation at the margin is one of global configuration.
+	margin := !isIndented(text) && !w.typedInFull() && len(g.tokens) > 0
+	if margin || w.mayLeave(g) && (g.typedInFull() || !isIndented(text)) && (err == nil || g.depth > w.depth) {
 		w = g
 	}
 	words := strings.Fields(lowerCase(text))
