@@ -109,6 +109,11 @@ type file struct {
 	inside State
 	// header is the last line at the margin.
 	header string
+	// cut is the mode that the last line at the margin has ended; 0 when a "!"
+	// stood between, or when lines of other things stand in the mode too.
+	cut Mode
+	// apart says that the line before was a lone "!".
+	apart bool
 	// shown is the list and the number of the last line of "show access-list"
 	// (ASA).
 	shown string
@@ -119,7 +124,7 @@ type file struct {
 }
 
 // prompt is what stands before a line that was pasted from a terminal.
-var prompt = regexp.MustCompile(`^[A-Za-z][\w.\-@/]*(\(config[\w\-]*\))?[#>]`)
+var prompt = regexp.MustCompile(`^([A-Za-z][\w.\-@/:]*(\(config[\w\-/]*\))?|\(config[\w\-/]*\))[#>]`)
 
 // junk is what terminals and devices print between the lines.
 var junk = regexp.MustCompile(`^(Building configuration\.\.\.|Current configuration ?:.*|Using \d+ out of \d+ bytes.*|Enter configuration commands, one per line.*|\[OK\])$`)
@@ -138,17 +143,21 @@ func (f *file) line(raw string) {
 	trimmed := strings.TrimSpace(text)
 	switch {
 	case f.banner != "":
-		f.endBanner(text)
+		f.endBanner(raw) // what looks like a prompt may hold the delimiter
 	case len(text) > maxLine:
 		f.fail(pos, fmt.Sprintf("the line has %d bytes, want %d at most", len(text), maxLine), raw[:maxLine/10])
-	case trimmed == "" || trimmed[0] == '!':
+	case trimmed == "":
+	case trimmed[0] == '!':
+		f.apart = f.apart || text == "!"
 	case strings.IndexByte("BCUE[", trimmed[0]) >= 0 && junk.MatchString(trimmed) || f.session.Config.Dialect.isJunk(trimmed):
 		f.skip(pos, "output of a device")
 	case f.inside != 0 && isIndented(text):
 		f.belowUnknown(pos, text, raw)
 	case strings.HasPrefix(trimmed, "banner") && f.startsBanner(text):
+		was := f.open()
 		f.header, f.opened, f.inside = text, pos, 0
 		f.session.enter(ModeGlobal)
+		f.ended(was)
 		f.skip(pos, "banner")
 	default:
 		f.inside = 0
@@ -156,6 +165,7 @@ func (f *file) line(raw string) {
 			f.header = text
 		}
 		f.configure(pos, text, raw)
+		f.apart = false
 	}
 }
 
@@ -208,6 +218,9 @@ func (f *file) startsBanner(text string) bool {
 	if len(words) < 3 || words[0] != "banner" {
 		return false
 	}
+	if f.session.Config.Dialect == ASA {
+		return true // each line of the text is a line of its own, without delimiters
+	}
 	delimiter := words[2][:1]
 	if strings.HasPrefix(words[2], "^C") {
 		delimiter = "^C"
@@ -226,9 +239,11 @@ func (f *file) endBanner(text string) {
 
 // configure applies a line. What no mode knows is told apart by its words.
 func (f *file) configure(pos Position, text, raw string) {
+	was := f.open()
 	notices, err := f.session.Line(pos, text)
 	f.session.Ended = false
 	if err == nil {
+		f.ended(was)
 		f.notices = append(f.notices, notices...)
 		return
 	}
@@ -244,6 +259,10 @@ func (f *file) configure(pos Position, text, raw string) {
 	case startsAny(typedWords(text), filterWords):
 		kind = Unsupported
 	}
+	if kind == Skipped && f.orphaned(text) {
+		f.orphan(pos, text, raw)
+		return
+	}
 	switch kind {
 	case Unsupported:
 		f.keep(pos, text)
@@ -253,7 +272,7 @@ func (f *file) configure(pos Position, text, raw string) {
 	default:
 		f.refuse(pos, raw, f.explain(pos, text, err.(*LineError)))
 	}
-	f.leave(kind, words, text)
+	f.leave(kind, words, text, was)
 }
 
 // explain gives the error of a line with its message. Most lines that no mode
@@ -274,7 +293,7 @@ const refused State = 255
 // leave ends the mode when the line that it does not know starts something
 // else: what follows must not land in the list or group before. The lines
 // below an unknown one at the margin belong to it.
-func (f *file) leave(kind State, words []string, text string) {
+func (f *file) leave(kind State, words []string, text string, was Mode) {
 	switch {
 	case kind == 0 && !startsAny(words, f.vocabulary().blocks):
 		return
@@ -286,6 +305,7 @@ func (f *file) leave(kind State, words []string, text string) {
 	f.session.enter(ModeGlobal)
 	if !isIndented(text) {
 		f.inside = kind
+		f.ended(was)
 	}
 }
 
@@ -500,10 +520,18 @@ func unknown(pos Position, text string) *Statement {
 func (f *file) belowUnknown(pos Position, text, raw string) {
 	switch f.inside {
 	case Unsupported:
+		if f.cut != 0 && f.fits(f.cut, text) {
+			f.orphan(pos, text, raw)
+			return
+		}
 		c := f.session.Config
 		last := c.Other[c.unknown()-1]
 		last.Below = append(last.Below, unknown(pos, text))
 	case Skipped:
+		if f.orphaned(text) {
+			f.orphan(pos, text, raw)
+			return
+		}
 		words := f.canonical(text)
 		if kind := f.classify(words, text); kind == Unsupported || kind == 0 && !startsAny(words, blockBody) {
 			f.keepLoose(pos, text)
