@@ -264,6 +264,18 @@ func (t *compiler) undefinedList(name grammar.Name, where, text string) {
 	t.note(policy.RuleID{ACL: name.Text}, name.Pos, text, policy.NoEffect, "%s", reason)
 }
 
+// keptList reports a mistake when a statement that nobody understands names
+// the list: it may define it, and then it is not true that nothing is filtered.
+func (t *compiler) keptList(name grammar.Name) bool {
+	for _, s := range t.config.Other {
+		if !s.Known && slices.Contains(strings.Fields(s.Words), name.Text) {
+			t.fail(name.Pos, "access-list %s is not understood where it is defined: %s", name.Text, s.Words)
+			return true
+		}
+	}
+	return false
+}
+
 // empty reports whether a list has no line: remarks do not count.
 func empty(a *grammar.ACL) bool {
 	return !slices.ContainsFunc(a.Entries, func(e *grammar.Entry) bool { return e.ACE != nil })
@@ -272,10 +284,10 @@ func empty(a *grammar.ACL) bool {
 // bindInterfaces gives each access-group its policy.
 func (t *compiler) bindInterfaces() {
 	for _, i := range t.config.Interfaces {
+		t.refuseCommon(i)
 		if len(i.Bindings) == 0 {
 			continue
 		}
-		t.refuseCommon(i)
 		subject, ok := t.subject(i)
 		for _, b := range i.Bindings {
 			t.applied[b.ACL.Text] = true
@@ -299,6 +311,8 @@ func (t *compiler) bind(i *grammar.Interface, b grammar.Binding, s policy.Subjec
 	a := t.config.ACL(b.ACL.Text)
 	where := s.Name + " " + directionOf(i, b).String()
 	switch {
+	case a == nil && t.keptList(b.ACL):
+		return
 	case a == nil:
 		t.undefinedList(b.ACL, where, b.Text)
 		return
