@@ -542,7 +542,7 @@ func TestEveryAnswerIsWhatCountingPacketsSays(t *testing.T) {
 		}
 	}
 	for _, o := range []outcome{fine, empty, shadowed, redundant, contradictory, removable} {
-		if seen[o] < 10 {
+		if seen[o] < 10 && !testing.Short() {
 			t.Errorf("outcome %d was seen %d times only", o, seen[o])
 		}
 	}

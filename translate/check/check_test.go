@@ -147,6 +147,42 @@ interface eth0
 `, []string{"7 shadowed 6", "14 shadowed 13", "18 shadowed 17"}, Unsupported, Syntax)
 }
 
+// World is what is neither a pod nor a node; cluster is the rest; the API server
+// may be in either.
+func TestEntitiesAndPodsAreTheSameEnds(t *testing.T) {
+	expect(t, `object-group network WORLD
+ entity world
+object-group network CLUSTER
+ entity cluster
+object-group network HOST
+ entity host
+object-group network API
+ entity kube-apiserver
+object-group network PODS
+ workload label app=a
+object-group network OTHERS
+ workload label app!=a
+object-group network NODES
+ entity host
+ entity remote-node
+ip access-list extended A
+ 10 permit tcp object-group CLUSTER any
+ 20 deny tcp object-group HOST any
+ 30 deny tcp object-group PODS any
+ 40 deny tcp object-group API any
+ 50 permit tcp object-group WORLD any
+ 60 deny tcp any any
+ip access-list extended B
+ 10 permit tcp object-group PODS any
+ 20 permit tcp object-group OTHERS any
+ 30 permit tcp object-group NODES any
+ 40 deny tcp object-group CLUSTER any
+interface eth0
+ ip access-group A in
+ ip access-group B out
+`, []string{"18 shadowed 17", "19 shadowed 17", "22 shadowed 17 21", "27 shadowed 24 25 26"})
+}
+
 // A line that goes unseen is redundant; one that something else would decide,
 // the implicit deny too, is not.
 func TestOnlyLinesWithoutEffectCanGo(t *testing.T) {

@@ -80,7 +80,7 @@ func (f *finder) words(entries []*grammar.Entry, i int, j *judgement) (Kind, str
 	case shadowed:
 		return Shadowed, "never reached: " + f.shadow(entries, j, e.ACE.Action) + more
 	case removable:
-		if e.ACE.Log.On {
+		if e.ACE.Log.On && slices.ContainsFunc(j.blockers, func(b int) bool { return !entries[b].ACE.Log.On }) {
 			more += "; only what it logs would be missed"
 		}
 		return Redundant, fmt.Sprintf("can go: %s below %s its packets too%s", names, verb(e.ACE.Action), more)
