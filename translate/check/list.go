@@ -233,11 +233,13 @@ func (l *list) decides(k int, b box, o block) bool {
 }
 
 // judgeLater compares a line, which decides the witness, with those behind it:
-// it can go when they decide all of its packets as it does. That must hold in
-// the list as it is and without the lines that were said to be redundant, so
-// that all of them can go.
+// it can go when they decide all of its packets as it does. That is asked of
+// the list without the lines that were said to be redundant before, so that
+// all of them can go. It holds of the list as it is too: a redundant line that
+// is covered has the action of the lines that cover it, and the others, being
+// before this one, take no packet that this one decides.
 func (l *list) judgeLater(i int, w witness) judgement {
-	if l.isMissed(i, w) || !l.canGo(i, nil) || !l.canGo(i, l.gone) {
+	if l.isMissed(i, w) || !l.canGo(i) {
 		return judgement{}
 	}
 	j := judgement{outcome: removable}
@@ -262,8 +264,8 @@ func (l *list) sameBehind(i, k int) bool {
 
 // canGo reports whether no verdict changes when line i goes from the list
 // without the lines that are gone.
-func (l *list) canGo(i int, gone []bool) bool {
-	there := func(k int) bool { return k != i && (gone == nil || !gone[k]) }
+func (l *list) canGo(i int) bool {
+	there := func(k int) bool { return k != i && !l.gone[k] }
 	for k, boxes := range l.lines[i].boxes {
 		for _, b := range boxes {
 			if !l.goesUnseen(i, k, b, there) {
