@@ -83,6 +83,19 @@ func (c *Config) list(name string, kind ACLKind) *ACL {
 	return c.acls.get(c.ACLs, (*ACL).key, name)
 }
 
+// Filter gives the access-list of that name or number which governs the family,
+// or nil. It differs from ACL where both families have a list of the name.
+func (c *Config) Filter(name string, ipv6 bool) *ACL {
+	kind := Extended
+	if ipv6 {
+		kind = IPv6
+	}
+	if a := c.list(name, kind); a != nil && a.Kind.IsIPv6() == ipv6 {
+		return a
+	}
+	return nil
+}
+
 // ipv6Space stands before the names of IPv6 lists where they have a name space
 // of their own. No name holds a blank.
 const ipv6Space = "ipv6 "

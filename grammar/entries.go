@@ -69,11 +69,7 @@ func (l *line) addACE(a *ACL, seq uint32, ace *ACE) error {
 	if l.room.late != a {
 		l.settleNow()
 	}
-	if l.Config.Dialect == IOSXR {
-		if err := l.replaced(a, seq); err != nil {
-			return err
-		}
-	} else if done, err := l.repeated(a, ace); done || err != nil {
+	if done, err := l.repeated(a, ace); done || err != nil {
 		return err
 	}
 	if seq == 0 {
@@ -90,25 +86,6 @@ func (l *line) addACE(a *ACL, seq uint32, ace *ACE) error {
 	}
 	a.addKey(e)
 	l.insert(a, e)
-	return nil
-}
-
-// replaced takes away the entry whose number is written again: in IOS-XR the
-// later line takes the place of the earlier one, and equal lines may stand
-// beside each other.
-func (l *line) replaced(a *ACL, seq uint32) error {
-	a.built()
-	if seq == 0 {
-		return nil
-	}
-	old := a.ace(seq)
-	if old == nil {
-		return nil
-	}
-	l.notice(l.pos, Replaced, "takes the place of "+old.ACE.String())
-	l.settleNow()
-	a.removeKey(old)
-	a.Entries = without(a.Entries, old)
 	return nil
 }
 

@@ -295,7 +295,7 @@ const refused State = 255
 // below an unknown one at the margin belong to it.
 func (f *file) leave(kind State, words []string, text string, was Mode) {
 	switch {
-	case kind == 0 && !startsAny(words, f.vocabulary().blocks):
+	case kind == 0 && (!startsAny(words, f.vocabulary().blocks) || isIndented(text) && startsAny(words, f.vocabulary().nested)):
 		return
 	case kind == 0:
 		kind = refused
@@ -369,27 +369,18 @@ type vocabulary struct {
 	ours, kept []string
 	// blocks are the lines of ours that other lines stand below.
 	blocks []string
+	// nested are those of them that may stand below another one, indented.
+	nested []string
 	// interfaces start lines of an interface that have nothing to do with
 	// access control; without indent they do not end its mode.
 	interfaces []string
 }
 
 var vocabularies = [dialectCount]*vocabulary{
-	IOS:  {ours: iosOurs, kept: iosKept, blocks: iosBlocks, interfaces: interfaceWords},
-	ASA:  asaVocabulary,
-	NXOS: nxosVocabulary,
-	IOSXR: {
-		ours: []string{
-			"ipv4 access-list", "ipv6 access-list", "object-group network", "object-group port", "ipv4 access-group", "ipv6 access-group",
-			"permit", "deny", "remark",
-		},
-		kept: []string{
-			"object-group", "class-map", "policy-map", "ethernet-services", "ipv4 verify unicast", "ipv6 verify unicast", "control-plane",
-			"access-class", "ipv4 access-class", "ssh server", "lpts",
-		},
-		blocks:     []string{"ipv4 access-list", "ipv6 access-list", "object-group", "interface", "ethernet-services access-list"},
-		interfaces: append([]string{"ipv4 address", "ipv4 mtu", "ipv4 unnumbered"}, interfaceWords...),
-	},
+	IOS:   {ours: iosOurs, kept: iosKept, blocks: iosBlocks, interfaces: interfaceWords},
+	ASA:   asaVocabulary,
+	NXOS:  nxosVocabulary,
+	IOSXR: xrVocabulary,
 }
 
 func (f *file) vocabulary() *vocabulary { return vocabularies[f.session.Config.Dialect] }

@@ -168,7 +168,7 @@ var nameTables = map[Dialect]map[string]*table{
 		"tcp": tcpPorts, "udp": udpPorts, "protocol": protocols, "protocol6": protocols6, "icmp": icmpTypes, "icmp6": icmp6Types,
 		"igmp": igmpTypes, "dscp": dscps, "precedence": precedences, "tos": services, "option": ipOptions,
 	},
-	IOSXR: {"tcp": xrTCPTable, "udp": udpPorts, "protocol": xrProtocols, "icmp": icmpTypes, "dscp": dscps, "precedence": precedences},
+	IOSXR: {"tcp": xrTCPTable, "udp": xrUDPTable, "protocol": xrProtocols, "icmp": icmpTypes, "dscp": dscps, "precedence": precedences},
 	NXOS:  {"tcp": nxosTCPPorts, "udp": nxosUDPPorts, "protocol": nxosProtocols, "icmp": icmpTypes, "dscp": dscps, "precedence": precedences},
 	ASA:   {"tcp": asaTCPPorts, "udp": asaUDPPorts, "protocol": asaProtocols, "icmp": asaICMPTypes, "icmp6": asaICMP6Types},
 }

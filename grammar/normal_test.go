@@ -358,6 +358,9 @@ func (r *reader) options(string) (out []string) {
 			flags = append(flags, w)
 		case w == "match-any" || w == "match-all":
 			out = append(out, w+" "+strings.Join(r.signed(), " "))
+		case w == "dscp" && r.peek() == "eq": // the operator may be left out
+			r.take()
+			out = append(out, w+" "+r.names[table].number(r.take()))
 		case w == "ttl" || w == "packet-length" || w == "dscp" && slices.Contains([]string{"eq", "neq", "lt", "gt", "range"}, r.peek()):
 			out = append(out, w+" "+r.compare(r.names[table]))
 		case (w == "log" || w == "log-input") && r.peek() != "" && !r.isOption(r.peek()):

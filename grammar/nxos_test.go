@@ -30,6 +30,12 @@ func TestDialectsOfFiles(t *testing.T) {
 		"ip access-list A\n statistics per-entry\n 10 permit tcp any any eq www\ninterface Vlan5\n ip access-group A in": NXOS,
 		"resequence ip access-list A 10 10": NXOS, "line vty\n  access-class A in\nfeature ssh\n": NXOS,
 
+		"ipv4 access-list A\n 10 permit tcp any any": IOSXR, "object-group port P\n eq 80": IOSXR, " 10 permit ipv4 10.0.0.0/8 any": IOSXR,
+		"interface GigabitEthernet0/0/0/0\n ipv4 access-group A ingress": IOSXR, "!! IOS XR Configuration 7.1.1\nhostname a": IOSXR,
+		"ipv6 access-list A\n 10 permit tcp any any eq ssh\ninterface Gi0/0/0/0\n ipv6 access-group A ingress": IOSXR,
+		"object-group network ipv4 G\n 10.0.0.0/8":                                                             IOSXR, "ipv4 access-list A\n 10 permit tcp any any (3 matches)": IOSXR,
+		"resequence access-list ipv4 A": IOSXR,
+
 		"access-list OUT extended permit ip any any": ASA, "ASA Version 9.8(2)": ASA, "object network A\n host 10.0.0.1": ASA,
 	} {
 		if got := Detect([]byte(text)); got != want {

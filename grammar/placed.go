@@ -3,6 +3,7 @@ package grammar
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
 )
@@ -113,11 +114,10 @@ func (l *line) renumber(a *ACL, start, step uint64) error {
 
 // placedList enters a list, or removes it.
 func (l *line) placedList(t lexer.Token, kind ACLKind, mode Mode) error {
-	if l.no {
-		return l.removeACL(t.Value, kind)
-	}
-	a := l.Config.ACL(t.Value)
+	a := l.Config.list(t.Value, kind)
 	switch {
+	case l.no:
+		return l.removeACL(t.Value, kind)
 	case a == nil:
 		a = &ACL{Kind: kind, Dialect: l.Config.Dialect, Name: t.Value, Pos: at(t)}
 		l.Config.ACLs = append(l.Config.ACLs, a)
@@ -196,7 +196,10 @@ func (l *line) placedAddress(words []lexer.Token, kind ACLKind) Address {
 
 // prefixAddress gives A/LEN, which is printed so.
 func (l *line) prefixAddress(t lexer.Token) Address {
-	a := l.prefix4(t)
+	text, length, _ := strings.Cut(t.Value, "/")
+	addr, _ := parseIPv4(text)
+	n, _ := number(length)
+	a := l.normalise(Address{Kind: MaskedAddress, Pos: at(t), Addr: addr, Wildcard: wildcard4(int(n))})
 	a.Prefix = a.Kind == MaskedAddress
 	return a
 }

@@ -71,8 +71,6 @@ func (a *ACE) append(b []byte, shown bool) []byte {
 		return a.appendIn(s, b)
 	}
 	switch {
-	case a.Dialect == IOSXR:
-		return a.appendXR(b)
 	case a.Dialect == ASA:
 		return a.appendASA(b)
 	case a.Action == Evaluate:
@@ -325,8 +323,6 @@ func (m *Member) String() string {
 		return m.textIn(s)
 	}
 	switch m.Dialect {
-	case IOSXR:
-		return m.xrText()
 	case ASA:
 		return m.asaText()
 	}

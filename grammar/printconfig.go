@@ -128,9 +128,6 @@ func (g *ObjectGroup) header() string {
 	if s := spellings[g.Dialect]; s != nil {
 		kind = s.group(g.Kind)
 	}
-	if g.Dialect == IOSXR {
-		kind = xrKinds[g.Kind]
-	}
 	return "object-group " + kind + " " + g.Name
 }
 
@@ -237,9 +234,6 @@ func (a *ACL) print(p *printer) {
 func (a *ACL) header() string {
 	if s := spellings[a.Dialect]; s != nil {
 		return s.list(a.Kind) + " " + a.Name
-	}
-	if a.Dialect == IOSXR && a.Kind != IPv6 {
-		return "ipv4 access-list " + a.Name
 	}
 	return a.Kind.typed() + " " + a.Name
 }

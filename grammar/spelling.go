@@ -31,7 +31,7 @@ type spelling struct {
 }
 
 // spellings are the dialects that this file is about; nil for the others.
-var spellings = [dialectCount]*spelling{NXOS: &nxosSpelling}
+var spellings = [dialectCount]*spelling{NXOS: &nxosSpelling, IOSXR: &iosxrSpelling}
 
 // list gives what stands in front of the name of a list.
 func (s *spelling) list(kind ACLKind) string {
@@ -135,13 +135,16 @@ func (s *spelling) appendAddress(b []byte, a *Address) []byte {
 	return appendMasked(b, a.Addr, a.Wildcard, a.Prefix || a.Kind == HostAddress)
 }
 
-// appendMasked adds A/LEN, or A WILDCARD when an IPv4 mask is no prefix.
+// appendMasked adds A/LEN or A WILDCARD. A prefix of IPv6 has no other form.
 func appendMasked(b []byte, a, wildcard netip.Addr, prefix bool) []byte {
 	b = appendLower(b, a)
-	if a.Is6() {
-		return strconv.AppendInt(append(b, '/'), int64(length6(wildcard)), 10)
+	length := length6(wildcard)
+	if a.Is4() {
+		length, _ = length4(wildcard)
+	} else {
+		prefix = wildcard6(length) == wildcard
 	}
-	if length, ok := length4(wildcard); ok && prefix {
+	if prefix {
 		return strconv.AppendInt(append(b, '/'), int64(length), 10)
 	}
 	return appendLower(b, wildcard)
