@@ -117,6 +117,10 @@ type file struct {
 	// shown is the list and the number of the last line of "show access-list"
 	// (ASA).
 	shown string
+	// pasted is the list that the output of "show access-lists" is in (IOS).
+	pasted string
+	// certificate says that the lines are those of a certificate.
+	certificate bool
 	// banner is the delimiter that ends a banner; empty outside of one. It
 	// was opened there.
 	banner string
@@ -140,6 +144,12 @@ func (f *file) line(raw string) {
 			return
 		}
 	}
+	if f.session.Config.Dialect == IOS && f.banner == "" && len(text) <= maxLine {
+		var ok bool
+		if text, ok = f.iosShown(pos, text); !ok {
+			return
+		}
+	}
 	trimmed := strings.TrimSpace(text)
 	switch {
 	case f.banner != "":
@@ -149,6 +159,7 @@ func (f *file) line(raw string) {
 	case trimmed == "":
 	case trimmed[0] == '!':
 		f.apart = f.apart || text == "!"
+	case f.certificate && f.inCertificate(trimmed):
 	case strings.IndexByte("BCUE[", trimmed[0]) >= 0 && junk.MatchString(trimmed) || f.session.Config.Dialect.isJunk(trimmed):
 		f.skip(pos, "output of a device")
 	case f.inside != 0 && isIndented(text):
@@ -209,7 +220,11 @@ func behindPager(text string) string {
 	if strings.Trim(text[:at], "< \b") != "" {
 		return text
 	}
-	return strings.TrimLeft(text[at+len("--More--"):], "> \b")
+	rest := text[at+len("--More--"):]
+	if i := strings.LastIndexAny(rest, "\b\r"); i >= 0 {
+		return rest[i+1:] // with the indent of the line
+	}
+	return strings.TrimLeft(rest, "> ")
 }
 
 // startsBanner begins to skip a banner, whose text may look like anything.
@@ -267,6 +282,7 @@ func (f *file) configure(pos Position, text, raw string) {
 	case Unsupported:
 		f.keep(pos, text)
 	case Skipped:
+		f.certificate = certificate.MatchString(strings.TrimSpace(text))
 		f.mention(pos, text)
 		f.skip(pos, kindOfLine(text))
 	default:
@@ -528,6 +544,7 @@ func (f *file) belowUnknown(pos Position, text, raw string) {
 			f.keepLoose(pos, text)
 			return
 		}
+		f.certificate = certificate.MatchString(strings.TrimSpace(text))
 		f.mention(pos, text)
 		f.skip(pos, kindOfLine(text))
 	}
