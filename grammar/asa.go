@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -313,34 +314,49 @@ func (l *line) asaBind(c *cursor) error {
 	return l.bindASA(b)
 }
 
-// bindASA replaces the list of the same place, or takes it away.
-func (l *line) bindASA(b Binding) error {
-	all := l.Config.Bindings
-	for i, old := range all {
-		if !old.samePlace(b) {
-			continue
-		}
-		switch {
-		case l.no && old.ACL.Text != b.ACL.Text:
-			continue
-		case l.no:
-			l.Config.Bindings = append(all[:i:i], all[i+1:]...)
-			return nil
-		case old.ACL.Text != b.ACL.Text:
-			l.notice(l.pos, Replaced, "takes the place of access-list "+old.ACL.Text)
-		}
-		l.Config.Bindings = append(append(all[:i:i], b), all[i+1:]...)
-		return nil
-	}
-	if l.no {
-		l.notice(l.pos, NoEffect, "the list is not bound there")
-		return nil
-	}
-	l.Config.Bindings = append(all[:len(all):len(all)], b)
-	return nil
+// A bindingPlace is where one list may stand.
+type bindingPlace struct {
+	on           string
+	direction    Direction
+	global       bool
+	controlPlane bool
 }
 
-func (b Binding) samePlace(o Binding) bool {
-	plane := func(b Binding) bool { return b.Options == "control-plane" }
-	return b.Interface.Text == o.Interface.Text && b.Global == o.Global && b.Direction == o.Direction && plane(b) == plane(o)
+func (b *Binding) place() bindingPlace {
+	return bindingPlace{b.Interface.Text, b.Direction, b.Global, b.Options == "control-plane"}
+}
+
+// binding gives the index of the list at a place, or -1.
+func (c *Config) binding(at bindingPlace) int {
+	if c.places == nil || len(c.places) != len(c.Bindings) {
+		c.places = make(map[bindingPlace]int, len(c.Bindings))
+		for i := range c.Bindings {
+			c.places[c.Bindings[i].place()] = i
+		}
+	}
+	if i, ok := c.places[at]; ok {
+		return i
+	}
+	return -1
+}
+
+// bindASA replaces the list of the same place, or takes it away.
+func (l *line) bindASA(b Binding) error {
+	c := l.Config
+	i := c.binding(b.place())
+	switch {
+	case l.no && (i < 0 || c.Bindings[i].ACL.Text != b.ACL.Text):
+		l.notice(l.pos, NoEffect, "the list is not bound there")
+	case l.no:
+		c.Bindings, c.places = slices.Delete(c.Bindings, i, i+1), nil
+	case i < 0:
+		c.places[b.place()] = len(c.Bindings)
+		c.Bindings = append(c.Bindings, b)
+	default:
+		if old := c.Bindings[i].ACL.Text; old != b.ACL.Text {
+			l.notice(l.pos, Replaced, "takes the place of access-list "+old)
+		}
+		c.Bindings[i] = b
+	}
+	return nil
 }

@@ -386,3 +386,33 @@ func TestASARandomFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestASABindings: one list stands at each place, and the last one typed does.
+func TestASABindings(t *testing.T) {
+	const in, out = "access-group A in interface outside", "access-group A out interface outside"
+	for text, want := range map[string]string{
+		in + "; " + out + "; access-group A global":                                       in + "|" + out + "|access-group A global",
+		in + "; access-group B in interface outside":                                      "access-group B in interface outside",
+		in + "; access-group A in interface outside per-user-override":                    in + " per-user-override",
+		in + "; access-group B in interface outside control-plane":                        in + "|access-group B in interface outside control-plane",
+		in + "; " + out + "; no " + in + "; access-group B in interface inside":           out + "|access-group B in interface inside",
+		in + "; no access-group B in interface outside":                                   in,
+		"access-group A global; access-group B global; no " + in:                          "access-group B global",
+		in + "; " + out + "; no " + out + "; no " + in + "; access-group C global; " + in: "access-group C global|" + in,
+	} {
+		c, _ := asaFile(t, text)
+		before := c.Clone()
+		var got []string
+		for _, b := range c.Bindings {
+			got = append(got, b.asaText())
+		}
+		if strings.Join(got, "|") != want {
+			t.Errorf("%s: %q, want %s", text, got, want)
+		}
+		checkRoundTrip(t, text, c)
+		_, err := NewSession(c).Line(Position{}, "access-group Z global")
+		if err != nil || strings.Contains(before.text(), "Z") {
+			t.Errorf("%s: a clone was changed: %v", text, err)
+		}
+	}
+}

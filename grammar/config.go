@@ -29,6 +29,7 @@ type Config struct {
 	Mentions []Reference
 
 	aliases    index[Alias]
+	places     map[bindingPlace]int
 	acls       index[ACL]
 	groups     index[ObjectGroup]
 	classMaps  index[ClassMap]
