@@ -176,6 +176,8 @@ func nounOf(g *grammar.ObjectGroup) string {
 
 func headOf(a *grammar.ACL) string {
 	switch {
+	case a.Dialect == grammar.ASA:
+		return "access-list " + a.Name
 	case a.Kind == grammar.IPv6:
 		return "ipv6 access-list " + a.Name
 	case a.Numbered && len(a.Entries) > 0:
