@@ -71,6 +71,10 @@ func patterns(texts ...string) (out []*regexp.Regexp) {
 	return out
 }
 
+// typedList is a line that NX-OS and IOS-XR do not have, however much else
+// looks like them: a Catalyst has groups of the one and the words of the other.
+var typedList = regexp.MustCompile(`(?i)^ip access-list (standard|extended) `)
+
 // enough is how many lines with the same first word are looked at to find the
 // dialect: a million permits say no more than the first of them.
 const enough = 250
@@ -80,7 +84,7 @@ const enough = 250
 // decide. A text that nothing speaks for is IOS.
 func Detect(text []byte) Dialect {
 	var score [dialectCount]int
-	looked := map[string]int{}
+	looked, typed := map[string]int{}, false
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimLeft(line, " \t")
 		first := firstOf(line)
@@ -89,6 +93,7 @@ func Detect(text []byte) Dialect {
 		}
 		looked[string(first)]++
 		line = bytes.Join(bytes.Fields(line), []byte(" "))
+		typed = typed || typedList.Match(line)
 		for d, all := range tells {
 			for _, p := range all {
 				if len(line) > 0 && p.Match(line) {
@@ -99,6 +104,9 @@ func Detect(text []byte) Dialect {
 		}
 	}
 	best := IOS
+	if typed {
+		score[NXOS], score[IOSXR] = 0, 0
+	}
 	for d := range dialectCount {
 		if score[d] > score[best] {
 			best = d

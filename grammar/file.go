@@ -499,6 +499,10 @@ func (f *file) keep(pos Position, text string) {
 		f.session.iface.Other = append(f.session.iface.Other, s)
 		return
 	}
+	if n := len(f.session.path); isIndented(text) && modes[f.session.Mode].loose && n > 0 {
+		f.session.path[n-1].Below = append(f.session.path[n-1].Below, s)
+		return
+	}
 	f.session.enter(ModeGlobal)
 	f.session.Config.addUnknown(s)
 }

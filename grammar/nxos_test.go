@@ -19,6 +19,7 @@ func init() {
 // of files that look like several.
 func TestDialectsOfFiles(t *testing.T) {
 	for text, want := range map[string]Dialect{
+		"object-group ip address A\n host 10.0.0.1\nobject-group ip port P\n eq 80\nip access-list extended X\n permit tcp addrgroup A any portgroup P\n permit udp addrgroup A any\n": IOS,
 		"": IOS, "hostname R1": IOS, "access-list 101 permit ip any any": IOS, "ip access-list extended A\n 10 permit ip any any": IOS,
 		"ipv6 access-list A\n sequence 10 permit tcp any any eq 80": IOS, "zone security A": IOS,
 		"ipv6 access-list A\n permit ipv6 any any\n": IOS, "interface GigabitEthernet0/1\n ip access-group A in": IOS,
