@@ -71,9 +71,13 @@ func patterns(texts ...string) (out []*regexp.Regexp) {
 	return out
 }
 
-// typedList is a line that NX-OS and IOS-XR do not have, however much else
-// looks like them: a Catalyst has groups of the one and the words of the other.
-var typedList = regexp.MustCompile(`(?i)^ip access-list (standard|extended) `)
+// typedList is how IOS starts a list, bareList how NX-OS and IOS-XR do. Where
+// the first are more, the file is neither, however much else looks like them: a
+// Catalyst has groups of the one and the words of the other.
+var (
+	typedList = regexp.MustCompile(`(?i)^ip access-list (standard|extended) `)
+	bareList  = regexp.MustCompile(`(?i)^ipv?4? access-list \S+$`)
+)
 
 // enough is how many lines with the same first word are looked at to find the
 // dialect: a million permits say no more than the first of them.
@@ -84,7 +88,7 @@ const enough = 250
 // decide. A text that nothing speaks for is IOS.
 func Detect(text []byte) Dialect {
 	var score [dialectCount]int
-	looked, typed := map[string]int{}, false
+	looked, typed, bare := map[string]int{}, 0, 0
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimLeft(line, " \t")
 		first := firstOf(line)
@@ -93,7 +97,12 @@ func Detect(text []byte) Dialect {
 		}
 		looked[string(first)]++
 		line = bytes.Join(bytes.Fields(line), []byte(" "))
-		typed = typed || typedList.Match(line)
+		switch {
+		case typedList.Match(line):
+			typed++
+		case bareList.Match(line):
+			bare++
+		}
 		for d, all := range tells {
 			for _, p := range all {
 				if len(line) > 0 && p.Match(line) {
@@ -104,7 +113,7 @@ func Detect(text []byte) Dialect {
 		}
 	}
 	best := IOS
-	if typed {
+	if typed > bare {
 		score[NXOS], score[IOSXR] = 0, 0
 	}
 	for d := range dialectCount {
