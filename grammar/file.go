@@ -280,7 +280,9 @@ func (f *file) configure(pos Position, text, raw string) {
 	}
 	switch kind {
 	case Unsupported:
-		f.keep(pos, text)
+		if f.keep(pos, text) {
+			return
+		}
 	case Skipped:
 		f.certificate = certificate.MatchString(strings.TrimSpace(text))
 		f.mention(pos, text)
@@ -491,20 +493,34 @@ func (f *file) skip(pos Position, kind string) {
 	f.notices = append(f.notices, Notice{Pos: pos, State: Skipped, Msg: "has nothing to do with access control", Text: kind, Count: 1})
 }
 
-// keep stores a line that is not understood where it stands.
-func (f *file) keep(pos Position, text string) {
+// keep stores a line that is not understood where it stands, and reports whether
+// that is in the block of the mode.
+func (f *file) keep(pos Position, text string) (inside bool) {
 	f.notices = append(f.notices, Notice{Pos: pos, State: Unsupported, Msg: "is kept, and neither enforced nor translated", Text: strings.TrimSpace(text), Count: 1})
 	s := unknown(pos, text)
-	if isIndented(text) && f.session.Mode == ModeInterface {
+	n := len(f.session.path)
+	switch {
+	case !modes[f.session.Mode].loose || !isIndented(text) && !f.owns(text):
+	case f.session.Mode == ModeInterface:
 		f.session.iface.Other = append(f.session.iface.Other, s)
-		return
-	}
-	if n := len(f.session.path); isIndented(text) && modes[f.session.Mode].loose && n > 0 {
+		return true
+	case n > 0:
 		f.session.path[n-1].Below = append(f.session.path[n-1].Below, s)
-		return
+		return true
 	}
 	f.session.enter(ModeGlobal)
 	f.session.Config.addUnknown(s)
+	return false
+}
+
+// owns reports whether the mode understands more of a wrong line than global
+// configuration does: without indent it belongs to the block even so.
+func (f *file) owns(text string) bool {
+	w, g := newWalk(f.session.language(), f.session.Mode, Position{}, text), newWalk(f.session.language(), ModeGlobal, Position{}, text)
+	w.quiet, g.quiet = true, true
+	_, _ = w.run()
+	_, _ = g.run()
+	return w.depth > g.depth
 }
 
 // addUnknown puts a statement behind the others that are not understood, all of
