@@ -111,10 +111,16 @@ func (t *Terminal) Restore() {
 	})
 }
 
-// restoreOnSignal gives the terminal back before a signal ends the process.
+// restoreOnSignal gives the terminal back before a signal ends the process. A
+// signal that whoever started the process has it ignore, as nohup does, ends
+// nothing.
 func (t *Terminal) restoreOnSignal() {
 	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGTERM, syscall.SIGHUP)
+	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(c, s)
+		}
+	}
 	go func() {
 		s := <-c
 		t.Restore()
