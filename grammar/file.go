@@ -134,7 +134,7 @@ var prompt = regexp.MustCompile(`^([A-Za-z][\w.\-@/:]*(\(config[\w\-/]*\))?|\(co
 var junk = regexp.MustCompile(`^(Building configuration\.\.\.|Current configuration ?:.*|Using \d+ out of \d+ bytes.*|Enter configuration commands, one per line.*|\[OK\])$`)
 
 func (f *file) line(raw string) {
-	raw = strings.TrimRight(raw, "\r\n \t\x1a")
+	raw = strings.TrimRight(raw, "\r\n \t\f\x1a")
 	text, column := f.clean(raw)
 	text = f.session.Config.Dialect.configured(text)
 	pos := Position{f.name, f.number, column}
@@ -539,7 +539,7 @@ func (c *Config) unknown() (n int) {
 
 // unknown is a statement that is not understood.
 func unknown(pos Position, text string) *Statement {
-	text = strings.TrimSpace(text)
+	text = strings.Trim(text, " \t\r\f")
 	return &Statement{Pos: pos, Text: text, Words: text}
 }
 
