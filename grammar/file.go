@@ -136,6 +136,7 @@ var junk = regexp.MustCompile(`^(Building configuration\.\.\.|Current configurat
 func (f *file) line(raw string) {
 	raw = strings.TrimRight(raw, "\r\n \t\f\x1a")
 	text, column := f.clean(raw)
+	text = printable(text)
 	text = f.session.Config.Dialect.configured(text)
 	pos := Position{f.name, f.number, column}
 	if f.session.Config.Dialect == ASA && f.banner == "" && len(text) <= maxLine {
@@ -211,6 +212,21 @@ func (f *file) clean(raw string) (text string, column int) {
 		}
 	}
 	return text, column
+}
+
+// printable puts blanks for what a terminal obeys and does not show, but for the
+// delimiter of banners, so that no word holds any of it.
+func printable(text string) string {
+	control := func(r rune) bool { return r < ' ' && r != '\t' && r != '\x03' }
+	if strings.IndexFunc(text, control) < 0 {
+		return text
+	}
+	return strings.TrimRight(strings.Map(func(r rune) rune {
+		if control(r) {
+			return ' '
+		}
+		return r
+	}, text), " \t")
 }
 
 // behindPager gives what stands behind "--More--" when nothing else stands
