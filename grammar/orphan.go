@@ -1,6 +1,9 @@
 package grammar
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // This file finds the lines of a list, a group or a class that stand below
 // something else. A line that no mode takes ends the block before it, and what
@@ -11,8 +14,39 @@ import "strings"
 // of ours: to the one that the last unknown line has cut in two, or, whatever
 // stands before it, to a list.
 func (f *file) orphaned(text string) bool {
-	return f.cut != 0 && f.fits(f.cut, text) || f.isEntry(text) || isIndented(text) && f.startsBlock(text) || isJoined(text)
+	return f.cut != 0 && f.fits(f.cut, text) || f.isEntry(text) || isIndented(text) && f.startsBlock(text) || isJoined(text) ||
+		f.header == "" && isIndented(text) && f.fitsBlock(text) || f.isMisspelt(text)
 }
+
+// fitsBlock reports whether some list, group, class or pair takes the line. At
+// the start of a file it belongs to one whose first line was not copied.
+func (f *file) fitsBlock(text string) bool {
+	for m := ModeGlobal + 1; m < modeCount; m++ {
+		if f.session.language().has(m) && !modes[m].loose && f.fits(m, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// isMisspelt reports whether only the first word keeps the line from being a
+// binding or a list of the IP family, as in "pv6 traffic-filter A in".
+func (f *file) isMisspelt(text string) bool {
+	words := typedWords(text)
+	if len(words) < 3 || slices.Contains(otherFamilies, words[0]) {
+		return false
+	}
+	for _, o := range f.vocabulary().ours {
+		first, second, two := strings.Cut(o, " ")
+		if two && strings.HasPrefix(first, "ip") && startsWith(words[1:], second) && distance(words[0], first, 2) < 2 {
+			return true
+		}
+	}
+	return false
+}
+
+// otherFamilies are words that look like a misspelt "ip" and are none.
+var otherFamilies = []string{"ipx"}
 
 // open gives the mode whose lines would be missed when the block is cut in two; 0
 // when there is none.
@@ -118,5 +152,9 @@ func isNamed(c byte) bool { return isLetter(c) || '0' <= c && c <= '9' }
 
 // orphan refuses such a line.
 func (f *file) orphan(pos Position, text, raw string) {
-	f.fail(start(pos, text), "the line belongs to access control, and stands where it cannot be understood, below \""+strings.TrimSpace(f.header)+"\"", raw)
+	where := ", at the start of the file"
+	if f.header != "" {
+		where = ", below \"" + strings.TrimSpace(f.header) + "\""
+	}
+	f.fail(start(pos, text), "the line belongs to access control, and stands where it cannot be understood"+where, raw)
 }

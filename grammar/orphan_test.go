@@ -34,6 +34,11 @@ func TestNoLineIsLostBelowOthers(t *testing.T) {
 		"no blank behind the first word":    {"object-groupnetwork G\n host 10.0.0.1\n", 1},
 		"no blank behind the second word":   {"ipv6 access-listA\n sequence 10 deny ipv6 any any\n", 1},
 		"no blank behind that of an entry":  {"hostname fw\naccess-listA extended deny ip any any\n", 2},
+		"a member without its group":        {" host 10.0.0.1\nhostname R1\n", 1},
+		"a service without its group":       {" tcp eq 80\n", 1},
+		"a match without its class":         {" match access-group name A\nhostname R1\n", 1},
+		"a misspelt first word":             {"interface eth0\n pv6 traffic-filter A out\n", 2},
+		"a misspelt list":                   {"ipp access-list extended A\n", 1},
 		"no blank behind that of a binding": {"interface Gi0/1\n ip access-groupA in\n", 2},
 	} {
 		_, _, err := ParseFile("f", strings.NewReader(test.text))
@@ -52,6 +57,8 @@ func TestOtherBlocksAreSkipped(t *testing.T) {
 		"ip access-list extended A\n permit ip any any\n!\nip dhcp pool P\n host 10.0.0.1 255.255.255.0\n",
 		"route-map R permit 10\n match ip address A\n!\nroute-map R deny 20\n description x\n",
 		"object-group network G\n host 10.0.0.1\nlogging host 10.0.0.2\nip prefix-list P seq 5 permit 10.0.0.0/8\n",
+		" version 15.1\n service timestamps\n ip route 0.0.0.0 0.0.0.0 10.0.0.1\n",
+		"ntp access-group peer 99\nipx access-list sap X\nmpls ip\n",
 		"ip extcommunity-list expanded E\n 10 permit _100_\n",
 		"ip access-list extended A\n permit ip any any\nrouter bgp 1\n network 10.0.0.0\n description x\n",
 	} {
