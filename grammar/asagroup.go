@@ -9,13 +9,13 @@ import (
 )
 
 // asaCompare is a comparison of ports, asaSpec the ports of a service. Older
-// versions write the destination without its word.
-const asaSpec = `XXXCompare = (("eq" | "neq" | "lt" | "gt") <port>) | ("range" <port> <port>) .
-XXXSpec = ("source" XXXCompare)? ("destination"? XXXCompare)? .
+// versions write the destination without its word. PROTO stands for the protocol.
+const asaSpec = `PROTOCompare = (("eq" | "neq" | "lt" | "gt") <port>) | ("range" <port> <port>) .
+PROTOSpec = ("source" PROTOCompare)? ("destination"? PROTOCompare)? .
 `
 
 func asaSpecs(prefix, port string) string {
-	return strings.NewReplacer("XXX", prefix, "<port>", "<"+port+">").Replace(asaSpec)
+	return strings.NewReplacer("PROTO", prefix, "<port>", "<"+port+">").Replace(asaSpec)
 }
 
 var asaServiceParts = asaSpecs("TCP", "asatcpport") + asaSpecs("UDP", "asaudpport") + asaSpecs("SCTP", "sctpport") + asaSpecs("Both", "asabothport") +

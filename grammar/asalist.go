@@ -19,16 +19,16 @@ Option = ("log" (("disable" | "default") | (<loglevel>? ("interval" <loginterval
 
 // asaWithPorts is the rest of a line of a protocol with ports. Behind the
 // source an object-group is the group of the source ports when an address
-// follows, and the destination when none does.
-const asaWithPorts = `XXXRest = User? Tag? Source (("object-group" <anygroup> (XXXEnd | XXXPorts)?) | (XXXPorts XXXEnd) | (Tag Destination XXXLast?) | (Target XXXLast?)) Option* .
-XXXEnd = Tag? Destination XXXLast? .
-XXXLast = XXXPorts | ("object-group" <anygroup>) .
-XXXPorts = (("eq" | "neq" | "lt" | "gt") <port>) | ("range" <port> <port>) .
+// follows, and the destination when none does. PROTO stands for the protocol.
+const asaWithPorts = `PROTORest = User? Tag? Source (("object-group" <anygroup> (PROTOEnd | PROTOPorts)?) | (PROTOPorts PROTOEnd) | (Tag Destination PROTOLast?) | (Target PROTOLast?)) Option* .
+PROTOEnd = Tag? Destination PROTOLast? .
+PROTOLast = PROTOPorts | ("object-group" <anygroup>) .
+PROTOPorts = (("eq" | "neq" | "lt" | "gt") <port>) | ("range" <port> <port>) .
 `
 
 // asaPorts gives the productions of a protocol with ports.
 func asaPorts(prefix, port string) string {
-	return strings.NewReplacer("XXX", prefix, "<port>", "<"+port+">").Replace(asaWithPorts)
+	return strings.NewReplacer("PROTO", prefix, "<port>", "<"+port+">").Replace(asaWithPorts)
 }
 
 var asaParts = asaEnds + asaPorts("TCP", "asatcpport") + asaPorts("UDP", "asaudpport") + asaPorts("SCTP", "sctpport") + asaPorts("Both", "asabothport") +
