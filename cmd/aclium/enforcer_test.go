@@ -34,7 +34,7 @@ func program(args ...string) *exec.Cmd {
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		t.Skip("needs root to load programs into the kernel")
 	}
 }
 

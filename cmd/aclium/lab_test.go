@@ -2,8 +2,10 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -56,12 +58,30 @@ func TestLabDownOfNothingIsClean(t *testing.T) {
 	}
 }
 
+// TestLabNeedsRoot runs the command as nobody, from a copy that nobody may run.
 func TestLabNeedsRoot(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("needs not to be root")
+	dir, err := os.MkdirTemp("", "aclium-lab")
+	if err != nil {
+		t.Fatal(err)
 	}
-	status, _, errOut := runWith(t, "lab", "up", writeFile(t, "lab.yaml", onePod))
-	if status != statusTrouble || !strings.Contains(errOut, "needs root") {
-		t.Errorf("status %d, %q", status, errOut)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	program, file := filepath.Join(dir, "aclium"), filepath.Join(dir, "lab.yaml")
+	text, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{os.Chmod(dir, 0o755), os.WriteFile(program, text, 0o755), os.WriteFile(file, []byte(onePod), 0o644)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := exec.Command(program, "lab", "up", file)
+	c.Args[0], c.Dir, c.Env = "aclium", dir, append(os.Environ(), "ACLIUM_MAIN=1")
+	if os.Geteuid() == 0 {
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	out, _ := c.CombinedOutput()
+	if status := c.ProcessState.ExitCode(); status != statusTrouble || !strings.Contains(string(out), "needs root") {
+		t.Errorf("status %d, %q", status, out)
 	}
 }
