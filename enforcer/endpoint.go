@@ -40,15 +40,17 @@ func validateTarget(p *policy.Policy) error {
 	case p.Subject.Interface != "" && p.Stateful:
 		return fmt.Errorf("a node's own interface tracks no connections, a stateful list cannot stand on it")
 	}
+	if p.Subject.Nodes {
+		return fmt.Errorf("the policy of a node itself cannot be enforced, name its interface")
+	}
 	if p.Subject.Interface != "" {
 		if err := validateDevice(p.Subject.Interface); err != nil {
 			return err
 		}
 	}
 	for i := range p.Rules {
-		m := &p.Rules[i].Match
-		if len(m.Source.FQDNs)+len(m.Destination.FQDNs) > 0 {
-			return fmt.Errorf("sequence %d: names of the DNS cannot be enforced on the node", p.Rules[i].ID.Seq)
+		if what := p.Rules[i].Match.BeyondNode(); what != "" {
+			return fmt.Errorf("sequence %d: %s cannot be enforced on the node", p.Rules[i].ID.Seq, what)
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ func TestFailedPutChangesNothing(t *testing.T) {
 	}{
 		"invalid policy":        {nil, []policy.Policy{good, bad}, "direction"},
 		"twice":                 {nil, []policy.Policy{good, good}, "twice"},
-		"names of the DNS":      {nil, []policy.Policy{dns}, "DNS"},
+		"names of the DNS":      {nil, []policy.Policy{dns}, "fqdn cannot be enforced"},
 		"stateless on a pod":    {nil, []policy.Policy{stateless}, "connections"},
 		"interface not there":   {nil, []policy.Policy{onInterface("EDGE", "eth9")}, "eth9"},
 		"interface of a pod":    {nil, []policy.Policy{onInterface("EDGE", "veth1")}, "shop/a"},

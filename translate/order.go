@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"aclium/translate/inventory"
 	"aclium/translate/policy"
 )
 
@@ -47,28 +48,17 @@ keeps the whole list out as soon as a later permit overlaps it: leaving a deny
 out would be wider.
 */
 
-// Target is what a kind of policy object can say.
-type Target struct {
-	Name string
-	// ICMP says that ICMP types can be named.
-	ICMP bool
-	// Deny says that there are deny rules, which beat every permit.
-	Deny bool
-	// AddressesAreNoPods says that a CIDR matches no pod.
-	AddressesAreNoPods bool
-}
-
-// The targets.
-var (
-	NetworkPolicy = Target{Name: "networkpolicy"}
-	Cilium        = Target{Name: "cilium", ICMP: true, Deny: true, AddressesAreNoPods: true}
-)
-
 // OrderOptions are what Order is to know beside the policies.
 type OrderOptions struct {
 	Target Target
 	// ClusterCIDRs are the pods' address ranges; empty when not known.
 	ClusterCIDRs []netip.Prefix
+	// Inventory says which addresses were the workloads' where the lists come
+	// from; nil when nothing is known.
+	Inventory *inventory.Inventory
+	// AllowWider lets a line through without the condition that the target
+	// cannot say. Such lines are reported Wider.
+	AllowWider bool
 	// Withheld are lists that are refused already: no list on the same pods
 	// and direction may stand alone.
 	Withheld []policy.Policy
@@ -77,17 +67,18 @@ type OrderOptions struct {
 // budget bounds the peers of one list's objects.
 const budget = 10000
 
-// Order gives policies whose rules need no order, one for each part of a
-// subject and direction: all rules permit, but for those that deny natively
-// and beat every permit. Findings say what is narrower, refused or without
+// Order gives what the policies mean together, as the target can say it: one
+// policy for each part of a subject and direction. For targets without order
+// all rules permit, but for those that deny natively and beat every permit.
+// Findings say what is narrower, refused or without
 // effect; a list with a finding of Seq 0 and State Refused has no policy.
-func Order(policies []policy.Policy, o OrderOptions) ([]policy.Policy, []policy.Finding) {
+func Order(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Finding) {
 	r := &orderer{options: o, cluster: prefixSet(o.ClusterCIDRs), simple: map[string]podSet{}}
 	var out []policy.Policy
 	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
 		out = append(out, r.direction(d, policies)...)
 	}
-	return out, r.findings
+	return policy.Stack{{Combine: policy.Union, Policies: out}}, r.findings
 }
 
 func prefixSet(prefixes []netip.Prefix) addrSet {

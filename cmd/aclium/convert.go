@@ -20,15 +20,6 @@ import (
 	"aclium/translate/policy"
 )
 
-// targets are what -t may name, with the kind of object that each becomes.
-var targets = map[string]struct {
-	target translate.Target
-	kind   kube.Kind
-}{
-	translate.NetworkPolicy.Name: {translate.NetworkPolicy, kube.NetworkPolicy},
-	translate.Cilium.Name:        {translate.Cilium, kube.CiliumNetworkPolicy},
-}
-
 type convertOptions struct {
 	target, report, output string
 	clusterCIDRs           []string
@@ -54,12 +45,21 @@ refused or not understood, and 2 when nothing could be converted.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.target, "target", "t", translate.NetworkPolicy.Name, "kind of objects: networkpolicy or cilium; or canonical configuration: ios, or text for the file's own dialect")
+	f.StringVarP(&o.target, "target", "t", translate.NetworkPolicy.Name, "kind of objects, or canonical configuration (ios, or text for the file's own dialect): "+targetNames())
 	f.StringVar(&o.report, "report", "text", "form of the report on stderr: text, json or none")
 	f.StringVarP(&o.output, "output", "o", "yaml", "form of the objects on stdout: yaml or json")
 	f.StringArrayVar(&o.clusterCIDRs, "cluster-cidr", nil, "address range of the cluster's pods; may be given more than once")
 	o.dialect.add(c)
 	return c
+}
+
+// targetNames are what -t may name.
+func targetNames() string {
+	var names []string
+	for _, t := range translate.Targets() {
+		names = append(names, t.Name)
+	}
+	return strings.Join(names, ", ") + ", ios or text"
 }
 
 // A row is what became of one line, in the JSON form of the report.
@@ -77,9 +77,9 @@ type row struct {
 }
 
 func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer) error {
-	target, ok := targets[o.target]
+	target, ok := translate.TargetNamed(o.target)
 	if !ok && !o.textTarget() {
-		return fmt.Errorf("unknown target %q, want networkpolicy, cilium, ios or text", o.target)
+		return fmt.Errorf("unknown target %q, want %s", o.target, targetNames())
 	}
 	cidrs, err := o.prefixes()
 	if err != nil {
@@ -94,7 +94,7 @@ func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer
 	var objects []kube.Object
 	var rows []row
 	for _, name := range files {
-		more, report, err := convertFile(name, in, o.dialect, translate.OrderOptions{Target: target.target, ClusterCIDRs: cidrs}, target.kind, errOut)
+		more, report, err := convertFile(name, in, o.dialect, translate.OrderOptions{Target: target, ClusterCIDRs: cidrs}, errOut)
 		if err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func (o *convertOptions) prefixes() (out []netip.Prefix, err error) {
 }
 
 // convertFile converts one file. Mistakes in it are printed with their place.
-func convertFile(name string, in io.Reader, dialect dialectFlag, o translate.OrderOptions, kind kube.Kind, errOut io.Writer) ([]kube.Object, []row, error) {
+func convertFile(name string, in io.Reader, dialect dialectFlag, o translate.OrderOptions, errOut io.Writer) ([]kube.Object, []row, error) {
 	config, notices, err := dialect.read(name, in)
 	var policies []policy.Policy
 	var findings []policy.Finding
@@ -139,14 +139,14 @@ func convertFile(name string, in io.Reader, dialect dialectFlag, o translate.Ord
 		return nil, nil, err
 	}
 	ordered, more := translate.Order(policies, o)
-	objects, err := kube.Encode(kind, ordered)
+	objects, err := kube.Encode(o.Target.Name, ordered)
 	if err != nil {
 		return nil, nil, err
 	}
 	r := reporter{target: o.Target.Name, objects: objects}
 	r.notices(notices)
 	r.findings(slices.Concat(findings, more))
-	r.exact(policies, ordered)
+	r.exact(policies, ordered.Policies())
 	r.sort()
 	return objects, r.rows, nil
 }

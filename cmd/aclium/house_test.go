@@ -18,7 +18,8 @@ import (
 var arrows = map[string][]string{
 	"cmd/aclium":               {"*"},
 	"grammar":                  {},
-	"translate":                {"grammar", "translate/policy"},
+	"translate":                {"grammar", "translate/policy", "translate/inventory"},
+	"translate/inventory":      {"translate/policy"},
 	"translate/check":          {"grammar", "translate", "translate/policy"},
 	"translate/policy":         {},
 	"translate/kube":           {"translate/policy"},

@@ -169,8 +169,8 @@ func (c *compiler) split() error {
 
 func (c *compiler) splitRule(i int) error {
 	m := &c.policy.Rules[i].Match
-	if len(m.Source.FQDNs)+len(m.Destination.FQDNs) > 0 {
-		return fmt.Errorf("a node cannot judge by fqdn")
+	if what := m.BeyondNode(); what != "" {
+		return fmt.Errorf("a node cannot judge by %s", what)
 	}
 	sources, destinations := c.parts(&m.Source), c.parts(&m.Destination)
 	n := len(c.subrules) + len(m.Services)*len(sources)*len(destinations)

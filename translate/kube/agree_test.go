@@ -401,8 +401,7 @@ func ciliumL4(t *testing.T, r map[string]any, p *policy.Packet) bool {
 func TestObjectsAgreeWithTheList(t *testing.T) {
 	for _, c := range []struct {
 		target translate.Target
-		kind   kube.Kind
-	}{{translate.NetworkPolicy, kube.NetworkPolicy}, {translate.Cilium, kube.CiliumNetworkPolicy}} {
+	}{{translate.NetworkPolicy}, {translate.Cilium}} {
 		t.Run(c.target.Name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(11, 7))
 			permitted, packets, refused := 0, 0, 0
@@ -411,7 +410,7 @@ func TestObjectsAgreeWithTheList(t *testing.T) {
 				p := randomList(r, d)
 				o := translate.OrderOptions{Target: c.target, ClusterCIDRs: []netip.Prefix{clusterCIDR}}
 				ordered, findings := translate.Order([]policy.Policy{p}, o)
-				objects, err := kube.Encode(c.kind, ordered)
+				objects, err := kube.Encode(c.target.Name, ordered)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -422,7 +421,7 @@ func TestObjectsAgreeWithTheList(t *testing.T) {
 					}
 					continue
 				}
-				allows := reader(t, c.kind, objects, d)
+				allows := reader(t, c.target.Name, objects, d)
 				for range 100 {
 					pkt := randomPacket(r, d)
 					action, line := p.Eval(&pkt)
@@ -451,7 +450,7 @@ func TestObjectsAgreeWithTheList(t *testing.T) {
 }
 
 // reader gives the judge of what was written, as text.
-func reader(t *testing.T, kind kube.Kind, objects []kube.Object, d policy.Direction) func(*policy.Packet) bool {
+func reader(t *testing.T, kind string, objects []kube.Object, d policy.Direction) func(*policy.Packet) bool {
 	t.Helper()
 	var network []networkingv1.NetworkPolicy
 	var cilium []map[string]any
@@ -460,7 +459,7 @@ func reader(t *testing.T, kind kube.Kind, objects []kube.Object, d policy.Direct
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kind == kube.NetworkPolicy {
+		if kind == translate.NetworkPolicy.Name {
 			var o networkingv1.NetworkPolicy
 			if err := yaml.UnmarshalStrict(text, &o); err != nil {
 				t.Fatalf("%v\n%s", err, text)
@@ -474,7 +473,7 @@ func reader(t *testing.T, kind kube.Kind, objects []kube.Object, d policy.Direct
 		}
 		cilium = append(cilium, o)
 	}
-	if kind == kube.NetworkPolicy {
+	if kind == translate.NetworkPolicy.Name {
 		return func(p *policy.Packet) bool { return networkAllows(t, network, d, p) }
 	}
 	return func(p *policy.Packet) bool { return ciliumAllows(t, cilium, d, p) }
@@ -487,7 +486,7 @@ func ExampleYAML() {
 			{Key: policy.NamespaceKey, Op: policy.In, Values: []string{"shop"}}, {Key: "app", Op: policy.In, Values: []string{"db"}},
 		}}},
 	}
-	objects, err := kube.Encode(kube.NetworkPolicy, []policy.Policy{p})
+	objects, err := kube.Encode("networkpolicy", policy.Stack{{Combine: policy.Union, Policies: []policy.Policy{p}}})
 	if err != nil {
 		panic(err)
 	}

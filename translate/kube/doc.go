@@ -5,7 +5,7 @@
 // for Cilium. It gives objects with stable names, in a stable order, and what
 // it had to refuse. It knows no Cisco words and no files.
 //
-//	objects, err := kube.Encode(kube.NetworkPolicy, policies)
+//	objects, err := kube.Encode("networkpolicy", stack)
 //	text, err := kube.YAML(objects)
 //
 // An empty set of peers never becomes an empty list, which both kinds read as

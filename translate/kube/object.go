@@ -14,23 +14,10 @@ import (
 	"aclium/translate/policy"
 )
 
-// Kind is a kind of object. The zero value is invalid.
-type Kind uint8
-
-// The kinds.
-const (
-	NetworkPolicy Kind = iota + 1
-	CiliumNetworkPolicy
-)
-
-// String gives the kind as objects carry it.
-func (k Kind) String() string {
-	return [...]string{"", "NetworkPolicy", "CiliumNetworkPolicy"}[k]
-}
-
 // An Object is one policy object.
 type Object struct {
-	Kind            Kind
+	// Kind is the object's kind, such as "NetworkPolicy".
+	Kind            string
 	Namespace, Name string
 	// Lists are the names of the lists that it comes from.
 	Lists []string
@@ -41,34 +28,48 @@ type Object struct {
 // ID gives "Kind/namespace/name".
 func (o *Object) ID() string { return fmt.Sprintf("%s/%s/%s", o.Kind, o.Namespace, o.Name) }
 
-// Encode gives the objects of the policies, in their order. The error names
-// the policy that has no object, which is a fault or a subject without a
-// namespace.
-func Encode(k Kind, policies []policy.Policy) ([]Object, error) {
-	var out []Object
-	names := map[string]int{}
-	for i := range policies {
-		p := &policies[i]
-		namespaces, selector, err := subjectOf(p)
-		if err != nil {
-			return nil, err
-		}
-		for _, ns := range namespaces {
-			o := Object{Kind: k, Namespace: ns, Name: objectName(p, ns, names), Lists: strings.Split(p.ACL, ", ")}
-			if o.Body, err = body(&o, p, selector); err != nil {
-				return nil, fmt.Errorf("policy %s on %s: %w", p.ACL, p.Subject.Name, err)
-			}
-			out = append(out, o)
-		}
-	}
-	return out, nil
+// An encoder makes the objects of what policies mean together.
+type encoder func(policy.Stack) ([]Object, error)
+
+// encoders are the formats, by the name of the target that they are written
+// for.
+var encoders = map[string]encoder{
+	"networkpolicy": union("NetworkPolicy", networkBody),
+	"cilium":        union("CiliumNetworkPolicy", ciliumBody),
 }
 
-func body(o *Object, p *policy.Policy, selector []policy.Term) (any, error) {
-	if o.Kind == CiliumNetworkPolicy {
-		return ciliumBody(o, p, selector)
+// Encode gives the objects of a target's format, in the order of the policies.
+// The error names the policy that has no object, which is a fault or a subject
+// without a namespace.
+func Encode(format string, s policy.Stack) ([]Object, error) {
+	encode, ok := encoders[format]
+	if !ok {
+		return nil, fmt.Errorf("no objects are known for %q", format)
 	}
-	return networkBody(o, p, selector)
+	return encode(s)
+}
+
+// union encodes objects that are a union: one for each policy and namespace.
+func union(kind string, body func(*Object, *policy.Policy, []policy.Term) (any, error)) encoder {
+	return func(s policy.Stack) (out []Object, err error) {
+		names := map[string]int{}
+		policies := s.Policies()
+		for i := range policies {
+			p := &policies[i]
+			namespaces, selector, err := subjectOf(p)
+			if err != nil {
+				return nil, err
+			}
+			for _, ns := range namespaces {
+				o := Object{Kind: kind, Namespace: ns, Name: objectName(p, ns, names), Lists: strings.Split(p.ACL, ", ")}
+				if o.Body, err = body(&o, p, selector); err != nil {
+					return nil, fmt.Errorf("policy %s on %s: %w", p.ACL, p.Subject.Name, err)
+				}
+				out = append(out, o)
+			}
+		}
+		return out, nil
+	}
 }
 
 // YAML writes the objects as one stream of documents.

@@ -201,8 +201,7 @@ func (w *world) excused(findings []policy.Finding, p *policy.Packet, lines []pol
 func TestListsInSeries(t *testing.T) {
 	for _, c := range []struct {
 		target translate.Target
-		kind   kube.Kind
-	}{{translate.NetworkPolicy, kube.NetworkPolicy}, {translate.Cilium, kube.CiliumNetworkPolicy}} {
+	}{{translate.NetworkPolicy}, {translate.Cilium}} {
 		t.Run(c.target.Name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 5))
 			packets, permitted, excused, unfiltered := 0, 0, 0, 0
@@ -216,11 +215,11 @@ func TestListsInSeries(t *testing.T) {
 					o.ClusterCIDRs = append(o.ClusterCIDRs, clusterCIDR6)
 				}
 				ordered, findings := translate.Order(w.lists, o)
-				objects, err := kube.Encode(c.kind, ordered)
+				objects, err := kube.Encode(c.target.Name, ordered)
 				if err != nil {
 					t.Fatal(err)
 				}
-				allows := reader(t, c.kind, objects, w.direction)
+				allows := reader(t, c.target.Name, objects, w.direction)
 				refused := map[string]bool{}
 				for _, f := range findings {
 					if f.State == policy.Refused && f.ID.Seq == 0 {

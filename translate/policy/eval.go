@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // Implicit is the line index of a list's implicit last line.
 const Implicit = -1
 
@@ -40,12 +42,20 @@ func (r *Rule) Matches(p *Packet) bool {
 	if !m.Source.Has(&p.Source) || !m.Destination.Has(&p.Destination) {
 		return false
 	}
-	for i := range m.Services {
-		if r.matchesService(&m.Services[i], p) {
-			return true
-		}
+	fits := func(s Service) bool { return r.matchesService(&s, p) }
+	return slices.ContainsFunc(m.Services, fits) && r.matchesRequest(p)
+}
+
+// matchesRequest looks at what the connection carries. It has to be open
+// before a request can be seen.
+func (r *Rule) matchesRequest(p *Packet) bool {
+	switch {
+	case r.Match.HTTP == nil:
+		return true
+	case p.HTTP == nil:
+		return r.Action == Permit
 	}
-	return false
+	return slices.ContainsFunc(r.Match.HTTP, func(m HTTPMatch) bool { return m.Matches(p.HTTP) })
 }
 
 func (r *Rule) matchesService(s *Service, p *Packet) bool {

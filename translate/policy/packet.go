@@ -1,6 +1,10 @@
 package policy
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // An Endpoint is one end of a packet as the judges see it.
 type Endpoint struct {
@@ -11,6 +15,46 @@ type Endpoint struct {
 	// Entity is Host, RemoteNode or KubeAPIServer where the address is known
 	// to be one; zero otherwise.
 	Entity Entity `json:"entity,omitzero"`
+	// Node holds a node's labels where the address is a node's own; nil
+	// otherwise.
+	Node map[string]string `json:"node,omitempty"`
+	// Names are the DNS names that are known to stand for the address: lower
+	// case, without the last dot.
+	Names []string `json:"names,omitempty"`
+}
+
+// named reports whether one of the endpoint's names fits the pattern.
+func (e *Endpoint) named(pattern string) bool {
+	return slices.ContainsFunc(e.Names, func(name string) bool { return MatchName(pattern, name) })
+}
+
+// MatchName reports whether a DNS name fits a pattern of Peers.FQDNs.
+func MatchName(pattern, name string) bool {
+	if pattern == "*" {
+		return true
+	}
+	want, got := strings.Split(strings.ToLower(pattern), "."), strings.Split(strings.ToLower(name), ".")
+	return slices.EqualFunc(want, got, matchLabel)
+}
+
+// matchLabel compares one DNS label with a pattern of letters and asterisks.
+func matchLabel(pattern, label string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == label
+	}
+	rest, ok := strings.CutPrefix(label, parts[0])
+	if !ok {
+		return false
+	}
+	for _, part := range parts[1 : len(parts)-1] {
+		at := strings.Index(rest, part)
+		if at < 0 {
+			return false
+		}
+		rest = rest[at+len(part):]
+	}
+	return strings.HasSuffix(rest, parts[len(parts)-1])
 }
 
 // is reports whether the endpoint belongs to the entity.
@@ -52,6 +96,12 @@ type Packet struct {
 	Fragment Fragment `json:"fragment"`
 	// FragmentID is the identification that the fragments of one datagram share.
 	FragmentID uint32 `json:"fragmentId"`
+	// PortName is the name that the destination, a pod, gives to its
+	// destination port; empty when it gives none.
+	PortName string `json:"portName,omitempty"`
+	// HTTP is the request that the connection carries; nil for the packets of
+	// a connection that has carried none yet.
+	HTTP *HTTPRequest `json:"http,omitempty"`
 	// Local marks a packet that the pod's own node sent by itself.
 	Local bool `json:"local"`
 	// Inner is, for an ICMP error, the packet that it complains about.

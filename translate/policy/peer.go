@@ -21,8 +21,13 @@ type Peers struct {
 	Masked    []Masked   `json:"masked,omitempty"`
 	Selectors []Selector `json:"selectors,omitempty"`
 	Entities  []Entity   `json:"entities,omitempty"`
-	// FQDNs are patterns such as "*.example.com"; nothing that judges packets
-	// can match them, and what enforces policies refuses them.
+	// Outside holds addresses of the world alone: a pod or a node is not in
+	// them, whatever its address. Cilium reads its CIDRs so.
+	Outside []AddrRange `json:"outside,omitempty"`
+	// FQDNs are patterns such as "*.example.com": an asterisk stands for any
+	// letters of one DNS label, and alone for every name (Cilium's
+	// matchPattern). They match the names that an end carries; what enforces
+	// policies and knows no names refuses them.
 	FQDNs []string `json:"fqdns,omitempty"`
 }
 
@@ -31,7 +36,7 @@ func Everybody() Peers { return Peers{Any: true} }
 
 // Empty reports whether the set matches nobody.
 func (s *Peers) Empty() bool {
-	return !s.Any && len(s.Addresses)+len(s.Masked)+len(s.Selectors)+len(s.Entities)+len(s.FQDNs) == 0
+	return !s.Any && len(s.Addresses)+len(s.Masked)+len(s.Selectors)+len(s.Entities)+len(s.Outside)+len(s.FQDNs) == 0
 }
 
 // Has reports whether the endpoint is in the set.
@@ -42,7 +47,9 @@ func (s *Peers) Has(e *Endpoint) bool {
 	return slices.ContainsFunc(s.Addresses, func(r AddrRange) bool { return r.Has(e.Addr) }) ||
 		slices.ContainsFunc(s.Masked, func(m Masked) bool { return m.Has(e.Addr) }) ||
 		e.Labels != nil && matchesAny(s.Selectors, e.Labels) ||
-		slices.ContainsFunc(s.Entities, e.is)
+		slices.ContainsFunc(s.Entities, e.is) ||
+		e.is(World) && slices.ContainsFunc(s.Outside, func(r AddrRange) bool { return r.Has(e.Addr) }) ||
+		e.is(World) && slices.ContainsFunc(s.FQDNs, e.named)
 }
 
 // An AddrRange is an inclusive interval of addresses of one family.

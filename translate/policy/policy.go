@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A RuleID names one line of a list for as long as the line lives: the name
 // of its ACL (or "zone-pair NAME") and its sequence number. It rides along
@@ -40,6 +43,10 @@ type Policy struct {
 	// It is false on a node's own interfaces.
 	Stateful bool   `json:"stateful"`
 	Rules    []Rule `json:"rules"`
+	// Open says that a packet which no rule decides is not denied by this
+	// policy: there is no implicit last line. Lists are never open; objects
+	// of a cluster may be. Only Stack looks at it.
+	Open bool `json:"open,omitempty"`
 }
 
 // A Subject is what a policy protects: the pods that any of the selectors
@@ -49,6 +56,9 @@ type Subject struct {
 	Name string `json:"name"`
 	// Selectors select pods; empty exactly when Interface is set.
 	Selectors []Selector `json:"selectors,omitempty"`
+	// Nodes says that the selectors select nodes by their labels instead: the
+	// policy filters what is the node's own, as host policies do.
+	Nodes bool `json:"nodes,omitempty"`
 	// Interface is the name of a node's own interface.
 	Interface string `json:"interface,omitempty"`
 	// NoHostPermit withdraws the promise that a node always reaches its own
@@ -59,8 +69,11 @@ type Subject struct {
 	AllowSpoofed bool `json:"allowSpoofed,omitempty"`
 }
 
-// Selects reports whether the subject covers the endpoint, which must be a pod.
+// Selects reports whether the subject covers the endpoint, a pod or a node.
 func (s *Subject) Selects(e *Endpoint) bool {
+	if s.Nodes {
+		return e.Node != nil && matchesAny(s.Selectors, e.Node)
+	}
 	return e.Labels != nil && matchesAny(s.Selectors, e.Labels)
 }
 
@@ -90,6 +103,30 @@ type Match struct {
 	Services []Service `json:"services"`
 	// Fragments restricts the rule to non-initial fragments.
 	Fragments bool `json:"fragments,omitempty"`
+	// HTTP restricts the rule to requests that fit one of the matches; nil
+	// when requests are not looked at. A connection that has carried no
+	// request yet is permitted by such a rule and never denied by it.
+	HTTP []HTTPMatch `json:"http,omitempty"`
+}
+
+// BeyondNode says what the match looks at that a node cannot see in a packet;
+// empty when it sees everything.
+func (m *Match) BeyondNode() string {
+	for _, peers := range []*Peers{&m.Source, &m.Destination} {
+		switch {
+		case len(peers.FQDNs) > 0:
+			return "fqdn"
+		case len(peers.Outside) > 0:
+			return "addresses of the world alone"
+		}
+	}
+	if slices.ContainsFunc(m.Services, func(s Service) bool { return s.PortNames != nil }) {
+		return "the name of a port"
+	}
+	if m.HTTP != nil {
+		return "http"
+	}
+	return ""
 }
 
 // Action is what a rule does with a packet. The zero value is invalid.

@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // IP protocol numbers that the judges treat specially (IANA).
 const (
 	ICMP   uint8 = 1
@@ -31,6 +33,10 @@ type Service struct {
 	ICMP Ranges `json:"icmp"`
 	// Flags holds the accepted values of the whole TCP flag byte.
 	Flags ByteSet `json:"flags"`
+	// PortNames restricts the destination to ports that the pod gives one of
+	// these names; nil when names do not matter. Objects of a cluster have
+	// them, lists do not; what cannot look them up refuses them.
+	PortNames []string `json:"portNames,omitempty"`
 }
 
 // AnyService gives the service of "ip": every protocol, nothing else looked at.
@@ -47,7 +53,7 @@ func ServiceOf(protocols ByteSet) Service {
 // LooksAtL4 reports whether the service needs the transport header, which a
 // non-initial fragment does not carry.
 func (s *Service) LooksAtL4() bool {
-	return !s.SourcePorts.All() || !s.DestinationPorts.All() || !s.ICMP.All() || !s.Flags.All()
+	return !s.SourcePorts.All() || !s.DestinationPorts.All() || !s.ICMP.All() || !s.Flags.All() || s.PortNames != nil
 }
 
 // HasPorts reports whether the protocol carries ports that an ACL can name.
@@ -67,5 +73,6 @@ func (s *Service) matchesL4(p *Packet) bool {
 	if p.Protocol == TCP {
 		flags = s.Flags.Has(p.Flags)
 	}
-	return sport && dport && icmp && flags
+	named := s.PortNames == nil || p.PortName != "" && slices.Contains(s.PortNames, p.PortName)
+	return sport && dport && icmp && flags && named
 }

@@ -61,7 +61,7 @@ func (p *Policy) validateRule(i int) error {
 }
 
 func (s *Peers) validate() error {
-	for _, r := range s.Addresses {
+	for _, r := range slices.Concat(s.Addresses, s.Outside) {
 		if !sameFamily(r.First, r.Last) || r.First.Compare(r.Last) > 0 {
 			return fmt.Errorf("bad address range %v - %v", r.First, r.Last)
 		}

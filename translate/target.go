@@ -1,0 +1,46 @@
+package translate
+
+// Target is what a kind of policy object can say.
+type Target struct {
+	// Name is the word behind -t; package kube knows the objects by it.
+	Name string
+	// Ordered says that the first rule that matches decides, as in a list.
+	Ordered bool
+	// Deny says that there are deny rules, which beat every permit where the
+	// target is not ordered.
+	Deny bool
+	// ICMP says that ICMP types can be named, ICMPCodes that codes can.
+	ICMP, ICMPCodes bool
+	// Protocols says that every protocol can be named by its number.
+	Protocols bool
+	// SourcePorts says that source ports can be named.
+	SourcePorts bool
+	// AddressesAreNoPods says that a CIDR matches no pod and no node.
+	AddressesAreNoPods bool
+	// Clusterwide says that a subject need not name a namespace.
+	Clusterwide bool
+	// Nodes says that a subject may be nodes.
+	Nodes bool
+	// Entities, FQDNs and HTTP say that peers may be named by their role or by
+	// DNS names, and that requests can be looked at.
+	Entities, FQDNs, HTTP bool
+}
+
+// The targets.
+var (
+	NetworkPolicy = Target{Name: "networkpolicy"}
+	Cilium        = Target{Name: "cilium", ICMP: true, Deny: true, AddressesAreNoPods: true}
+)
+
+// Targets gives all targets, the default one first.
+func Targets() []Target { return []Target{NetworkPolicy, Cilium} }
+
+// TargetNamed gives the target of a name; false when there is none.
+func TargetNamed(name string) (Target, bool) {
+	for _, t := range Targets() {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Target{}, false
+}
