@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,29 +25,76 @@ func noAgent(t *testing.T) {
 	}
 }
 
-// Every example converts to the objects that stand beside it, and its
-// transcript shows what the shell prints.
+// Every example does what its commands.txt says and prints what stands beside
+// it: objects, reports, proofs and screens.
 func TestExamples(t *testing.T) {
 	noAgent(t)
-	t.Chdir("../../examples")
 	t.Setenv("NO_COLOR", "1")
-	dirs, err := filepath.Glob("[0-9]*")
-	if err != nil || len(dirs) < 3 {
-		t.Fatalf("%d examples, %v", len(dirs), err)
+	scripts, err := filepath.Glob("../../examples/[0-9]*/commands.txt")
+	if err != nil || len(scripts) < 3 {
+		t.Fatalf("%d examples, %v", len(scripts), err)
 	}
-	for _, dir := range dirs {
-		in := filepath.Join(dir, "in.cfg")
-		for file, target := range map[string]string{"policy.yaml": "networkpolicy", "cilium.yaml": "cilium"} {
-			objects, report, _ := command("convert", "-t", target, in)
-			same(t, filepath.Join(dir, file), objects)
-			same(t, filepath.Join(dir, strings.TrimSuffix(file, ".yaml")+".report"), report)
-		}
-		screen, _, status := command("shell", "-f", in, "-c", "show object-group", "-c", "show access-lists", "-c", "show zone-pair security")
-		if status != statusClean {
-			t.Errorf("%s: the shell ends with %d", in, status)
-		}
-		same(t, filepath.Join(dir, "transcript.txt"), screen)
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
 	}
+	for _, script := range scripts {
+		dir := filepath.Dir(script)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Chdir(filepath.Join(root, dir))
+			text, err := os.ReadFile("commands.txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(text)) {
+				if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+					follow(t, line)
+				}
+			}
+		})
+	}
+}
+
+// follow runs one line of a commands.txt: words with shell quotes, files
+// behind > and 2>, and the exit status behind # where it is not 0.
+func follow(t *testing.T, line string) {
+	t.Helper()
+	line, status, _ := strings.Cut(line, " # exits ")
+	words, err := shlex(line)
+	if err != nil || words[0] != "aclium" {
+		t.Fatalf("%s: not a command of aclium (%v)", line, err)
+	}
+	files := map[string]string{}
+	for n := len(words); n > 2 && (words[n-2] == ">" || words[n-2] == "2>"); n = len(words) {
+		files[words[n-2]] = words[n-1]
+		words = words[:n-2]
+	}
+	out, errOut, got := command(words[1:]...)
+	if want, _ := strconv.Atoi(strings.TrimSpace(status)); got != want {
+		t.Errorf("%s: exits %d, want %d\n%s", line, got, want, errOut)
+	}
+	for name, text := range map[string]string{">": out, "2>": errOut} {
+		if file := files[name]; file != "" {
+			same(t, file, text)
+		} else if text != "" && name == ">" {
+			t.Errorf("%s prints what is kept nowhere:\n%s", line, text)
+		}
+	}
+}
+
+// shlex divides a line into words; single quotes keep blanks.
+func shlex(line string) (words []string, err error) {
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+		} else {
+			words = append(words, strings.Fields(part)...)
+		}
+	}
+	if strings.Count(line, "'")%2 == 1 || len(words) == 0 {
+		return []string{""}, fmt.Errorf("want words and pairs of quotes")
+	}
+	return words, nil
 }
 
 // command runs a command line and gives what it prints and its status.
