@@ -223,10 +223,16 @@ func (w *cellWalk) report() {
 }
 
 func (w *cellWalk) reportFamilies() {
-	if families := w.part.families(); families != policy.Dual {
-		missing := map[policy.Family]string{policy.IPv4: "IPv6", policy.IPv6: "IPv4"}[families]
-		w.note(w.part.lists[0], nil, policy.Narrower, "no %s list stands on %s: the object filters %s too, by the same rules", missing, w.part.subject(), missing)
+	families := w.part.families()
+	if families == policy.Dual {
+		return
 	}
+	missing := map[policy.Family]string{policy.IPv4: "IPv6", policy.IPv6: "IPv4"}[families]
+	if len(w.cluster) > 0 && len(w.cluster.intersect(wholeFamilies(policy.Dual&^families))) == 0 {
+		w.note(w.part.lists[0], nil, policy.NoEffect, "the object filters %s too, but no range of the cluster is %s: no pod has such an address", missing, missing)
+		return
+	}
+	w.note(w.part.lists[0], nil, policy.Narrower, "no %s list stands on %s: the object filters %s too, by the same rules (a cluster without %s says so by its ranges: --cluster-cidr)", missing, w.part.subject(), missing, missing)
 }
 
 // reportUnnameable names the lines that permit protocols which no rule names.
