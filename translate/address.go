@@ -92,9 +92,18 @@ func (s addrSet) intersect(t addrSet) (out addrSet) {
 	if len(s) < len(t) {
 		s, t = t, s
 	}
+	at := 0
 	for _, b := range t {
-		from, to := s.overlap(b)
-		for _, a := range s[from:to] {
+		// A large set is searched for the few of a small one; sets of one size
+		// are walked side by side.
+		if len(s) > 16*len(t) {
+			at, _ = s.overlap(b)
+		}
+		for at < len(s) && s[at].Last.Less(b.First) {
+			at++
+		}
+		for i := at; i < len(s) && !b.Last.Less(s[i].First); i++ {
+			a := s[i]
 			if a.First.Less(b.First) {
 				a.First = b.First
 			}
@@ -105,6 +114,18 @@ func (s addrSet) intersect(t addrSet) (out addrSet) {
 		}
 	}
 	return out
+}
+
+// key is the same for equal sets, and for no others.
+func (s addrSet) key() string {
+	text := make([]byte, 0, len(s)*34)
+	for _, r := range s {
+		for _, a := range []netip.Addr{r.First, r.Last} {
+			bytes := a.As16()
+			text = append(append(text, byte(a.BitLen())), bytes[:]...)
+		}
+	}
+	return string(text)
 }
 
 // maxMasked is how many ranges a discontiguous mask may become.

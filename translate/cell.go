@@ -1,10 +1,10 @@
 package translate
 
 import (
-	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"aclium/translate/policy"
 )
@@ -20,12 +20,18 @@ type cell struct {
 	// has, but which a rule without ports permits.
 	families policy.Family
 	foreign  bool
-	// permitted is what all lists of the part permit; lines are those that do.
+	outcome
+	credits []credit // the lines that permit something
+}
+
+// outcome is what all lists of a part permit in a cell.
+type outcome struct {
 	permitted region
 	whole     bool // everybody of every family that is filtered
-	lines     []policy.RuleID
-	// sum is the same for cells that permit the same.
-	sum [sha256.Size]byte
+	// number is the same for the outcomes that permit the same, 0 for all that
+	// are whole, whatever the families.
+	number uint32
+	differ bool // IPv4 and IPv6 permit different pods
 }
 
 const otherProtocols = 0
@@ -46,10 +52,19 @@ type cellWalk struct {
 	own    map[*policy.Rule]bool
 	denies []policy.Rule
 	native map[*policy.Rule]bool
-	// regions holds the peers of each line, walks what is known of lists.
-	regions map[regionKey]regionOf
-	ids     map[string]uint32
-	walks   map[walkKey]walked
+	// columns are the runs of cells that only their ports tell apart.
+	columns []span
+	reaches map[*policy.Rule]reach
+	// regions holds the peers of each line, walks, grids and outcomes what is
+	// known of lists and cells. numbers tell apart what is large to compare.
+	regions   map[regionKey]*regionOf
+	peersSeen map[peersKey]*regionOf
+	numbers   map[string]uint32
+	walks     map[walkKey]walked
+	grids     map[gridKey]*grid
+	outcomes  map[string]outcome
+	ranks     *ranking
+	shared    *group // what common has found
 	// left are the lines that the target cannot say, with the reason.
 	left map[*policy.Rule]string
 }
@@ -57,7 +72,8 @@ type cellWalk struct {
 func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
 	w := &cellWalk{
 		orderer: o, part: p, direction: d, own: map[*policy.Rule]bool{}, native: map[*policy.Rule]bool{}, left: map[*policy.Rule]string{},
-		regions: map[regionKey]regionOf{}, ids: map[string]uint32{}, walks: map[walkKey]walked{},
+		reaches: map[*policy.Rule]reach{}, regions: map[regionKey]*regionOf{}, peersSeen: map[peersKey]*regionOf{}, numbers: map[string]uint32{},
+		walks: map[walkKey]walked{}, grids: map[gridKey]*grid{}, outcomes: map[string]outcome{}, ranks: newRanking(p.lists),
 		space: space{cluster: o.cluster, byAddress: len(o.cluster) == 0},
 	}
 	for _, l := range p.lists {
@@ -70,6 +86,7 @@ func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
 		}
 	}
 	w.cells = w.cut()
+	w.columns = columns(w.cells)
 	return w
 }
 
@@ -226,17 +243,17 @@ func fitOthers(s *policy.Service) (fit, string) {
 // much to write down: one of the different sets may be common to all of them,
 // the others are rules of their own.
 func (w *cellWalk) walkCells() *refusal {
-	seen := map[[sha256.Size]byte]bool{}
+	seen := map[uint32]bool{}
 	total, largest := 0, 0
 	for i := range w.cells {
 		c := &w.cells[i]
-		if r := w.walkCell(c); r != nil {
+		if r := w.walkCell(i); r != nil {
 			return r
 		}
-		if c.whole || seen[c.sum] || !w.nameable(c) {
+		if c.whole || seen[c.number] || !w.nameable(c) {
 			continue
 		}
-		seen[c.sum] = true
+		seen[c.number] = true
 		n := len(c.permitted.addrs) + len(c.permitted.pods)
 		total, largest = total+n, max(largest, n)
 		if total-largest > budget {
@@ -252,32 +269,71 @@ func (w *cellWalk) tooLarge(peers int) *refusal {
 }
 
 // walkCell finds what all lists of the part permit in a cell.
-func (w *cellWalk) walkCell(c *cell) *refusal {
-	filtered := policy.Family(0)
-	permitted := map[policy.Family]region{}
+func (w *cellWalk) walkCell(at int) *refusal {
+	c := &w.cells[at]
+	var results []result
+	key := []byte{byte(c.families)}
 	for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
 		for _, l := range w.part.lists {
 			if l.Family&f&c.families == 0 {
 				continue
 			}
-			r, lines, refused := w.walkList(c, l, f)
+			r, lines, refused := w.walkList(at, l, f)
 			if refused != nil {
 				return refused
 			}
-			if filtered&f != 0 {
-				r = w.series(r, permitted[f], f)
-			}
-			permitted[f], filtered = r, filtered|f
-			c.lines = append(c.lines, lines...)
+			r.family = f
+			results = append(results, r)
+			c.credits = append(c.credits, lines...)
+			key = binary.LittleEndian.AppendUint32(append(key, byte(f)), r.addrsNumber)
+			key = binary.LittleEndian.AppendUint32(key, r.podsNumber)
 		}
 	}
-	c.lines = sortIDs(c.lines)
-	w.join(c, permitted, filtered)
-	c.sum = c.permitted.sum()
-	if c.whole {
-		c.sum = [sha256.Size]byte{} // whatever the families
+	known, ok := w.outcomes[string(key)]
+	if !ok {
+		known = w.outcome(results)
+		w.outcomes[string(key)] = known
+	}
+	c.outcome = known
+	if c.differ {
+		w.noteLines(c, "IPv4 and IPv6 permit different pods here, and labels mean both: only what both permit is left")
 	}
 	return nil
+}
+
+// result is what one list permits in one family, with the numbers of its parts.
+type result struct {
+	region
+	family                  policy.Family
+	addrsNumber, podsNumber uint32
+}
+
+// outcome puts the results of a cell together.
+func (w *cellWalk) outcome(results []result) (out outcome) {
+	filtered := policy.Family(0)
+	permitted := map[policy.Family]region{}
+	for _, r := range results {
+		s := r.region
+		if filtered&r.family != 0 {
+			s = w.series(s, permitted[r.family], r.family)
+		}
+		permitted[r.family], filtered = s, filtered|r.family
+	}
+	w.join(&out, permitted)
+	if !out.whole {
+		out.number = w.number(out.permitted.pods.String() + "\x00" + out.permitted.addrs.key())
+	}
+	return out
+}
+
+// number gives a number from 1 that no other text has.
+func (w *cellWalk) number(text string) uint32 {
+	n, ok := w.numbers[text]
+	if !ok {
+		n = uint32(len(w.numbers) + 1)
+		w.numbers[text] = n
+	}
+	return n
 }
 
 // series gives what two lists permit. As long as nobody knows which addresses
@@ -300,10 +356,14 @@ func (w *cellWalk) series(r, s region, f policy.Family) region {
 
 // join unites the families: a rule on labels holds for both, so that pods must
 // be permitted in both.
-func (w *cellWalk) join(c *cell, permitted map[policy.Family]region, filtered policy.Family) {
+func (w *cellWalk) join(c *outcome, permitted map[policy.Family]region) {
 	c.whole = true
 	first := true
-	for f, r := range permitted {
+	for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
+		r, ok := permitted[f]
+		if !ok {
+			continue
+		}
 		c.whole = c.whole && r.equal(w.space.whole(f))
 		c.permitted.addrs = c.permitted.addrs.union(r.addrs)
 		if first {
@@ -311,18 +371,17 @@ func (w *cellWalk) join(c *cell, permitted map[policy.Family]region, filtered po
 			continue
 		}
 		both := w.simplified(c.permitted.pods.intersect(r.pods))
-		if !c.permitted.pods.within(r.pods) || !r.pods.within(c.permitted.pods) {
-			w.noteLines(c, "IPv4 and IPv6 permit different pods here, and labels mean both: only what both permit is left")
-		}
+		c.differ = c.differ || !c.permitted.pods.within(r.pods) || !r.pods.within(c.permitted.pods)
 		c.permitted.pods = both
 	}
 }
 
 // noteLines reports every line that permits something in the cell.
 func (w *cellWalk) noteLines(c *cell, reason string) {
+	lines := w.ranks.of(c)
 	for _, l := range w.part.lists {
 		for i := range l.Rules {
-			if r := &l.Rules[i]; !r.Uncounted && slices.Contains(c.lines, r.ID) {
+			if r := &l.Rules[i]; !r.Uncounted && lines.has(w.ranks.rank[l][i]) {
 				w.note(l, r, policy.Narrower, "%s", reason)
 			}
 		}
@@ -333,6 +392,9 @@ func (w *cellWalk) noteLines(c *cell, reason string) {
 func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 	r, fits, why := &l.Rules[s.at], s.fits, s.why
 	peers, unsure := w.region(r, u.family)
+	if u.podsOnly {
+		peers.addrs = nil
+	}
 	m := peers.intersect(u.left)
 	u.inPart = u.inPart || unsure != ""
 	switch {
@@ -419,16 +481,18 @@ func (w *cellWalk) mixes(permitted, denied region, f policy.Family) bool {
 
 // lineList gives lines as "ACL 10,20; OTHER 5".
 func lineList(ids []policy.RuleID) string {
-	var b strings.Builder
+	var b []byte
 	for i, id := range ids {
 		switch {
 		case i > 0 && ids[i-1].ACL == id.ACL:
-			fmt.Fprintf(&b, ",%d", id.Seq)
+			b = append(b, ',')
 		case i > 0:
-			fmt.Fprintf(&b, "; %s %d", id.ACL, id.Seq)
+			b = append(append(b, "; "...), id.ACL...)
+			b = append(b, ' ')
 		default:
-			fmt.Fprintf(&b, "%s %d", id.ACL, id.Seq)
+			b = append(append(b, id.ACL...), ' ')
 		}
+		b = strconv.AppendUint(b, uint64(id.Seq), 10)
 	}
-	return b.String()
+	return string(b)
 }

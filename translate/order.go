@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -390,11 +389,4 @@ func (p part) subject() string {
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), listSeparator)
-}
-
-// sortIDs gives the lines of a set in order, each once.
-func sortIDs(ids []policy.RuleID) []policy.RuleID {
-	ids = slices.Clone(ids)
-	slices.SortFunc(ids, func(a, b policy.RuleID) int { return cmp.Or(cmp.Compare(a.ACL, b.ACL), cmp.Compare(a.Seq, b.Seq)) })
-	return slices.Compact(ids)
 }

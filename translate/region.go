@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -33,16 +32,6 @@ func (r region) intersect(s region) region {
 
 func (r region) equal(s region) bool {
 	return r.pods.equal(s.pods) && slices.Equal(r.addrs, s.addrs)
-}
-
-// sum is the same for equal regions, and for no others.
-func (r region) sum() [sha256.Size]byte {
-	text := []byte(r.pods.String())
-	for _, a := range r.addrs {
-		text = a.First.AppendTo(append(text, '\n'))
-		text = a.Last.AppendTo(append(text, ' '))
-	}
-	return sha256.Sum256(text)
 }
 
 // space is what regions are parts of.

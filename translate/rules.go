@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -24,8 +23,11 @@ func (w *cellWalk) takeNativeDenies() {
 		if r.Action != policy.Deny || !w.own[r] {
 			continue
 		}
+		if !w.overlaps(l, i, l.Rules[i+1:]) || w.overlaps(l, i, l.Rules[:i]) {
+			continue
+		}
 		services := w.denied(r)
-		if len(services) == 0 || !w.overlaps(l, i, l.Rules[i+1:]) || w.overlaps(l, i, l.Rules[:i]) {
+		if len(services) == 0 {
 			continue
 		}
 		w.native[r] = true
@@ -40,24 +42,21 @@ func (w *cellWalk) denied(r *policy.Rule) []policy.Service {
 	if !p.Any && len(p.Addresses)+len(p.Masked)+len(p.Entities)+len(p.FQDNs) > 0 {
 		return nil
 	}
-	g, all, others := &group{}, true, false
-	for i := range w.cells {
-		c := &w.cells[i]
-		switch f, _ := c.fit(r); {
-		case f == fitPart:
-			return nil
-		case f == fitNone:
-			all = false
-		case c.protocol == otherProtocols:
-			others = true
-		default:
-			g.cells = append(g.cells, c)
+	reach := w.reach(r)
+	if len(reach.part) > 0 {
+		return nil
+	}
+	g, others := &group{}, false
+	for _, s := range reach.all {
+		if s == (span{0, len(w.cells)}) {
+			return []policy.Service{policy.AnyService()}
+		}
+		for i := s.from; i < s.to; i++ {
+			others = others || w.cells[i].protocol == otherProtocols
+			g.cells = append(g.cells, &w.cells[i])
 		}
 	}
-	switch {
-	case all:
-		return []policy.Service{policy.AnyService()}
-	case others:
+	if others {
 		return nil
 	}
 	return g.services()
@@ -66,21 +65,17 @@ func (w *cellWalk) denied(r *policy.Rule) []policy.Service {
 // overlaps reports whether one of the permits may share a packet with line i.
 func (w *cellWalk) overlaps(l *policy.Policy, i int, others []policy.Rule) bool {
 	mine, _ := w.region(&l.Rules[i], l.Family)
+	reach := w.reach(&l.Rules[i])
 	for j := range others {
 		r := &others[j]
-		if r.Action != policy.Permit || !w.own[r] {
+		if r.Action != policy.Permit || !w.own[r] || !w.reach(r).meets(reach) {
 			continue
 		}
 		theirs, unsure := w.region(r, l.Family)
 		if unsure == "" && mine.intersect(theirs).empty() && !w.mixes(mine, theirs, l.Family) {
 			continue
 		}
-		for k := range w.cells {
-			a, _ := w.cells[k].fit(&l.Rules[i])
-			if b, _ := w.cells[k].fit(r); a != fitNone && b != fitNone {
-				return true
-			}
-		}
+		return true
 	}
 	return false
 }
@@ -90,7 +85,6 @@ type group struct {
 	region region
 	whole  bool
 	cells  []*cell
-	lines  []policy.RuleID
 }
 
 // rules turns the cells into rules.
@@ -98,30 +92,46 @@ func (w *cellWalk) rules() []policy.Rule {
 	common := w.common()
 	rules := slices.Clone(w.denies)
 	if !common.region.empty() {
-		rules = append(rules, w.rule(policy.Permit, w.peers(common), []policy.Service{policy.AnyService()}, common.lines))
+		rules = append(rules, w.rule(policy.Permit, w.peers(common), []policy.Service{policy.AnyService()}, w.ranks.lines(&w.cells[0])))
 	}
 	for _, g := range w.groups(common) {
-		rules = append(rules, w.rule(policy.Permit, w.peers(g), g.services(), sortIDs(g.lines)))
+		rules = append(rules, w.rule(policy.Permit, w.peers(g), g.services(), w.ranks.lines(g.cells...)))
 	}
 	return rules
 }
 
 // common is what every cell permits.
 func (w *cellWalk) common() *group {
+	if w.shared != nil {
+		return w.shared
+	}
 	all := w.part.families()
 	g := &group{region: w.space.whole(all), whole: true}
+	seen := map[outcomeIn]bool{}
 	for i := range w.cells {
 		c := &w.cells[i]
+		if seen[c.in()] {
+			continue
+		}
+		seen[c.in()] = true
 		// What the cell has no packets of, it does not keep out.
 		g.region = g.region.intersect(region{c.permitted.pods, c.permitted.addrs.union(wholeFamilies(all &^ c.families))})
 		g.whole = g.whole && c.whole
 	}
 	if !g.region.empty() {
 		g.region.pods = w.simplified(g.region.pods)
-		g.lines = w.cells[0].lines
 	}
+	w.shared = g
 	return g
 }
+
+// outcomeIn tells apart what cells permit, and the families that they hold.
+type outcomeIn struct {
+	number   uint32
+	families policy.Family
+}
+
+func (c *cell) in() outcomeIn { return outcomeIn{c.number, c.families} }
 
 // beyond reports whether a cell permits more than what is common.
 func (c *cell) beyond(common *group) bool {
@@ -132,20 +142,27 @@ func (c *cell) beyond(common *group) bool {
 // groups unites the nameable cells that permit the same and more than what is
 // common.
 func (w *cellWalk) groups(common *group) (out []*group) {
-	index := map[[sha256.Size]byte]int{}
+	index := map[uint32]*group{}
+	beyond := map[outcomeIn]bool{}
 	for i := range w.cells {
 		c := &w.cells[i]
-		if !c.beyond(common) || !w.nameable(c) {
+		if !w.nameable(c) {
 			continue
 		}
-		at, ok := index[c.sum]
+		more, ok := beyond[c.in()]
 		if !ok {
-			at = len(out)
-			index[c.sum] = at
-			out = append(out, &group{region: c.permitted, whole: c.whole})
+			more = c.beyond(common)
+			beyond[c.in()] = more
 		}
-		out[at].cells = append(out[at].cells, c)
-		out[at].lines = append(out[at].lines, c.lines...)
+		if !more {
+			continue
+		}
+		g := index[c.number]
+		if g == nil {
+			g = &group{region: c.permitted, whole: c.whole}
+			index[c.number], out = g, append(out, g)
+		}
+		g.cells = append(g.cells, c)
 	}
 	return out
 }

@@ -33,6 +33,8 @@ type undecided struct {
 	inPart bool
 	// lines are the indices of the rules that permit something.
 	lines []int
+	// podsOnly leaves the addresses to a grid.
+	podsOnly bool
 }
 
 // A step is a line that concerns the cell.
@@ -43,14 +45,15 @@ type step struct {
 }
 
 type walkKey struct {
-	list   *policy.Policy
-	family policy.Family
-	sum    [sha256.Size]byte
+	list     *policy.Policy
+	family   policy.Family
+	podsOnly bool
+	sum      [sha256.Size]byte
 }
 
 // walked is the result of a walk; lines count its steps.
 type walked struct {
-	permitted region
+	permitted result
 	lines     []int
 }
 
@@ -72,37 +75,49 @@ func (w *cellWalk) region(r *policy.Rule, f policy.Family) (region, uncertain) {
 	return known.region, known.unsure
 }
 
-func (w *cellWalk) lookup(r *policy.Rule, f policy.Family) regionOf {
+func (w *cellWalk) lookup(r *policy.Rule, f policy.Family) *regionOf {
 	key := regionKey{r, f}
 	known, ok := w.regions[key]
 	if !ok {
 		peers := peerEnd(r, w.direction)
-		known.region, known.unsure = w.space.region(peers, f)
-		known.id = w.peersID(peers)
+		known = w.regionNumbered(peers, f)
 		w.regions[key] = known
 	}
 	return known
 }
 
-// peersID numbers peers by what they say.
-func (w *cellWalk) peersID(p *policy.Peers) uint32 {
-	text := fmt.Sprint(*p)
-	id, ok := w.ids[text]
+// regionNumbered finds the region of peers, and the number of what they say.
+func (w *cellWalk) regionNumbered(p *policy.Peers, f policy.Family) *regionOf {
+	others := *p
+	others.Addresses = nil
+	id := w.number(fmt.Sprint("peers ", others, " ") + addrSet(p.Addresses).key())
+	key := peersKey{id, f}
+	known, ok := w.peersSeen[key]
 	if !ok {
-		id = uint32(len(w.ids))
-		w.ids[text] = id
+		known = &regionOf{id: id}
+		known.region, known.unsure = w.space.region(p, f)
+		w.peersSeen[key] = known
 	}
-	return id
+	return known
+}
+
+type peersKey struct {
+	id     uint32
+	family policy.Family
 }
 
 // steps gives the lines that concern a cell, and a key for the result unless
 // it depends on more than that.
-func (w *cellWalk) steps(c *cell, l *policy.Policy, f policy.Family) (steps []step, key walkKey, shared bool) {
+func (w *cellWalk) steps(c *cell, u *undecided, l *policy.Policy) (steps []step, key walkKey, shared bool) {
 	var text []byte
 	shared = true
 	for i := range l.Rules {
 		r := &l.Rules[i]
-		if !w.own[r] || w.native[r] {
+		if !w.own[r] || w.native[r] || hostAlone(r, w.direction) {
+			continue
+		}
+		known := w.lookup(r, u.family)
+		if u.podsOnly && known.unsure == "" && len(known.pods) == 0 {
 			continue
 		}
 		fits, why := c.fit(r)
@@ -111,21 +126,59 @@ func (w *cellWalk) steps(c *cell, l *policy.Policy, f policy.Family) (steps []st
 		}
 		steps = append(steps, step{i, fits, why})
 		shared = shared && fits == fitAll && r.Action != policy.Next
-		text = binary.LittleEndian.AppendUint32(append(text, byte(r.Action)), w.lookup(r, f).id)
+		text = binary.LittleEndian.AppendUint32(append(text, byte(r.Action)), known.id)
 	}
 	if shared {
-		key = walkKey{l, f, sha256.Sum256(text)}
+		key = walkKey{l, u.family, u.podsOnly, sha256.Sum256(text)}
 	}
 	return steps, key, shared
 }
 
 // walkList gives what a list permits in a cell, and the lines that do.
-func (w *cellWalk) walkList(c *cell, l *policy.Policy, f policy.Family) (region, []policy.RuleID, *refusal) {
-	steps, key, shared := w.steps(c, l, f)
-	if known, ok := w.walks[key]; ok && shared {
-		return known.permitted, idsAt(l, steps, known.lines), nil
+func (w *cellWalk) walkList(at int, l *policy.Policy, f policy.Family) (result, []credit, *refusal) {
+	g := w.grid(l, f)
+	if g == nil || g.refused.has(at) {
+		return w.walkLines(at, &undecided{family: f}, l)
 	}
-	u := &undecided{family: f, remaining: remaining{left: w.space.whole(f)}, aside: map[int]remaining{}}
+	out, credits := result{}, []credit{{list: l, grid: g, cell: at}}
+	if !w.space.byAddress {
+		pods, more, refused := w.walkLines(at, &undecided{family: f, podsOnly: true}, l)
+		if refused != nil {
+			return w.walkLines(at, &undecided{family: f}, l)
+		}
+		out, credits = pods, append(credits, more...)
+	}
+	set := g.set(w, at)
+	out.addrs, out.addrsNumber = set.addrs, set.number
+	return out, credits, nil
+}
+
+// walkLines takes the lines of a list in order.
+func (w *cellWalk) walkLines(at int, u *undecided, l *policy.Policy) (result, []credit, *refusal) {
+	steps, key, shared := w.steps(&w.cells[at], u, l)
+	if known, ok := w.walks[key]; ok && shared {
+		return known.permitted, creditOf(l, steps, known.lines), nil
+	}
+	u.left, u.aside = w.space.whole(u.family), map[int]remaining{}
+	if u.podsOnly {
+		u.left.addrs = nil
+	}
+	if refused := w.take(u, l, steps); refused != nil {
+		return result{}, nil, refused
+	}
+	out := walked{w.result(region{w.simplified(u.permitted.pods), newAddrSet(u.permitted.addrs...)}), stepsAt(steps, u.lines)}
+	if shared && !u.inPart {
+		w.walks[key] = out
+	}
+	return out.permitted, creditOf(l, steps, out.lines), nil
+}
+
+func (w *cellWalk) result(r region) result {
+	return result{region: r, addrsNumber: w.number(r.addrs.key()), podsNumber: w.number(r.pods.String())}
+}
+
+// take walks the steps.
+func (w *cellWalk) take(u *undecided, l *policy.Policy, steps []step) *refusal {
 	next := 0
 	for i := range l.Rules {
 		if back, ok := u.aside[i]; ok {
@@ -139,17 +192,13 @@ func (w *cellWalk) walkList(c *cell, l *policy.Policy, f policy.Family) (region,
 			continue
 		}
 		if refused := w.line(l, steps[next], u); refused != nil {
-			return region{}, nil, refused
+			return refused
 		}
 		if next++; len(u.left.pods) > maxConjs {
-			return region{}, nil, &refusal{l, &l.Rules[i], fmt.Sprintf("the selectors split the pods into more than %d sets: the enforcer takes the list as it is", maxConjs)}
+			return &refusal{l, &l.Rules[i], fmt.Sprintf("the selectors split the pods into more than %d sets: the enforcer takes the list as it is", maxConjs)}
 		}
 	}
-	out := walked{region{w.simplified(u.permitted.pods), newAddrSet(u.permitted.addrs...)}, stepsAt(steps, u.lines)}
-	if shared && !u.inPart {
-		w.walks[key] = out
-	}
-	return out.permitted, idsAt(l, steps, out.lines), nil
+	return nil
 }
 
 // stepsAt gives the steps of rules; both are in order.
@@ -163,12 +212,12 @@ func stepsAt(steps []step, rules []int) []int {
 	return out
 }
 
-func idsAt(l *policy.Policy, steps []step, lines []int) []policy.RuleID {
-	out := make([]policy.RuleID, len(lines))
+func creditOf(l *policy.Policy, steps []step, lines []int) []credit {
+	rules := make([]int, len(lines))
 	for i, line := range lines {
-		out[i] = l.Rules[steps[line].at].ID
+		rules[i] = steps[line].at
 	}
-	return out
+	return []credit{{list: l, rules: rules}}
 }
 
 // take removes what a line decides otherwise than by permitting it. When
