@@ -68,7 +68,7 @@ type Decoder struct {
 // Limits on a stream. They keep a hostile one from costing much.
 const (
 	maxStream = 64 << 20 // bytes
-	maxNodes  = 4 << 20  // nodes read, aliases followed
+	maxNodes  = 2 << 20  // nodes read, aliases followed
 	maxErrors = 20
 )
 
@@ -239,6 +239,10 @@ var readers map[string]reader
 func init() {
 	readers = map[string]reader{
 		"networking.k8s.io/v1 NetworkPolicy": {fields: []string{"spec", "status"}, read: readNetworkPolicy},
+		"cilium.io/v2 CiliumNetworkPolicy":   {fields: []string{"spec", "specs", "status"}, read: readCilium},
+		"cilium.io/v2 CiliumClusterwideNetworkPolicy": {
+			unscoped: true, fields: []string{"spec", "specs", "status"}, read: readCilium,
+		},
 	}
 }
 

@@ -141,6 +141,16 @@ func (v value) prefix() netip.Prefix {
 	return p.Masked()
 }
 
+// prefixOrAddress reads an address range, or one address.
+func (v value) prefixOrAddress() netip.Prefix {
+	if a, err := netip.ParseAddr(v.text()); err == nil && !a.Is4In6() && a.Zone() == "" {
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	return v.prefix()
+}
+
+func prefixOf(text string) netip.Prefix { return netip.MustParsePrefix(text) }
+
 func networkServices(v value) []policy.Service {
 	ports := v.list()
 	if len(ports) == 0 {

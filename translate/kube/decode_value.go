@@ -224,14 +224,6 @@ func (v value) within(text string, least, most int) int {
 	return n
 }
 
-// words reads a list of texts.
-func (v value) words() (out []string) {
-	for _, item := range v.list() {
-		out = append(out, item.text())
-	}
-	return out
-}
-
 // texts reads a mapping of texts.
 func (v value) texts() map[string]string {
 	out := map[string]string{}
