@@ -63,6 +63,7 @@ func newRootCommand(name string) *cobra.Command {
 		newConvertCommand(),
 		newDemoCommand(),
 		newEnforcerCommand(),
+		newInventoryCommand(),
 		newLabCommand(),
 		newShellCommand(),
 		newVersionCommand(),
