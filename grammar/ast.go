@@ -599,6 +599,9 @@ type PolicyClass struct {
 	ActionPos Position
 	// Text is the action's line as it was typed, without surrounding blanks.
 	Text string
+	// HTTPPolicy is the HTTP policy-map that the packets of the class must
+	// pass too; empty when there is none.
+	HTTPPolicy Name
 	// Other holds further actions, which are kept.
 	Other []*Statement
 }

@@ -57,6 +57,8 @@ var iosClasses = []*class{
 	{name: "ZonePairName", what: "a zone-pair", rows: rows("WORD"), accepts: isName, free: true, defined: zonePairNames},
 	{name: "ClassName", what: "a class-map", rows: rows("WORD"), accepts: isName, free: true, defined: classNames},
 	{name: "PolicyName", what: "a policy-map", rows: rows("WORD"), accepts: isName, free: true, defined: policyNames},
+	{name: "HTTPClassName", what: "an HTTP class-map", rows: rows("WORD"), accepts: isName, free: true, defined: httpClassNames},
+	{name: "HTTPPolicyName", what: "an HTTP policy-map", rows: rows("WORD"), accepts: isName, free: true, defined: httpPolicyNames},
 	{name: "Word", what: "a name", rows: rows("WORD"), accepts: isName, free: true},
 	{name: "Cookie", what: "a log tag", rows: rows("WORD"), accepts: isName, free: true},
 	{name: "Text", what: "text", rows: rows("LINE"), accepts: always, rest: true},

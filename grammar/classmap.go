@@ -51,8 +51,10 @@ func (l *line) classMapLine(n *classMapLine) error {
 	return nil
 }
 
-func (m *ClassMap) match() string {
-	if m.MatchAny {
+func (m *ClassMap) match() string { return matchWord(m.MatchAny) }
+
+func matchWord(matchAny bool) string {
+	if matchAny {
 		return "match-any"
 	}
 	return "match-all"

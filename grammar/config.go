@@ -21,6 +21,17 @@ type Config struct {
 	Zones        []*Zone
 	ZonePairs    []*ZonePair
 	Interfaces   []*Interface
+	// RegexMaps, HTTPClassMaps and HTTPPolicyMaps look into HTTP where a class
+	// of a PolicyMap names one of the last.
+	RegexMaps      []*RegexMap
+	HTTPClassMaps  []*HTTPClassMap
+	HTTPPolicyMaps []*HTTPPolicyMap
+	IdentityMaps   []*IdentityMap
+	// SGTMaps put hosts into security groups; RolePermissions filter between
+	// the groups where RoleEnforcements say so.
+	SGTMaps          []*SGTMap
+	RolePermissions  []*RolePermission
+	RoleEnforcements []*RoleEnforcement
 	// Bindings are the access-groups of an ASA.
 	Bindings []Binding
 	// Other is security configuration that is kept, understood or not.
@@ -37,6 +48,13 @@ type Config struct {
 	zones      index[Zone]
 	zonePairs  index[ZonePair]
 	interfaces index[Interface]
+
+	regexMaps      index[RegexMap]
+	httpClassMaps  index[HTTPClassMap]
+	httpPolicyMaps index[HTTPPolicyMap]
+	identityMaps   index[IdentityMap]
+	sgtMaps        index[SGTMap]
+	permissions    index[RolePermission]
 }
 
 // index finds the elements of a slice by key. It is built when it is first
@@ -167,8 +185,16 @@ func (c *Config) Clone() *Config {
 		Zones:        clones(c.Zones, (*Zone).clone),
 		ZonePairs:    clones(c.ZonePairs, (*ZonePair).clone),
 		Interfaces:   clones(c.Interfaces, (*Interface).clone),
+		RegexMaps:    clones(c.RegexMaps, (*RegexMap).clone),
 		Other:        cloneStatements(c.Other),
 		Mentions:     slices.Clone(c.Mentions),
+
+		HTTPClassMaps:    clones(c.HTTPClassMaps, (*HTTPClassMap).clone),
+		HTTPPolicyMaps:   clones(c.HTTPPolicyMaps, (*HTTPPolicyMap).clone),
+		IdentityMaps:     clones(c.IdentityMaps, copied),
+		SGTMaps:          clones(c.SGTMaps, copied),
+		RolePermissions:  clones(c.RolePermissions, copied),
+		RoleEnforcements: clones(c.RoleEnforcements, copied),
 	}
 }
 

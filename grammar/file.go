@@ -429,7 +429,7 @@ var filterWords = []string{
 var iosOurs = []string{
 	"access-list", "ip access-list standard", "ip access-list extended", "ip access-list resequence", "ip access-list role-based", "ip access-list fqdn", "ipv6 access-list",
 	"object-group", "class-map type inspect match-any",
-	"class-map type inspect match-all", "policy-map type inspect", "zone security", "zone-pair", "interface workload", "time-range", "periodic", "absolute",
+	"class-map type inspect match-all", "class-map type inspect http", "policy-map type inspect", "zone security", "zone-pair", "interface workload", "time-range", "periodic", "absolute",
 	"ip access-group", "ipv6 traffic-filter", "zone-member", "ip host-permit", "ip verify source",
 	"permit", "deny", "remark", "evaluate", "workload", "entity", "fqdn", "group-object", "match access-group",
 	"class type inspect", "service-policy type inspect", "identity map",

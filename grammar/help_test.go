@@ -88,6 +88,29 @@ func TestHelp(t *testing.T) {
   remark   Access list entry comment
   <cr>
 `},
+		{"object-group network WEB; object-group v6-network SIX", "identity map 2001:db8::/32 ", `
+  SIX   Object group name
+  WEB   Object group name
+  WORD  Object group name
+`},
+		{"ip access-list role-based RB", "cts role-based permissions from unknown to 10 ", `
+  RB    Role-based access list name
+  WORD  Role-based access list name
+  ipv4  IPv4
+  ipv6  IPv6
+`},
+		{"class-map type inspect http C", "match request ", `
+  arg          Argument of the URI
+  body         Message body
+  header       Header field
+  method       Request method
+  port-misuse  Other applications on this port
+  uri          Uniform resource identifier
+`},
+		{"policy-map type inspect http HP; policy-map type inspect P; class type inspect C", "service-policy http ", `
+  HP    HTTP policy-map name
+  WORD  HTTP policy-map name
+`},
 	} {
 		got, err := typed(t, test.before+"; ").Help(test.line)
 		if err != nil {

@@ -4,7 +4,7 @@ package grammar
 var keptHelp = map[string]string{
 	"identity": "Identities of workloads", "map": "Addresses that stand for a workload",
 
-	"httpmethod/*":     "HTTP request method",
+	"httpmatchline/*":  "HTTP request method",
 	"parameterother/*": "Parameters for inspection",
 	"month/*":          "Month of the year",
 
@@ -25,6 +25,7 @@ var keptHelp = map[string]string{
 
 	"police": "Police", "bps": "Bits per second", "cps": "Cells per second", "pps": "Packets per second", "burst": "Burst",
 	"bytes": "Bytes", "packets": "Packets", "applicationpolicy/*": "Application policy of this protocol",
+	"noapplicationpolicy/*": "Application policy of this protocol", "httpclassname": "HTTP class-map name", "httppolicyname": "HTTP policy-map name",
 	"not": "Negate this match result", "security-group": "Security group", "tag": "Tag of the group", "sgt": "Security Group Tag",
 	"source": "Source", "destination": "Destination", "user-group": "Group of users", "signature": "Match by signature",
 	"matchhttp/*": "Part of the request", "matchgrouptag/name": "Name of the group", "name": "Name", "unknown": "Unknown security group",
@@ -39,6 +40,7 @@ var keptHelp = map[string]string{
 
 	"cts": "Cisco Trusted Security commands", "role-based": "Role-based access control", "enforcement": "Enforce role-based access control",
 	"vlan-list": "VLANs", "sgt-map": "IP to Security Group Tag", "vrf": "VRF", "permissions": "Role-based permissions",
+	"permissionline/ipv6": "IPv6", "nopermission/ipv6": "IPv6", "defaultpermission/ipv6": "IPv6", "nodefaultpermission/ipv6": "IPv6",
 	"from": "Source group", "rolelist": "Role-based access list name", "ipv4": "IPv4", "addresslength": "Prefix",
 
 	"line": "Configure a terminal line", "vty": "Virtual terminal", "console": "Primary terminal line", "aux": "Auxiliary line",

@@ -167,12 +167,17 @@ func (l *line) store(k *kept, s *Statement) *Statement {
 func (l *line) forget(words string) {
 	all := l.statements()
 	left := slices.DeleteFunc(slices.Clone(*all), func(o *Statement) bool {
-		return o.Known && (o.Words == words || strings.HasPrefix(o.Words, words+" "))
+		return o.startsWith(words)
 	})
 	if len(left) == len(*all) {
 		l.notice(l.pos, NoEffect, "there is nothing like that")
 	}
 	*all = left
+}
+
+// startsWith reports whether the statement is known and has the words in front.
+func (s *Statement) startsWith(words string) bool {
+	return s.Known && (s.Words == words || strings.HasPrefix(s.Words, words+" "))
 }
 
 // references gives the names on the line.
@@ -212,6 +217,8 @@ func (l *line) statements() *[]*Statement {
 		return &l.class.Other
 	case l.policyMap != nil:
 		return &l.policyMap.Other
+	case l.httpClassMap != nil:
+		return &l.httpClassMap.Other
 	}
 	return &l.Config.Other
 }
@@ -290,7 +297,7 @@ const monthPart = `Month = "january" | "february" | "march" | "april" | "may" | 
 var keptClasses = []*class{
 	{name: "TimeRange", what: "a time-range", rows: rows("WORD"), accepts: isName, free: true, space: "time-range", defined: definedIn("time-range")},
 	{name: "ParameterMap", what: "a parameter-map", rows: rows("WORD"), accepts: isName, free: true, space: "parameter-map", defined: definedIn("parameter-map")},
-	{name: "RegexMap", what: "a regex parameter-map", rows: rows("WORD"), accepts: isName, free: true, space: "regex", defined: definedIn("regex")},
+	{name: "RegexMap", what: "a regex parameter-map", rows: rows("WORD"), accepts: isName, free: true, space: "regex", defined: regexNames},
 	{name: "RoleList", what: "a role-based list", rows: rows("WORD"), accepts: isName, free: true, space: "access-list", defined: aclNames(RoleBased, RoleBased6)},
 	{name: "MACList", what: "a MAC list", rows: rows("WORD"), accepts: isName, free: true, space: "mac list", defined: definedIn("mac list")},
 	{name: "MAC", what: "H.H.H", rows: rows("H.H.H"), accepts: isMAC},

@@ -7,7 +7,7 @@ package grammar
 func (l *language) addKeptMaps() {
 	l.addParameterMaps()
 	l.addKeptMatches()
-	l.addApplicationMaps()
+	l.addKeptHTTP()
 	l.keep(
 		kept{production: "Protection", modes: []Mode{ModeZone}, grammar: `"protection" <parametermap>`, key: 1, no: `"protection"`},
 		kept{production: "ZoneVPN", modes: []Mode{ModeZone}, grammar: `"vpn" <threshold>`, key: 1, no: `"vpn"`},
@@ -16,8 +16,8 @@ func (l *language) addKeptMaps() {
 			grammar: `"police" "rate" <threshold> ("bps" | "cps" | "pps")? ("burst" <threshold> ("bytes" | "packets")?)?`,
 		},
 		kept{
-			production: "ApplicationPolicy", modes: []Mode{ModePolicyClass}, key: 2, no: `"service-policy"`,
-			grammar: `"service-policy" ("http" | "im" | "imap" | "pop3" | "p2p" | "sip" | "smtp" | "sunrpc" | "urlfilter" | "avc") <policyname>`,
+			production: "ApplicationPolicy", modes: []Mode{ModePolicyClass}, key: 2,
+			grammar: `"service-policy" ("im" | "imap" | "pop3" | "p2p" | "sip" | "smtp" | "sunrpc" | "urlfilter" | "avc") <policyname>`,
 		},
 	)
 }
@@ -31,11 +31,7 @@ func (l *language) addParameterMaps() {
 			production: "ParameterMap", modes: []Mode{ModeGlobal}, enters: ModeParameterMap, defines: "parameter-map", harmless: true,
 			grammar: `"parameter-map" "type" (("inspect" <parametermap>) | (("inspect-zone" | "urlfilter" | "urlf-glob" | "protocol-info" | "umbrella") <parametermap>) | "inspect-global" | "inspect-vrf" <parametermap>)`,
 		},
-		kept{
-			production: "RegexMap", modes: []Mode{ModeGlobal}, enters: ModeRegexMap, defines: "regex", harmless: true,
-			grammar: `"parameter-map" "type" "regex" <regexmap>`,
-		},
-		kept{production: "RegexPattern", modes: []Mode{ModeRegexMap}, grammar: `"pattern" <text>`},
+		kept{production: "ParameterDescription", modes: in, key: 1, no: `"description"`, grammar: `"description" <text>`},
 		kept{production: "ParameterAlert", modes: in, key: 1, no: `"alert"`, grammar: `"alert" ("on" | "off")`},
 		kept{production: "ParameterAudit", modes: in, key: 1, no: `"audit-trail"`, grammar: `"audit-trail" ("on" | "off")`},
 		kept{production: "ParameterDNS", modes: in, key: 1, no: `"dns-timeout"`, grammar: `"dns-timeout" <seconds>`},
@@ -70,43 +66,31 @@ func (l *language) addKeptMatches() {
 	)
 }
 
-// addApplicationMaps adds the class-maps and policy-maps that look into HTTP.
-func (l *language) addApplicationMaps() {
+// addKeptHTTP adds the matches of an HTTP class that nothing else can make.
+func (l *language) addKeptHTTP() {
 	in := []Mode{ModeHTTPClassMap}
 	l.keep(
 		kept{
-			production: "HTTPClassMap", modes: []Mode{ModeGlobal}, enters: ModeHTTPClassMap, defines: "class-map",
-			grammar: `"class-map" "type" "inspect" "http" ("match-any" | "match-all")? <classname>`,
-			why:     "is kept; HTTP is not looked into",
-		},
-		kept{production: "HTTPDescription", modes: []Mode{ModeHTTPClassMap, ModeHTTPPolicyMap, ModeParameterMap, ModeRegexMap}, key: 1, no: `"description"`, grammar: `"description" <text>`},
-		kept{
-			production: "HTTPRequest", modes: in, parts: httpParts,
-			grammar: `"match" "not"? "request" (("method" HTTPMethod) | (("uri" | "arg") HTTPText) | ("header" HTTPHeader) | ("body" HTTPBody) | ("port-misuse" ("any" | "im" | "p2p" | "tunneling")))`,
+			production: "HTTPRequest", modes: in, parts: httpParts, why: httpUnseen,
+			grammar: `"match" "not"? "request" ((("uri" | "arg") HTTPLength) | ("arg" HTTPRegex) | ("header" HTTPSize) | ("body" HTTPBody) | ("port-misuse" ("any" | "im" | "p2p" | "tunneling")))`,
 		},
 		kept{
-			production: "HTTPResponse", modes: in, parts: httpParts,
-			grammar: `"match" "not"? "response" (("body" ("java-applet" | HTTPBody)) | ("header" HTTPHeader) | ("status-line" "regex" <regexmap>))`,
+			production: "HTTPResponse", modes: in, parts: httpParts, why: httpUnseen,
+			grammar: `"match" "not"? "response" (("body" ("java-applet" | HTTPBody)) | ("header" HTTPHeader) | ("status-line" HTTPRegex))`,
 		},
 		kept{
-			production: "HTTPBoth", modes: in, parts: httpParts,
+			production: "HTTPBoth", modes: in, parts: httpParts, why: httpUnseen,
 			grammar: `"match" "not"? "req-resp" ("protocol-violation" | ("content-type" ("mismatch" | "unknown" | "violation")) | ("header" HTTPHeader) | ("body" HTTPBody))`,
 		},
-		kept{
-			production: "HTTPPolicyMap", modes: []Mode{ModeGlobal}, enters: ModeHTTPPolicyMap, defines: "policy-map",
-			grammar: `"policy-map" "type" "inspect" "http" <policyname>`,
-			why:     "is kept; HTTP is not looked into",
-		},
-		kept{
-			production: "HTTPClass", modes: []Mode{ModeHTTPPolicyMap, ModeHTTPPolicyClass}, enters: ModeHTTPPolicyClass,
-			grammar: `"class" "type" "inspect" "http" <classname>`,
-		},
-		kept{production: "HTTPAction", modes: []Mode{ModeHTTPPolicyClass}, key: 1, grammar: `"allow" | "reset" | "log"`},
 	)
 }
 
-const httpParts = `HTTPMethod = "connect" | "copy" | "delete" | "edit" | "get" | "getattribute" | "getattributenames" | "getproperties" | "head" | "index" | "lock" | "mkdir" | "move" | "options" | "post" | "propfind" | "proppatch" | "put" | "revadd" | "revlabel" | "revlog" | "revnum" | "save" | "setattribute" | "startrev" | "stoprev" | "trace" | "unedit" | "unlock" .
-HTTPText = ("length" "gt" <threshold>) | ("regex" <regexmap>) .
-HTTPBody = ("length" ("gt" | "lt") <threshold>) | ("regex" <regexmap>) .
-HTTPHeader = (("length" | "count") "gt" <threshold>) | ("regex" <regexmap>) | (<word> ((("length" | "count") "gt" <threshold>) | ("regex" <regexmap>))) .
+const httpUnseen = "is kept; this part of HTTP is not looked into"
+
+const httpParts = `HTTPLength = "length" "gt" <threshold> .
+HTTPRegex = "regex" <regexmap> .
+HTTPBody = ("length" ("gt" | "lt") <threshold>) | HTTPRegex .
+HTTPLimit = ("length" | "count") "gt" <threshold> .
+HTTPSize = HTTPLimit | (<word> HTTPLimit) .
+HTTPHeader = HTTPLimit | HTTPRegex | (<word> (HTTPLimit | HTTPRegex)) .
 `

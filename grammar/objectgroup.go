@@ -471,6 +471,12 @@ func (l *line) description() *string {
 		return &l.classMap.Description
 	case ModePolicyMap:
 		return &l.policyMap.Description
+	case ModeRegexMap:
+		return &l.regexMap.Description
+	case ModeHTTPClassMap:
+		return &l.httpClassMap.Description
+	case ModeHTTPPolicyMap:
+		return &l.httpPolicyMap.Description
 	}
 	return &l.group.Description
 }

@@ -5,27 +5,8 @@ import (
 	"strings"
 )
 
-// This file is about access control outside of packet filters: TrustSec, the
+// This file is about access control outside of packet filters: the
 // terminal lines, MAC lists and the old inspection. It is kept.
-
-func (l *language) addTrustSec() {
-	in := []Mode{ModeGlobal}
-	l.keep(
-		kept{production: "Enforcement", modes: in, grammar: `"cts" "role-based" "enforcement" ("vlan-list" <word>)?`},
-		kept{
-			production: "TagMap", modes: in, no: `"cts" "role-based" "sgt-map" (("vlan-list" <word>) | ("workload" <network>) | ("vrf" <word>)? ("host"? <address> | <addresslength> | <address6> | <prefix6>))`,
-			grammar: `"cts" "role-based" "sgt-map" (("vlan-list" <word>) | ("workload" <network>) | ("vrf" <word>)? ("host"? <address> | <addresslength> | <address6> | <prefix6>)) "sgt" <sgt>`,
-		},
-		kept{
-			production: "Permissions", modes: in, no: `"cts" "role-based" "permissions" "from" (<sgt> | "unknown") "to" (<sgt> | "unknown")`,
-			grammar: `"cts" "role-based" "permissions" "from" (<sgt> | "unknown") "to" (<sgt> | "unknown") ("ipv4" | "ipv6")? <rolelist>+`,
-		},
-		kept{
-			production: "DefaultPermissions", modes: in, no: `"cts" "role-based" "permissions" "default" ("ipv4" | "ipv6")?`,
-			grammar: `"cts" "role-based" "permissions" "default" ("ipv4" | "ipv6")? <rolelist>+`,
-		},
-	)
-}
 
 // addTerminals adds the lists that guard the device's own services.
 func (l *language) addTerminals() {

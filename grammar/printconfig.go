@@ -87,6 +87,7 @@ func (c *Config) print(p *printer) {
 	for _, g := range c.ObjectGroups {
 		g.print(p)
 	}
+	c.printHTTP(p)
 	for _, m := range c.ClassMaps {
 		m.print(p)
 	}
@@ -107,6 +108,7 @@ func (c *Config) print(p *printer) {
 	for _, a := range c.ACLs {
 		a.print(p)
 	}
+	c.printTrustSec(p)
 }
 
 func (g *ObjectGroup) print(p *printer) {
@@ -164,6 +166,9 @@ func (m *PolicyMap) print(p *printer) {
 		}
 		if c.Action != 0 {
 			p.line(" %s", c.action())
+		}
+		if c.HTTPPolicy.Text != "" {
+			p.line(" service-policy http %s", c.HTTPPolicy.Text)
 		}
 		for _, s := range c.Other {
 			p.line(" %s", s.Words)

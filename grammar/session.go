@@ -28,6 +28,11 @@ type Session struct {
 	classMap  *ClassMap
 	policyMap *PolicyMap
 	class     *PolicyClass
+	regexMap  *RegexMap
+	// httpPolicyMap is set in the mode of its classes too.
+	httpClassMap    *HTTPClassMap
+	httpPolicyMap   *HTTPPolicyMap
+	httpPolicyClass *HTTPPolicyClass
 	// path holds the kept statements that the mode is below.
 	path []*Statement
 
@@ -56,10 +61,13 @@ func NewSession(c *Config) *Session { return &Session{Config: c, Mode: ModeGloba
 
 // enter changes the mode and forgets what the old one was about.
 func (s *Session) enter(m Mode) {
-	policyMap, path := s.policyMap, s.path
+	policyMap, httpPolicyMap, path := s.policyMap, s.httpPolicyMap, s.path
 	*s = Session{Config: s.Config, Mode: m, Ended: s.Ended, file: s.file, room: s.room}
 	if m == ModePolicyMap || m == ModePolicyClass {
 		s.policyMap = policyMap
+	}
+	if m == ModeHTTPPolicyMap || m == ModeHTTPPolicyClass {
+		s.httpPolicyMap = httpPolicyMap
 	}
 	s.path = path[:min(len(path), m.depth())]
 }

@@ -74,7 +74,7 @@ var languages = [dialectCount]func() *language{
 		return newLanguage(
 			(*language).addGlobal, (*language).addACLs, (*language).addRoleLists, (*language).addDomainLists, (*language).addListSettings, (*language).addObjectGroups, (*language).addGroupKinds, (*language).addInterfaces, (*language).addZones,
 			(*language).addClassMaps, (*language).addPolicyMaps, (*language).addTimeRanges,
-			(*language).addKeptMaps, (*language).addTrustSec, (*language).addTerminals, (*language).addLinkLists, (*language).addOldInspection,
+			(*language).addKeptMaps, (*language).addRegexMaps, (*language).addHTTP, (*language).addTrustSec, (*language).addTerminals, (*language).addLinkLists, (*language).addOldInspection,
 			(*language).addIdentity,
 		)
 	}),

@@ -91,6 +91,7 @@ func (b *program) class(p *grammar.ZonePair, c *grammar.PolicyClass, seq uint32)
 	}
 	rule := b.classRule(p, c, seq)
 	b.refuseKept(rule, c.Other)
+	b.refuseHTTP(rule, c.HTTPPolicy)
 	b.classMap(m, exit{rule: rule}, rule)
 }
 
@@ -272,10 +273,23 @@ func (b *program) unsaidLine(a *grammar.ACL, n *line, final *policy.Rule) {
 // class matches or does.
 func (b *program) refuseKept(final *policy.Rule, kept []*grammar.Statement) {
 	if s := meaningful(kept); s != nil {
-		b.refused = true
-		b.note(policy.RuleID{ACL: final.ID.ACL}, s.Pos, s.Text, policy.Refused,
-			"the zone-pair cannot be applied, because its %s needs what cannot be said: %s", final.Text, s.Words)
+		b.refuse(final, s.Pos, s.Text, s.Words)
 	}
+}
+
+// refuseHTTP refuses the policy when a class looks into HTTP: without that it
+// would permit more.
+func (b *program) refuseHTTP(final *policy.Rule, p grammar.Name) {
+	if p.Text != "" {
+		b.refuse(final, p.Pos, "service-policy http "+p.Text, "service-policy http "+p.Text)
+	}
+}
+
+// refuse refuses the policy for what a class needs.
+func (b *program) refuse(final *policy.Rule, pos grammar.Position, text, what string) {
+	b.refused = true
+	b.note(policy.RuleID{ACL: final.ID.ACL}, pos, text, policy.Refused,
+		"the zone-pair cannot be applied, because its %s needs what cannot be said: %s", final.Text, what)
 }
 
 // established takes away what a line has no say in where it would permit:

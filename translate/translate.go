@@ -29,6 +29,7 @@ func Compile(c *grammar.Config) ([]policy.Policy, []policy.Finding, error) {
 	t.checkPolicyMaps()   // so does every name in a class, used or not
 	t.bindInterfaces()    // access-groups become policies
 	t.joinZones()         // zone-pairs become policies
+	t.refusePermissions() // what filters between security groups is refused
 	t.reportASABindings() // an ASA's own interfaces are no one's here
 	t.findUnappliedACLs() // what is bound nowhere filters nothing
 	if err := t.errors.Err(); err != nil {
@@ -47,6 +48,7 @@ func Withheld(c *grammar.Config) ([]policy.Policy, error) {
 	t.bindInterfaces()
 	lists := len(t.findings)
 	t.joinZones()
+	t.refusePermissions()
 	return t.withheld, Refused(t.findings[lists:])
 }
 

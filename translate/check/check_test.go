@@ -241,6 +241,53 @@ interface eth0
 	}, Unsupported, Unknown)
 }
 
+// TestNamesOfGroupsAndHTTP: what identities, security groups and HTTP policies
+// name is used by that, and is to be defined.
+func TestNamesOfGroupsAndHTTP(t *testing.T) {
+	expect(t, `object-group network W
+ workload label app=w
+object-group network V
+ workload label app=v
+identity map 10.0.0.0 0.0.0.255 W
+identity map 10.1.0.0 0.0.0.255 NOGROUP
+cts role-based sgt-map workload V sgt 10
+cts role-based sgt-map workload NOWORK sgt 11
+ip access-list role-based RB
+ deny tcp dst eq 22
+ip access-list role-based LONELY
+ deny tcp dst eq 22
+cts role-based permissions from 10 to 11 RB NORB
+parameter-map type regex R
+ pattern x
+parameter-map type regex S
+ pattern x
+parameter-map type regex NOUSE
+ pattern x
+class-map type inspect http HC
+ match request uri regex R
+ match request header host regex NOREGEX
+ match request body regex S
+class-map type inspect http NOUSE2
+ match request method get
+policy-map type inspect http HP
+ class type inspect http HC
+  reset
+ class type inspect http NOHC
+  reset
+class-map type inspect match-any C
+ match protocol http
+policy-map type inspect P
+ class type inspect C
+  inspect
+  service-policy http HP
+zone security Z
+interface workload W
+ zone-member security Z
+zone-pair security ZZ source Z destination Z
+ service-policy type inspect P
+`, []string{"6 undefined", "8 undefined", "11 unbound", "13 undefined", "18 unused", "22 undefined", "24 unused", "29 undefined"}, Unsupported)
+}
+
 // A mistake in a file may hide a line of a list, so that no line of it is said
 // to be safe to remove; what earlier lines hide stays hidden.
 func TestMistakesKeepLinesFromBeingRemovable(t *testing.T) {

@@ -32,6 +32,10 @@ const (
 	zones      = "zone"
 	timeRanges = "time-range"
 	reflexive  = "reflexive list"
+	regexMaps  = "regex"
+
+	httpClassMaps  = "http class-map"
+	httpPolicyMaps = "http policy-map"
 )
 
 // names are the names of a configuration.
@@ -160,6 +164,8 @@ func (n *names) collect(c *grammar.Config) {
 		}
 	}
 	n.maps(c)
+	n.httpMaps(c)
+	n.trustSec(c)
 	n.interfaces(c)
 	for _, m := range c.Mentions {
 		n.use(m.Space, m.Name, "", "")
@@ -246,6 +252,7 @@ func (n *names) maps(c *grammar.Config) {
 		for _, k := range m.Classes {
 			n.use(classMaps, k.Class, "class type inspect "+k.Class.Text, "")
 			n.use("parameter-map", k.Parameter, k.Text, "")
+			n.use(httpPolicyMaps, k.HTTPPolicy, "service-policy http "+k.HTTPPolicy.Text, "")
 		}
 	}
 	for _, z := range c.Zones {
@@ -353,6 +360,9 @@ func eachStatement(c *grammar.Config, do func(*grammar.Statement)) {
 		walk(p.Other)
 	}
 	for _, m := range c.ClassMaps {
+		walk(m.Other)
+	}
+	for _, m := range c.HTTPClassMaps {
 		walk(m.Other)
 	}
 	for _, m := range c.PolicyMaps {
