@@ -1,7 +1,10 @@
 package kube
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"net/netip"
+	"slices"
 
 	"aclium/translate/policy"
 )
@@ -12,97 +15,264 @@ type block struct {
 	except []netip.Prefix
 }
 
-// blocks covers the ranges exactly with few blocks. The tree of prefixes is
-// walked twice: first the fewest switches between permitted and not are counted
-// for every prefix that is mixed, for either colour around it, then they are
-// taken. A switch to permitted opens a block, a switch back is an except of the
-// block around it.
-func blocks(ranges []policy.AddrRange) []block {
-	var out []block
-	for _, bits := range []int{32, 128} {
-		var family []policy.AddrRange
-		for _, r := range ranges {
-			if r.First.BitLen() == bits {
-				family = append(family, r)
-			}
-		}
-		if len(family) == 0 {
-			continue
-		}
-		root := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-		if bits == 128 {
-			root = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-		}
-		n := tree(root, family)
-		c := &cover{}
-		c.emit(n, false, -1)
+// blocks covers the ranges exactly with few blocks.
+func blocks(ranges []policy.AddrRange) (out []block) {
+	for _, c := range covers(ranges, nil) {
 		out = append(out, c.blocks...)
 	}
 	return out
 }
 
-// node is a prefix that is all in the set, all outside, or mixed.
-type node struct {
-	prefix      netip.Prefix
-	full, mixed bool
-	low, high   *node
-	// cost is the number of switches below when the colour around the prefix
-	// is outside (0) or inside (1).
-	cost [2]int
+// reaching gives ranges that need the fewest blocks: all addresses of the
+// ranges, no other, but for those that are free to be in or out.
+func reaching(ranges, free []policy.AddrRange) (out []policy.AddrRange) {
+	for _, c := range covers(ranges, free) {
+		out = append(out, c.inside...)
+	}
+	return out
 }
 
-func tree(p netip.Prefix, ranges []policy.AddrRange) *node {
-	whole := policy.PrefixRange(p)
-	var in []policy.AddrRange
+// covers covers each family with few blocks. The tree of prefixes is walked
+// twice: first the fewest switches between inside and outside are counted for
+// every prefix that is mixed, for either colour around it, then they are taken.
+// A switch to inside opens a block, a switch back is an except of the block
+// around it.
+func covers(ranges, free []policy.AddrRange) (out []*cover) {
+	for _, width := range []int{32, 128} {
+		stretches := paint(width, ranges, free)
+		if !slices.ContainsFunc(stretches, func(s stretch) bool { return s.colour == within }) {
+			continue
+		}
+		c := &cover{width: width, stretches: stretches}
+		c.emit(c.node(wide{}, 0, 0, len(stretches)), false, -1)
+		out = append(out, c)
+	}
+	return out
+}
+
+// wide is a number of 128 bits.
+type wide struct{ high, low uint64 }
+
+func (a wide) less(b wide) bool { return a.high < b.high || a.high == b.high && a.low < b.low }
+
+func (a wide) next() wide {
+	low, carry := bits.Add64(a.low, 1, 0)
+	return wide{a.high + carry, low}
+}
+
+// plus sets the bit with the value 2^n.
+func (a wide) plus(n int) wide {
+	if n >= 64 {
+		return wide{a.high | 1<<(n-64), a.low}
+	}
+	return wide{a.high, a.low | 1<<n}
+}
+
+// below gives all ones in the lowest n bits.
+func below(n int) wide {
+	if n >= 64 {
+		return wide{1<<(n-64) - 1, ^uint64(0)}
+	}
+	return wide{0, 1<<n - 1}
+}
+
+func wideOf(a netip.Addr) wide {
+	b := a.As16()
+	if a.Is4() {
+		return wide{0, uint64(binary.BigEndian.Uint32(b[12:]))}
+	}
+	return wide{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])}
+}
+
+func (a wide) addr(width int) netip.Addr {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], a.high)
+	binary.BigEndian.PutUint64(b[8:], a.low)
+	if width == 32 {
+		return netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return netip.AddrFrom16(b)
+}
+
+// The colours of addresses.
+const (
+	outside uint8 = iota
+	within
+	either
+)
+
+// stretch is a run of addresses of one colour; it starts behind the one before.
+type stretch struct {
+	last   wide
+	colour uint8
+}
+
+// paint divides the addresses of a family into stretches.
+func paint(width int, ranges, free []policy.AddrRange) (out []stretch) {
+	in, may := spans(width, ranges), spans(width, free)
+	end := below(width)
+	for at := (wide{}); ; {
+		colour, last := uint8(outside), end
+		for _, s := range []struct {
+			spans  *[][2]wide
+			colour uint8
+		}{{&in, within}, {&may, either}} {
+			for len(*s.spans) > 0 && (*s.spans)[0][1].less(at) {
+				*s.spans = (*s.spans)[1:]
+			}
+			if len(*s.spans) == 0 {
+				continue
+			}
+			if next := (*s.spans)[0]; at.less(next[0]) {
+				last = least(last, before(next[0]))
+			} else {
+				colour, last = s.colour, least(last, next[1])
+			}
+		}
+		if n := len(out); n > 0 && out[n-1].colour == colour {
+			out[n-1].last = last
+		} else {
+			out = append(out, stretch{last, colour})
+		}
+		if last == end {
+			return out
+		}
+		at = last.next()
+	}
+}
+
+func least(a, b wide) wide {
+	if b.less(a) {
+		return b
+	}
+	return a
+}
+
+func before(a wide) wide {
+	low, borrow := bits.Sub64(a.low, 1, 0)
+	return wide{a.high - borrow, low}
+}
+
+// spans gives the ranges of one family in order.
+func spans(width int, ranges []policy.AddrRange) (out [][2]wide) {
 	for _, r := range ranges {
-		if r.First.Compare(whole.First) <= 0 && whole.Last.Compare(r.Last) <= 0 {
-			return &node{prefix: p, full: true, cost: [2]int{1, 0}}
-		}
-		if r.First.Compare(whole.Last) <= 0 && whole.First.Compare(r.Last) <= 0 {
-			in = append(in, r)
+		if r.First.BitLen() == width {
+			out = append(out, [2]wide{wideOf(r.First), wideOf(r.Last)})
 		}
 	}
-	if len(in) == 0 {
-		return &node{prefix: p, cost: [2]int{0, 1}}
+	order := func(a, b [2]wide) int {
+		switch {
+		case a[0].less(b[0]):
+			return -1
+		case b[0].less(a[0]):
+			return 1
+		}
+		return 0
 	}
-	low, high := halves(p)
-	n := &node{prefix: p, mixed: true, low: tree(low, in), high: tree(high, in)}
+	if !slices.IsSortedFunc(out, order) {
+		slices.SortFunc(out, order)
+	}
+	return out
+}
+
+// cover is the tree of prefixes that have more than one colour, and of their
+// halves.
+type cover struct {
+	width     int
+	stretches []stretch
+	nodes     []node
+	blocks    []block
+	inside    []policy.AddrRange // what the blocks hold
+}
+
+// node is a prefix. cost is the number of switches in it when the colour around
+// it is outside (0) or inside (1).
+type node struct {
+	first     wide
+	length    int
+	low, high int // 0 in a prefix of one colour
+	cost      [2]int
+}
+
+// node adds the prefix that the stretches from one up to another fill or reach
+// over, and gives its place.
+func (c *cover) node(first wide, length, from, to int) int {
+	at := len(c.nodes)
+	if to-from == 1 {
+		costs := [...][2]int{outside: {0, 1}, within: {1, 0}, either: {0, 0}}
+		c.nodes = append(c.nodes, node{first: first, length: length, cost: costs[c.stretches[from].colour]})
+		return at
+	}
+	c.nodes = append(c.nodes, node{first: first, length: length})
+	bit := c.width - length - 1
+	middle := first.plus(bit)
+	end := before(middle)
+	k := from
+	for c.stretches[k].last.less(end) {
+		k++
+	}
+	highFrom := k
+	if c.stretches[k].last == end {
+		highFrom++
+	}
+	low := c.node(first, length+1, from, k+1)
+	high := c.node(middle, length+1, highFrom, to)
+	n := &c.nodes[at]
+	n.low, n.high = low, high
 	for colour := range n.cost {
-		n.cost[colour] = min(n.below(colour), 1+n.below(1-colour))
+		n.cost[colour] = min(c.below(n, colour), 1+c.below(n, 1-colour))
 	}
-	return n
+	return at
 }
 
-func (n *node) below(colour int) int { return n.low.cost[colour] + n.high.cost[colour] }
-
-func halves(p netip.Prefix) (low, high netip.Prefix) {
-	bytes := p.Addr().AsSlice()
-	bytes[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
-	addr, _ := netip.AddrFromSlice(bytes)
-	return netip.PrefixFrom(p.Addr(), p.Bits()+1), netip.PrefixFrom(addr, p.Bits()+1)
+func (c *cover) below(n *node, colour int) int {
+	return c.nodes[n.low].cost[colour] + c.nodes[n.high].cost[colour]
 }
-
-type cover struct{ blocks []block }
 
 // emit writes the switches of a prefix. inside is the colour around it; block
 // is the block that an except belongs to.
-func (c *cover) emit(n *node, inside bool, at int) {
+func (c *cover) emit(at int, inside bool, block int) {
+	n := &c.nodes[at]
 	colour := 0
 	if inside {
 		colour = 1
 	}
-	turn := !n.mixed && n.full != inside || n.mixed && 1+n.below(1-colour) < n.below(colour)
-	if turn {
-		inside = !inside
+	if n.cost[colour] == 0 {
 		if inside {
-			c.blocks = append(c.blocks, block{cidr: n.prefix})
-			at = len(c.blocks) - 1
-		} else {
-			c.blocks[at].except = append(c.blocks[at].except, n.prefix)
+			c.hold(n)
 		}
+		return
 	}
-	if n.mixed {
-		c.emit(n.low, inside, at)
-		c.emit(n.high, inside, at)
+	if n.low == 0 || 1+c.below(n, 1-colour) < c.below(n, colour) {
+		inside = !inside
+		block = c.turn(n, inside, block)
 	}
+	switch {
+	case n.low != 0:
+		c.emit(n.low, inside, block)
+		c.emit(n.high, inside, block)
+	case inside:
+		c.hold(n)
+	}
+}
+
+// hold notes that the blocks hold all of a prefix.
+func (c *cover) hold(n *node) {
+	whole := policy.PrefixRange(netip.PrefixFrom(n.first.addr(c.width), n.length))
+	if k := len(c.inside); k > 0 && c.inside[k-1].Last.Next() == whole.First {
+		c.inside[k-1].Last = whole.Last
+		return
+	}
+	c.inside = append(c.inside, whole)
+}
+
+// turn writes one switch and gives the block that it belongs to.
+func (c *cover) turn(n *node, inside bool, at int) int {
+	p := netip.PrefixFrom(n.first.addr(c.width), n.length)
+	if !inside {
+		c.blocks[at].except = append(c.blocks[at].except, p)
+		return at
+	}
+	c.blocks = append(c.blocks, block{cidr: p})
+	return len(c.blocks) - 1
 }

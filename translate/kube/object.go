@@ -55,7 +55,7 @@ func union(kind string, body func(*Object, *policy.Policy, []policy.Term) (any, 
 		names := map[string]int{}
 		policies := s.Policies()
 		for i := range policies {
-			p := &policies[i]
+			p := lean(&policies[i])
 			namespaces, selector, err := subjectOf(p)
 			if err != nil {
 				return nil, err

@@ -179,6 +179,14 @@ func (s ByteSet) Intersect(t ByteSet) (out ByteSet) {
 	return out
 }
 
+// Union gives the values in either set.
+func (s ByteSet) Union(t ByteSet) (out ByteSet) {
+	for i := range s {
+		out[i] = s[i] | t[i]
+	}
+	return out
+}
+
 // Ranges gives the same set as intervals.
 func (s ByteSet) Ranges() Ranges {
 	var rs []Range
