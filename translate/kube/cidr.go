@@ -23,13 +23,24 @@ func blocks(ranges []policy.AddrRange) (out []block) {
 	return out
 }
 
-// reaching gives ranges that need the fewest blocks: all addresses of the
-// ranges, no other, but for those that are free to be in or out.
+// reaching gives the ranges, and of those that are free what makes for fewer
+// blocks.
 func reaching(ranges, free []policy.AddrRange) (out []policy.AddrRange) {
-	for _, c := range covers(ranges, free) {
+	exact, reaching := covers(ranges, nil), covers(ranges, free)
+	if switches(reaching) >= switches(exact) {
+		return ranges
+	}
+	for _, c := range reaching {
 		out = append(out, c.inside...)
 	}
 	return out
+}
+
+func switches(covers []*cover) (n int) {
+	for _, c := range covers {
+		n += c.nodes[0].cost[0]
+	}
+	return n
 }
 
 // covers covers each family with few blocks. The tree of prefixes is walked
