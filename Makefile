@@ -2,6 +2,7 @@
 # make test    every test; as root also those that need the kernel
 # make demo    a lab, the three-tier example, real traffic, checked counters
 # make check   generated files are fresh, the code is clean
+# make conformance   other people's code judges ours; docs/testing.md says how
 #
 # A fresh Debian or Ubuntu with Go is enough. The BPF objects are committed, so
 # only "generate" and "check" need clang.
@@ -15,7 +16,7 @@ CLANG_PACKAGES = $(CLANG) llvm-19 libbpf-dev linux-libc-dev
 # Empty for root.
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo env "PATH=$$PATH")
 
-.PHONY: all generate test test-root fmt check demo bench clang bpffs
+.PHONY: all generate test test-root fmt check demo bench clang bpffs conformance
 
 all:
 	$(GO) build -o bin/ ./cmd/aclium
@@ -47,6 +48,14 @@ check:
 	$(GO) test -run 'TestImports|TestPackages' ./cmd/aclium
 	$(MAKE) generate
 	git diff --exit-code -- '*_bpfel.*' '*_bpfeb.*' docs/language.md
+
+# Each judge is a module of its own, so that its versions never meet ours; what
+# ours asks for in addition goes into its go.mod by itself (-mod=mod).
+CONFORMANCE = cyclonus
+conformance: $(CONFORMANCE:%=conformance-%)
+
+conformance-%:
+	cd translate/kube/conformance/$* && $(GO) vet -mod=mod ./... && $(GO) test -mod=mod -p 2 -count=1 -timeout 30m ./...
 
 # Installs what is missing where that is possible.
 clang:
