@@ -73,11 +73,14 @@ const budget = 10000
 // effect; a list with a finding of Seq 0 and State Refused has no policy.
 func Order(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Finding) {
 	r := &orderer{options: o, cluster: prefixSet(o.ClusterCIDRs), simple: map[string]podSet{}}
-	var out []policy.Policy
+	if o.Target.Verbatim {
+		return r.verbatim(policies), r.findings
+	}
+	var out []written
 	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
 		out = append(out, r.direction(d, policies)...)
 	}
-	return policy.Stack{{Combine: policy.Union, Policies: out}}, r.findings
+	return r.tiers(out), r.findings
 }
 
 func prefixSet(prefixes []netip.Prefix) addrSet {
@@ -95,6 +98,8 @@ type orderer struct {
 	refused  map[*policy.Policy]bool
 	// simple holds what simplified has found, for cells have much in common.
 	simple map[string]podSet
+	// priorities are those of ClusterNetworkPolicies that are taken.
+	priorities int
 }
 
 // refusal is why a list cannot be ordered: a line, or the list as a whole.
@@ -106,12 +111,13 @@ type refusal struct {
 
 // part is a share of subjects that the same lists stand on.
 type part struct {
-	pods  conj
+	pods  conj // nodes where nodes is set
 	lists []*policy.Policy
+	nodes bool
 }
 
 // direction orders the lists of one direction.
-func (o *orderer) direction(d policy.Direction, policies []policy.Policy) (out []policy.Policy) {
+func (o *orderer) direction(d policy.Direction, policies []policy.Policy) (out []written) {
 	o.refused = map[*policy.Policy]bool{}
 	var lists []*policy.Policy
 	for i := range policies {
@@ -119,6 +125,8 @@ func (o *orderer) direction(d policy.Direction, policies []policy.Policy) (out [
 		case p.Direction != d:
 		case len(p.Subject.Selectors) == 0:
 			o.refuse(refusal{list: p, reason: "a node's own interface has no policy object: only the enforcer filters it"})
+		case p.Subject.Nodes && !o.options.Target.Nodes:
+			o.refuse(refusal{list: p, reason: "a node is the subject, which " + o.options.Target.Name + " cannot protect"})
 		case p.Subject.NoHostPermit && d == policy.Ingress:
 			lists = append(lists, p)
 			o.refuse(refusal{list: p, reason: "\"no ip host-permit\" cannot be said: with policy objects a node always reaches its own pods"})
@@ -132,14 +140,18 @@ func (o *orderer) direction(d policy.Direction, policies []policy.Policy) (out [
 			o.refused[p] = true
 		}
 	}
-	parts, bad := o.parts(lists, d)
+	onNode := func(l *policy.Policy) bool { return l.Subject.Nodes }
+	onPods := func(l *policy.Policy) bool { return !l.Subject.Nodes }
+	parts, bad := o.parts(slices.DeleteFunc(slices.Clone(lists), onNode), d)
+	nodes, more := o.parts(slices.DeleteFunc(slices.Clone(lists), onPods), d)
+	parts, bad = append(parts, nodes...), append(bad, more...)
 	for _, l := range lists {
 		if r := o.aim(l, parts, d); r != nil {
 			bad = append(bad, *r)
 		}
 	}
 	o.refuseAll(bad, parts)
-	results := map[int]policy.Policy{}
+	results := map[int]written{}
 	for i, p := range parts {
 		if slices.ContainsFunc(p.lists, func(l *policy.Policy) bool { return o.refused[l] }) {
 			continue
@@ -251,6 +263,9 @@ func midstream(r *policy.Rule) bool {
 // then, as the part is cut along the lines.
 func (p part) covers(r *policy.Rule, d policy.Direction) bool {
 	end := ownEnd(r, d)
+	if p.nodes {
+		return end.Any || slices.Contains(end.Entities, policy.Cluster) || slices.Contains(end.Entities, policy.Host)
+	}
 	return end.Any || slices.Contains(end.Entities, policy.Cluster) || slices.ContainsFunc(podsOf(end.Selectors), p.pods.implies)
 }
 
@@ -264,6 +279,9 @@ func (o *orderer) parts(lists []*policy.Policy, d policy.Direction) ([]part, []r
 	}
 	for _, l := range lists {
 		for i := range l.Rules {
+			if l.Subject.Nodes {
+				break // labels on a line are those of pods
+			}
 			cuts = append(cuts, podsOf(ownEnd(&l.Rules[i], d).Selectors)...)
 		}
 	}
@@ -280,7 +298,7 @@ func (o *orderer) parts(lists []*policy.Policy, d policy.Direction) ([]part, []r
 	}
 	var parts []part
 	for _, c := range pieces {
-		p := part{pods: c}
+		p := part{pods: c, nodes: lists[0].Subject.Nodes}
 		for _, l := range lists {
 			if slices.ContainsFunc(podsOf(l.Subject.Selectors), c.implies) {
 				p.lists = append(p.lists, l)
@@ -319,28 +337,49 @@ func ownEnd(r *policy.Rule, d policy.Direction) *policy.Peers {
 func peerEnd(r *policy.Rule, d policy.Direction) *policy.Peers { return ownEnd(r, d.Opposite()) }
 
 // part orders the lists of one part.
-func (o *orderer) part(p part, d policy.Direction) (policy.Policy, *refusal) {
-	if !p.pods.inNamespace() {
-		return policy.Policy{}, &refusal{list: p.lists[0], reason: p.subject() + " names no namespace, and an object lives in one: name it (workload namespace NAME)"}
+func (o *orderer) part(p part, d policy.Direction) (written, *refusal) {
+	t := o.options.Target
+	switch {
+	case !t.Clusterwide && !p.pods.inNamespace():
+		return written{}, o.homeless(p, "an object lives in one")
+	case t.PodsAlone && d == policy.Ingress:
+		if out, ok, bad := o.fromPods(p); ok {
+			return out, bad
+		}
+		if !p.pods.inNamespace() {
+			return written{}, o.homeless(p, "the list needs a NetworkPolicy, which lives in one")
+		}
+	case t.Ordered:
+		s := &saying{orderer: o, part: p, direction: d}
+		if s.say() {
+			return s.result()
+		}
 	}
+	return o.byCells(p, d)
+}
+
+// byCells orders the lists of one part for a target without order.
+func (o *orderer) byCells(p part, d policy.Direction) (out written, bad *refusal) {
 	w := newWalk(o, p, d)
 	w.takeNativeDenies()
-	if r := w.walkCells(); r != nil {
-		return policy.Policy{}, r
+	if bad := w.walkCells(); bad != nil {
+		return out, bad
 	}
 	rules := w.rules()
-	if r := w.mute(rules); r != nil {
-		return policy.Policy{}, r
-	}
-	out := policy.Policy{
-		ACL: p.names(), Direction: d, Family: policy.Dual, Stateful: true, Rules: rules,
-		Subject: policy.Subject{Name: p.subject(), Selectors: []policy.Selector{policy.Selector(p.pods)}},
+	if bad := w.mute(rules); bad != nil {
+		return out, bad
 	}
 	if n := countPeers(rules); n > budget {
 		return out, w.tooLarge(n)
 	}
+	if t := o.options.Target; t.Ordered && !(t.PodsAlone && d == policy.Ingress) {
+		s := &saying{orderer: o, part: p, direction: d}
+		bad = s.permits(rules, &out)
+	} else {
+		out.union = []policy.Policy{p.policy(d, rules)}
+	}
 	w.report()
-	return out, nil
+	return out, bad
 }
 
 func countPeers(rules []policy.Rule) (n int) {

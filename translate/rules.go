@@ -11,7 +11,7 @@ import (
 // commute: no earlier permit overlaps them, so that beating every permit is
 // what the order says too.
 func (w *cellWalk) takeNativeDenies() {
-	if !w.options.Target.Deny || len(w.part.lists) != 1 {
+	if !w.options.Target.Deny || w.options.Target.Ordered || len(w.part.lists) != 1 {
 		return
 	}
 	l := w.part.lists[0]
@@ -229,11 +229,7 @@ func (w *cellWalk) report() {
 			}
 		}
 	}
-	for _, l := range w.part.lists {
-		if slices.ContainsFunc(l.Rules, func(r policy.Rule) bool { return r.Action == policy.Permit }) {
-			w.note(l, nil, policy.NoEffect, "connections are tracked: replies to what the list permits pass, which a router without state would judge by the list of the other direction")
-		}
-	}
+	w.reportTracking(w.part)
 	w.reportFamilies()
 	w.reportUnnameable()
 	w.reportAddresses()
@@ -241,7 +237,7 @@ func (w *cellWalk) report() {
 
 func (w *cellWalk) reportFamilies() {
 	families := w.part.families()
-	if families == policy.Dual {
+	if families == policy.Dual || w.options.Target.Families {
 		return
 	}
 	missing := map[policy.Family]string{policy.IPv4: "IPv6", policy.IPv6: "IPv4"}[families]

@@ -21,6 +21,18 @@ type Target struct {
 	Clusterwide bool
 	// Nodes says that a subject may be nodes.
 	Nodes bool
+	// Verbatim says that the lists are written as they are: every word but
+	// what Match.BeyondNode names, several lists on one pod, and interfaces.
+	Verbatim bool
+	// Families says that a rule can be held to one family.
+	Families bool
+	// Pass says that permits leave the packet to the NetworkPolicies behind.
+	Pass bool
+	// PodsAlone says that ingress rules can name pods and nobody else.
+	PodsAlone bool
+	// Accounts and Clusters say that pods can be told apart by their service
+	// account and by their cluster.
+	Accounts, Clusters bool
 	// Entities, FQDNs and HTTP say that peers may be named by their role or by
 	// DNS names, and that requests can be looked at.
 	Entities, FQDNs, HTTP bool
@@ -28,12 +40,27 @@ type Target struct {
 
 // The targets.
 var (
-	NetworkPolicy = Target{Name: "networkpolicy"}
-	Cilium        = Target{Name: "cilium", ICMP: true, Deny: true, AddressesAreNoPods: true}
+	NetworkPolicy     = Target{Name: "networkpolicy"}
+	Cilium            = Target{Name: "cilium", ICMP: true, Deny: true, AddressesAreNoPods: true, Accounts: true, Clusters: true}
+	CiliumClusterwide = Target{
+		Name: "cilium-clusterwide", ICMP: true, Deny: true, AddressesAreNoPods: true, Accounts: true, Clusters: true,
+		Clusterwide: true, Nodes: true,
+	}
+	ClusterNetworkPolicy = Target{Name: "cluster-network-policy", Ordered: true, Deny: true, Clusterwide: true, Pass: true, PodsAlone: true}
+	Calico               = Target{
+		Name: "calico", Ordered: true, Deny: true, Clusterwide: true, Families: true,
+		ICMP: true, ICMPCodes: true, Protocols: true, SourcePorts: true, Accounts: true,
+	}
+	Enforcer = Target{
+		Name: "enforcer", Ordered: true, Deny: true, Clusterwide: true, Families: true, Verbatim: true, Nodes: true,
+		ICMP: true, ICMPCodes: true, Protocols: true, SourcePorts: true, Accounts: true, Clusters: true, Entities: true,
+	}
 )
 
 // Targets gives all targets, the default one first.
-func Targets() []Target { return []Target{NetworkPolicy, Cilium} }
+func Targets() []Target {
+	return []Target{NetworkPolicy, Cilium, CiliumClusterwide, ClusterNetworkPolicy, Calico, Enforcer}
+}
 
 // TargetNamed gives the target of a name; false when there is none.
 func TargetNamed(name string) (Target, bool) {

@@ -100,6 +100,10 @@ func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer
 		}
 		objects, rows = append(objects, more...), append(rows, report...)
 	}
+	// The files are one cluster's: no two objects may have one priority.
+	if err := kube.Prioritize(objects); err != nil {
+		return err
+	}
 	text, err := o.render(objects)
 	if err != nil {
 		return err

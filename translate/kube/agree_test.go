@@ -266,7 +266,8 @@ func ciliumAllows(t *testing.T, objects []map[string]any, d policy.Direction, p 
 	selected, allowed, denied := false, false, false
 	for _, o := range objects {
 		spec := o["spec"].(map[string]any)
-		if o["metadata"].(map[string]any)["namespace"] != subject.Labels[policy.NamespaceKey] || !ciliumSelects(t, spec["endpointSelector"], subject) {
+		clusterwide := o["kind"] == "CiliumClusterwideNetworkPolicy"
+		if ns := dig(o, "metadata", "namespace"); clusterwide && ns != nil || !clusterwide && ns != subject.Labels[policy.NamespaceKey] || !ciliumSelects(t, spec["endpointSelector"], subject) {
 			continue
 		}
 		if spec["enableDefaultDeny"].(map[string]any)[side] == true {
@@ -401,7 +402,7 @@ func ciliumL4(t *testing.T, r map[string]any, p *policy.Packet) bool {
 func TestObjectsAgreeWithTheList(t *testing.T) {
 	for _, c := range []struct {
 		target translate.Target
-	}{{translate.NetworkPolicy}, {translate.Cilium}} {
+	}{{translate.NetworkPolicy}, {translate.Cilium}, {translate.CiliumClusterwide}, {translate.ClusterNetworkPolicy}, {translate.Calico}, {translate.Enforcer}} {
 		t.Run(c.target.Name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(11, 7))
 			permitted, packets, refused := 0, 0, 0
@@ -452,6 +453,9 @@ func TestObjectsAgreeWithTheList(t *testing.T) {
 // reader gives the judge of what was written, as text.
 func reader(t *testing.T, kind string, objects []kube.Object, d policy.Direction) func(*policy.Packet) bool {
 	t.Helper()
+	if kind != translate.NetworkPolicy.Name && kind != translate.Cilium.Name {
+		return targetReader(t, kind, objects, d)
+	}
 	var network []networkingv1.NetworkPolicy
 	var cilium []map[string]any
 	for i := range objects {

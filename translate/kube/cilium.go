@@ -18,12 +18,14 @@ type (
 		Spec            ciliumSpec        `json:"spec"`
 	}
 	ciliumSpec struct {
-		EndpointSelector metav1.LabelSelector `json:"endpointSelector"`
-		Ingress          []ciliumRule         `json:"ingress,omitempty"`
-		IngressDeny      []ciliumRule         `json:"ingressDeny,omitempty"`
-		Egress           []ciliumRule         `json:"egress,omitempty"`
-		EgressDeny       []ciliumRule         `json:"egressDeny,omitempty"`
-		DefaultDeny      ciliumDefaultDeny    `json:"enableDefaultDeny"`
+		// Exactly one of the two is set.
+		EndpointSelector *metav1.LabelSelector `json:"endpointSelector,omitempty"`
+		NodeSelector     *metav1.LabelSelector `json:"nodeSelector,omitempty"`
+		Ingress          []ciliumRule          `json:"ingress,omitempty"`
+		IngressDeny      []ciliumRule          `json:"ingressDeny,omitempty"`
+		Egress           []ciliumRule          `json:"egress,omitempty"`
+		EgressDeny       []ciliumRule          `json:"egressDeny,omitempty"`
+		DefaultDeny      ciliumDefaultDeny     `json:"enableDefaultDeny"`
 	}
 	// ciliumDefaultDeny says in which directions the object denies what it
 	// does not permit; without it an object whose rules are all gone would
@@ -70,11 +72,12 @@ const (
 )
 
 func ciliumBody(o *Object, p *policy.Policy, selector []policy.Term) (any, error) {
+	pods := labelSelector(ciliumTerms(selector))
 	out := &ciliumObject{
 		TypeMeta: metav1.TypeMeta{APIVersion: "cilium.io/v2", Kind: "CiliumNetworkPolicy"},
 		Metadata: metadata(o, p),
 		Spec: ciliumSpec{
-			EndpointSelector: labelSelector(ciliumTerms(selector)),
+			EndpointSelector: &pods,
 			DefaultDeny:      ciliumDefaultDeny{p.Direction == policy.Ingress, p.Direction == policy.Egress},
 		},
 	}

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -86,16 +87,25 @@ func networkPeers(p *policy.Peers) (out []networkingv1.NetworkPolicyPeer, some b
 	return out, len(out) > 0, nil
 }
 
-// splitNamespace divides a selector into terms on the namespace, under the key
-// that every namespace carries, and the others.
+// namespaceLabels is the prefix under which the labels of a pod's namespace
+// stand among its own; the word is Cilium's.
+const namespaceLabels = "io.cilium.k8s.namespace.labels."
+
+// splitNamespace divides a selector into terms on the namespace, which carries
+// its name under a key of its own, and the others.
 func splitNamespace(s policy.Selector) (namespaces, pods []policy.Term) {
 	for _, t := range s {
-		if t.Key != policy.NamespaceKey {
+		key, of := strings.CutPrefix(t.Key, namespaceLabels)
+		switch {
+		case t.Key == policy.NamespaceKey:
+			t.Key = corev1.LabelMetadataName
+			namespaces = append(namespaces, t)
+		case of:
+			t.Key = key
+			namespaces = append(namespaces, t)
+		default:
 			pods = append(pods, t)
-			continue
 		}
-		t.Key = corev1.LabelMetadataName
-		namespaces = append(namespaces, t)
 	}
 	return namespaces, pods
 }

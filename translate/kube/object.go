@@ -25,8 +25,13 @@ type Object struct {
 	Body any
 }
 
-// ID gives "Kind/namespace/name".
-func (o *Object) ID() string { return fmt.Sprintf("%s/%s/%s", o.Kind, o.Namespace, o.Name) }
+// ID gives "Kind/namespace/name", "Kind/name" for what lives in no namespace.
+func (o *Object) ID() string {
+	if o.Namespace == "" {
+		return o.Kind + "/" + o.Name
+	}
+	return fmt.Sprintf("%s/%s/%s", o.Kind, o.Namespace, o.Name)
+}
 
 // An encoder makes the objects of what policies mean together.
 type encoder func(policy.Stack) ([]Object, error)
@@ -34,8 +39,12 @@ type encoder func(policy.Stack) ([]Object, error)
 // encoders are the formats, by the name of the target that they are written
 // for.
 var encoders = map[string]encoder{
-	"networkpolicy": union("NetworkPolicy", networkBody),
-	"cilium":        union("CiliumNetworkPolicy", ciliumBody),
+	"networkpolicy":          union("NetworkPolicy", networkBody),
+	"cilium":                 union("CiliumNetworkPolicy", ciliumBody),
+	"cilium-clusterwide":     clusterwide,
+	"cluster-network-policy": clusterPolicies,
+	"calico":                 calico,
+	"enforcer":               accessPolicies,
 }
 
 // Encode gives the objects of a target's format, in the order of the policies.
@@ -61,7 +70,7 @@ func union(kind string, body func(*Object, *policy.Policy, []policy.Term) (any, 
 				return nil, err
 			}
 			for _, ns := range namespaces {
-				o := Object{Kind: kind, Namespace: ns, Name: objectName(p, ns, names), Lists: strings.Split(p.ACL, ", ")}
+				o := Object{Kind: kind, Namespace: ns, Name: objectName(p, ns, names), Lists: listsOf(p)}
 				if o.Body, err = body(&o, p, selector); err != nil {
 					return nil, fmt.Errorf("policy %s on %s: %w", p.ACL, p.Subject.Name, err)
 				}
@@ -71,6 +80,9 @@ func union(kind string, body func(*Object, *policy.Policy, []policy.Term) (any, 
 		return out, nil
 	}
 }
+
+// listsOf gives the names of the lists that a policy comes from.
+func listsOf(p *policy.Policy) []string { return strings.Split(p.ACL, ", ") }
 
 // YAML writes the objects as one stream of documents.
 func YAML(objects []Object) ([]byte, error) {
@@ -141,7 +153,11 @@ var notDNS = regexp.MustCompile(`[^a-z0-9]+`)
 func objectName(p *policy.Policy, namespace string, taken map[string]int) string {
 	text := strings.ToLower(fmt.Sprintf("%s-%s-%s", strings.TrimPrefix(p.Subject.Name, "workload "), p.ACL, p.Direction))
 	name := strings.Trim(notDNS.ReplaceAllString(text, "-"), "-")
-	sum := sha256.Sum256([]byte(p.Subject.Name + "\x00" + p.ACL + "\x00" + policy.Selector(p.Subject.Selectors[0]).String() + "\x00" + p.Direction.String()))
+	selectors := p.Subject.Interface
+	for _, s := range p.Subject.Selectors {
+		selectors += policy.Selector(s).String()
+	}
+	sum := sha256.Sum256([]byte(p.Subject.Name + "\x00" + p.ACL + "\x00" + selectors + "\x00" + p.Direction.String()))
 	// The sum tells names apart that differ in capitals or signs only.
 	name = fmt.Sprintf("%.50s", name)
 	name = strings.TrimRight(name, "-") + "-" + hex.EncodeToString(sum[:4])

@@ -203,7 +203,7 @@ func (w *world) excused(findings []policy.Finding, p *policy.Packet, lines []pol
 func TestListsInSeries(t *testing.T) {
 	for _, c := range []struct {
 		target translate.Target
-	}{{translate.NetworkPolicy}, {translate.Cilium}} {
+	}{{translate.NetworkPolicy}, {translate.Cilium}, {translate.CiliumClusterwide}, {translate.ClusterNetworkPolicy}, {translate.Calico}, {translate.Enforcer}} {
 		t.Run(c.target.Name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 5))
 			packets, permitted, excused, unfiltered := 0, 0, 0, 0
