@@ -119,12 +119,13 @@ func (s *saying) list(l *policy.Policy) bool {
 	return true
 }
 
-// mayPermit reports whether a later line permits something that line i denies
-// with the services.
+// mayPermit reports whether what is said of a later line permits something that
+// line i denies with the services.
 func (s *saying) mayPermit(l *policy.Policy, i int, services []policy.Service) bool {
 	for k := i + 1; k < len(l.Rules); k++ {
 		r := &l.Rules[k]
-		if r.Action == policy.Permit && s.part.covers(r, s.direction) && servicesMeet(services, r.Match.Services, l.Family) &&
+		if r.Action == policy.Permit && s.part.covers(r, s.direction) &&
+			servicesMeet(services, s.options.Target.say(r.Match.Services, l.Family).said, l.Family) &&
 			s.peersMeet(peerEnd(&l.Rules[i], s.direction), peerEnd(r, s.direction), l.Family) {
 			return true
 		}
