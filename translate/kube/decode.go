@@ -60,9 +60,9 @@ type Decoder struct {
 	// Namespace is that of objects which name none; empty is "default".
 	Namespace string
 
-	seen   map[string]policy.Source
-	series []policy.Policy
-	union  []policy.Policy
+	seen            map[string]policy.Source
+	series, union   []policy.Policy
+	admin, baseline []orderedPolicy
 }
 
 // Limits on a stream. They keep a hostile one from costing much.
@@ -109,18 +109,24 @@ func (d *Decoder) clone() *Decoder {
 		c.seen[k] = v
 	}
 	c.series, c.union = slices.Clip(d.series), slices.Clip(d.union)
+	c.admin, c.baseline = slices.Clip(d.admin), slices.Clip(d.baseline)
 	return &c
 }
 
 // Stack gives what the objects mean together. Lists stand in series with
 // everything else and are asked first, because a later tier may permit for good.
-func (d *Decoder) Stack() (policy.Stack, error) {
-	var out policy.Stack
-	if len(d.series) > 0 {
-		out = append(out, policy.Tier{Combine: policy.Series, Policies: d.series})
-	}
-	if len(d.union) > 0 {
-		out = append(out, policy.Tier{Combine: policy.Union, Policies: d.union})
+func (d *Decoder) Stack() (out policy.Stack, err error) {
+	defer func() { err = errorOf(recover(), err) }()
+	priority := func(*orderedPolicy, *orderedPolicy) bool { return false }
+	for _, t := range []policy.Tier{
+		{Combine: policy.Series, Policies: d.series},
+		{Name: "admin", Combine: policy.Ordered, Policies: sorted(d.admin, priority)},
+		{Combine: policy.Union, Policies: d.union},
+		{Name: "baseline", Combine: policy.Ordered, Policies: sorted(d.baseline, priority)},
+	} {
+		if len(t.Policies) > 0 {
+			out = append(out, t)
+		}
 	}
 	return out, nil
 }
@@ -181,24 +187,25 @@ type object struct {
 	version, kind   string
 	namespace, name string
 	annotations     map[string]string
-	// unscoped says that the kind has no namespace.
-	unscoped bool
 }
 
 // try runs a reader and gives its mistake.
 func (o *object) try(n *yaml.Node, read func(value)) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			mistake, ok := r.(*Error)
-			if !ok {
-				panic(r)
-			}
-			mistake.Object = o.title()
-			err = mistake
-		}
-	}()
+	defer func() { err = errorOf(recover(), err) }()
 	read(value{object: o, node: n})
 	return nil
+}
+
+// errorOf gives the mistake that value.fail has panicked with.
+func errorOf(r any, err error) error {
+	if r == nil {
+		return err
+	}
+	mistake, ok := r.(*Error)
+	if !ok {
+		panic(r)
+	}
+	return mistake
 }
 
 // title names the object for people.
@@ -239,7 +246,11 @@ var readers map[string]reader
 func init() {
 	readers = map[string]reader{
 		"networking.k8s.io/v1 NetworkPolicy": {fields: []string{"spec", "status"}, read: readNetworkPolicy},
-		"cilium.io/v2 CiliumNetworkPolicy":   {fields: []string{"spec", "specs", "status"}, read: readCilium},
+		"policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy": {
+			unscoped: true, fields: []string{"spec", "status"}, read: readClusterNetworkPolicy,
+		},
+		"aclium.dev/v1alpha1 AccessPolicy": {fields: []string{"spec", "status"}, read: readAccessPolicy},
+		"cilium.io/v2 CiliumNetworkPolicy": {fields: []string{"spec", "specs", "status"}, read: readCilium},
 		"cilium.io/v2 CiliumClusterwideNetworkPolicy": {
 			unscoped: true, fields: []string{"spec", "specs", "status"}, read: readCilium,
 		},
@@ -264,8 +275,7 @@ func (o *object) read(v value) []value {
 		return nil
 	}
 	f := v.fields(slices.Concat([]string{"apiVersion", "kind", "metadata"}, r.fields)...)
-	o.unscoped = r.unscoped
-	o.metadata(f.at("metadata"))
+	o.metadata(f.at("metadata"), r.unscoped)
 	o.register(v)
 	r.read(o, f)
 	return nil
@@ -308,7 +318,7 @@ func kinds() string {
 
 // metadata reads what says where an object lives. The rest of it has no say
 // in what a policy permits.
-func (o *object) metadata(v value) {
+func (o *object) metadata(v value, unscoped bool) {
 	f := v.fields("name", "namespace", "labels", "annotations", "uid", "resourceVersion", "generation", "creationTimestamp",
 		"deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "ownerReferences", "finalizers", "selfLink")
 	o.name = f.at("name").text()
@@ -319,7 +329,7 @@ func (o *object) metadata(v value) {
 	f.at("labels").texts()
 	namespace := f.at("namespace")
 	switch {
-	case !o.unscoped:
+	case !unscoped:
 		o.namespace = orElse(orElse(namespace.text(), o.stream.decoder.Namespace), "default")
 	case namespace.text() != "":
 		namespace.fail("a %s lives in no namespace", o.kind)

@@ -29,7 +29,7 @@ func (v value) fail(format string, args ...any) {
 	if v.path != "" {
 		msg = v.path + ": " + msg
 	}
-	panic(&Error{Source: v.source(), Msg: msg})
+	panic(&Error{Source: v.source(), Object: v.object.title(), Msg: msg})
 }
 
 // source gives the place of the value.
