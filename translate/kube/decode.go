@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -63,6 +64,10 @@ type Decoder struct {
 	seen            map[string]policy.Source
 	series, union   []policy.Policy
 	admin, baseline []orderedPolicy
+	calico          []calicoPolicy
+	tiers           map[string]calicoTier
+	// cilium says that some of the union are Cilium's.
+	cilium bool
 }
 
 // Limits on a stream. They keep a hostile one from costing much.
@@ -104,10 +109,13 @@ func (d *Decoder) Read(name string, r io.Reader) error {
 // clone gives a decoder that can be thrown away.
 func (d *Decoder) clone() *Decoder {
 	c := *d
-	c.seen = map[string]policy.Source{}
-	for k, v := range d.seen {
-		c.seen[k] = v
+	if c.seen = maps.Clone(d.seen); c.seen == nil {
+		c.seen = map[string]policy.Source{}
 	}
+	if c.tiers = maps.Clone(d.tiers); c.tiers == nil {
+		c.tiers = map[string]calicoTier{}
+	}
+	c.calico = slices.Clip(d.calico)
 	c.series, c.union = slices.Clip(d.series), slices.Clip(d.union)
 	c.admin, c.baseline = slices.Clip(d.admin), slices.Clip(d.baseline)
 	return &c
@@ -118,12 +126,16 @@ func (d *Decoder) clone() *Decoder {
 func (d *Decoder) Stack() (out policy.Stack, err error) {
 	defer func() { err = errorOf(recover(), err) }()
 	priority := func(*orderedPolicy, *orderedPolicy) bool { return false }
-	for _, t := range []policy.Tier{
+	tiers := policy.Stack{
 		{Combine: policy.Series, Policies: d.series},
 		{Name: "admin", Combine: policy.Ordered, Policies: sorted(d.admin, priority)},
 		{Combine: policy.Union, Policies: d.union},
 		{Name: "baseline", Combine: policy.Ordered, Policies: sorted(d.baseline, priority)},
-	} {
+	}
+	if len(d.calico) > 0 {
+		tiers = append(tiers[:1], d.calicoTiersOf()...)
+	}
+	for _, t := range tiers {
 		if len(t.Policies) > 0 {
 			out = append(out, t)
 		}
@@ -244,7 +256,14 @@ type reader struct {
 var readers map[string]reader
 
 func init() {
+	calico := reader{fields: []string{"spec", "status"}, read: readCalico}
+	global := calico
+	global.unscoped = true
+	tier := reader{unscoped: true, fields: []string{"spec", "status"}, read: readCalicoTier}
 	readers = map[string]reader{
+		"projectcalico.org/v3 NetworkPolicy": calico, "projectcalico.org/v3 GlobalNetworkPolicy": global,
+		"crd.projectcalico.org/v1 NetworkPolicy": calico, "crd.projectcalico.org/v1 GlobalNetworkPolicy": global,
+		"projectcalico.org/v3 Tier": tier, "crd.projectcalico.org/v1 Tier": tier,
 		"networking.k8s.io/v1 NetworkPolicy": {fields: []string{"spec", "status"}, read: readNetworkPolicy},
 		"policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy": {
 			unscoped: true, fields: []string{"spec", "status"}, read: readClusterNetworkPolicy,

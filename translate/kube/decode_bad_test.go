@@ -22,7 +22,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{head + "spec: {podSelector: {}, podSelector: {}}", `4:25: NetworkPolicy/dev/p: spec: field "podSelector" is written twice`},
 		{head + "spec: {podSelector: {matchLabels: {app: on}}}", "4:41: NetworkPolicy/dev/p: spec.podSelector.matchLabels.app: want a text, and on is none"},
 		{head + "spec: {podSelector: {matchLabels: {app: 5}}}", "want a text, and 5 is none"},
-		{head + "spec: {podSelector: {matchLabels: {app: 12:30}}}", "want a text"},
+		{head + "spec: {podSelector: {matchLabels: {app: 12:30}}}", `"12:30" is no value`},
 		{head + "spec: {podSelector: {matchLabels: {a/b/c: x}}}", `"a/b/c" is no key`},
 		{head + "spec: {podSelector: {matchLabels: {io.kubernetes.pod.namespace: x}}}", "is no key of a pod's label"},
 		{head + "spec: {podSelector: {matchLabels: {a: 'b c'}}}", "is no value of a label"},
@@ -128,6 +128,10 @@ func TestDecodeSurvivesLaughs(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(networkHead + "  ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}], ports: [{port: 80, endPort: 90}]}]\n")
 	f.Add("{apiVersion: v1, kind: List, items: [{}]}")
+	f.Add(ciliumHead + "  endpointSelector: {}\n  egress: [{toFQDNs: [{matchPattern: '*.a'}], toPorts: [{ports: [{port: '80', endPort: 90}]}]}]\n")
+	f.Add(clusterObject("a", "Admin", 1, "egress: [{action: Pass, to: [{networks: ['::/0']}], protocols: [{udp: {destinationPort: {number: 53}}}]}]"))
+	f.Add(globalObject("p", "tier: default, selector: '!(a in {''b''} || has(c))', ingress: [{action: Log}, {action: Pass, ipVersion: 4, notProtocol: 6, source: {notNets: [10.0.0.0/8]}}]"))
+	f.Add("{apiVersion: aclium.dev/v1alpha1, kind: AccessPolicy, metadata: {name: x}, spec: {acl: A, subject: {name: w, interface: eth0}, direction: ingress, family: ipv4, rules: []}}")
 	f.Fuzz(func(t *testing.T, text string) {
 		stack, err := kube.Decode("fuzz", strings.NewReader(text))
 		if err != nil {

@@ -16,6 +16,7 @@ func readCilium(o *object, f fields) {
 	if !spec.present() && len(specs.list()) == 0 {
 		f.fail("want a spec or specs")
 	}
+	o.stream.decoder.cilium = true
 	rules := map[policy.Direction]int{}
 	if spec.present() {
 		o.ciliumSpec(spec, rules)

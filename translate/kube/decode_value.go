@@ -158,12 +158,8 @@ func (v value) list() (out []value) {
 }
 
 // oldBool are the plain words that YAML 1.1, which the tools of Kubernetes
-// read, takes for truth values; oldNumber are its numbers in base 60, and
-// with underscores.
-var (
-	oldBool   = regexp.MustCompile(`^(?i:y|yes|n|no|on|off)$`)
-	oldNumber = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])*(\.[0-9_]*)?$`)
-)
+// read, takes for truth values.
+var oldBool = regexp.MustCompile(`^(?i:y|yes|n|no|on|off)$`)
 
 // text reads a text; an absent one is empty.
 func (v value) text() string {
@@ -172,7 +168,7 @@ func (v value) text() string {
 	}
 	v.want(yaml.ScalarNode, "a text")
 	plain := v.node.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
-	if v.node.ShortTag() != "!!str" || plain && (oldBool.MatchString(v.node.Value) || oldNumber.MatchString(v.node.Value)) {
+	if v.node.ShortTag() != "!!str" || plain && oldBool.MatchString(v.node.Value) {
 		v.fail("want a text, and %s is none without quotes", v.node.Value)
 	}
 	return v.node.Value
