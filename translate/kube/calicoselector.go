@@ -153,6 +153,10 @@ func (p *expressionParser) operation() (expression, error) {
 }
 
 func (p *expressionParser) term(label string, op policy.Op, values []string) (expression, error) {
+	if label == calicoOrchestrator {
+		every := policy.Term{Key: label, Op: op, Values: values}.Matches(map[string]string{label: "k8s"})
+		return map[bool]expression{true: everything, false: everything.not()}[every], nil
+	}
 	key, err := p.key(label)
 	if err != nil {
 		return expression{}, err

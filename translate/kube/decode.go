@@ -268,7 +268,7 @@ func init() {
 		"policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy": {
 			unscoped: true, fields: []string{"spec", "status"}, read: readClusterNetworkPolicy,
 		},
-		"aclium.dev/v1alpha1 AccessPolicy": {fields: []string{"spec", "status"}, read: readAccessPolicy},
+		"aclium.dev/v1alpha1 AccessPolicy": {unscoped: true, fields: []string{"spec", "status"}, read: readAccessPolicy},
 		"cilium.io/v2 CiliumNetworkPolicy": {fields: []string{"spec", "specs", "status"}, read: readCilium},
 		"cilium.io/v2 CiliumClusterwideNetworkPolicy": {
 			unscoped: true, fields: []string{"spec", "specs", "status"}, read: readCilium,

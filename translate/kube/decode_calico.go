@@ -13,11 +13,13 @@ import (
 
 // Labels that Calico puts on pods and namespaces itself.
 const (
-	calicoNamespace      = "projectcalico.org/namespace"
+	calicoNamespaceLabel = "projectcalico.org/namespace"
 	calicoName           = "projectcalico.org/name"
 	calicoServiceAccount = "projectcalico.org/serviceaccount"
 	calicoOwn            = "projectcalico.org/"
-	serviceAccountKey    = "io.cilium.k8s.policy.serviceaccount"
+	// calicoOrchestrator is "k8s" on every pod of a cluster.
+	calicoOrchestrator = "projectcalico.org/orchestrator"
+	serviceAccountKey  = "io.cilium.k8s.policy.serviceaccount"
 )
 
 // calicoTier is a tier: what is asked in it, and what becomes of packets that
@@ -82,7 +84,7 @@ func readCalico(o *object, f fields) {
 	if len(subject.Selectors) == 0 {
 		s.at("selector").fail("selects no pod")
 	}
-	in, out := calicoTypes(s)
+	in, out := calicoTypesOf(s)
 	tier := orElse(s.at("tier").text(), "default")
 	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
 		list := s.at(map[policy.Direction]string{policy.Ingress: "ingress", policy.Egress: "egress"}[d])
@@ -114,9 +116,9 @@ func (o *object) athome(all []policy.Selector) (out []policy.Selector) {
 	return out
 }
 
-// calicoTypes gives the directions that a policy is for. Without a list they
+// calicoTypesOf gives the directions that a policy is for. Without a list they
 // are those that it has rules for, and ingress when it has none.
-func calicoTypes(s fields) (in, out bool) {
+func calicoTypesOf(s fields) (in, out bool) {
 	types := s.at("types")
 	if len(types.list()) > 0 {
 		return policyTypes(types, false)
@@ -125,14 +127,14 @@ func calicoTypes(s fields) (in, out bool) {
 	return !out || len(s.at("ingress").list()) > 0, out
 }
 
-// calicoRule is a rule and the families that it is for.
-type calicoRule struct {
+// familyRule is a rule and the families that it is for.
+type familyRule struct {
 	policy.Rule
 	family policy.Family
 }
 
 // calicoPolicy gives the policy of one direction.
-func (o *object) calicoPolicy(s policy.Subject, d policy.Direction, rules []calicoRule) (policy.Policy, []policy.Family) {
+func (o *object) calicoPolicy(s policy.Subject, d policy.Direction, rules []familyRule) (policy.Policy, []policy.Family) {
 	p := policy.Policy{ACL: o.acl(), Subject: s, Direction: d, Family: policy.Dual, Stateful: true}
 	var of []policy.Family
 	for _, r := range rules {
@@ -166,14 +168,14 @@ var calicoActions = map[string]policy.Action{"Allow": policy.Permit, "Deny": pol
 
 // calicoRules reads the rules of one direction, which keep their numbers when
 // those that only log, and decide nothing, are left out.
-func (o *object) calicoRules(v value, d policy.Direction) (out []calicoRule) {
+func (o *object) calicoRules(v value, d policy.Direction) (out []familyRule) {
 	for _, item := range v.list() {
 		f := item.fields("action", "ipVersion", "protocol", "notProtocol", "icmp", "notICMP", "source", "destination", "http", "metadata")
 		f.at("http").refuse("requests are not read from Calico's policies")
 		f.at("metadata").fields("annotations").at("annotations").texts()
 		action := f.at("action").word("Allow", "Deny", "Log", "Pass")
-		r := calicoRule{Rule: permit(item, policy.Match{
-			Source: o.calicoPeers(f.at("source")), Destination: o.calicoPeers(f.at("destination")), Services: calicoServices(f),
+		r := familyRule{Rule: permit(item, policy.Match{
+			Source: o.calicoPeers(f.at("source")), Destination: o.calicoPeers(f.at("destination")), Services: readCalicoServices(f),
 		}), family: policy.Dual}
 		if version := f.at("ipVersion"); version.present() {
 			r.family = map[int]policy.Family{4: policy.IPv4, 6: policy.IPv6}[version.number(4, 6)]
@@ -272,7 +274,7 @@ func (v value) both(e, f expression) expression {
 
 func calicoPodKey(label string) (string, error) {
 	switch {
-	case label == calicoNamespace:
+	case label == calicoNamespaceLabel:
 		return policy.NamespaceKey, nil
 	case label == calicoServiceAccount:
 		return serviceAccountKey, nil

@@ -208,7 +208,7 @@ func TestDecodeCalicoRefuses(t *testing.T) {
 		calicoObject("p", "selector: "+quote("x in {'a' 'b'}")):                                                       "want a comma or a closing brace",
 		calicoObject("p", "selector: global()"):                                                                       "global() selects",
 		calicoObject("p", "selector: '!all()'"):                                                                       "selects no pod",
-		calicoObject("p", "selector: projectcalico.org/orchestrator == 'k8s'"):                                        "is not in the model",
+		calicoObject("p", "selector: projectcalico.org/sort == 'k8s'"):                                                "is not in the model",
 		calicoObject("p", "selector: pcsa.x == 'k8s'"):                                                                "labels of service accounts",
 		calicoObject("p", "selector: "+quote(strings.Repeat("!(", 100)+"x=='1'"+strings.Repeat(")", 100))):            "parentheses within each other",
 		calicoObject("p", "selector: "+quote("has(x)"+strings.Repeat(" && (has(a) || has(b))", 9))):                   "a union of more than 128",

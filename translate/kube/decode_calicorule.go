@@ -99,8 +99,8 @@ func (v value) serviceAccounts() policy.Term {
 	return t
 }
 
-// calicoProtocols are the names of protocols.
-var calicoProtocols = map[string]uint8{
+// calicoProtocolWords are the names of protocols.
+var calicoProtocolWords = map[string]uint8{
 	"TCP": policy.TCP, "UDP": policy.UDP, "ICMP": policy.ICMP, "ICMPV6": policy.ICMPv6, "SCTP": policy.SCTP, "UDPLITE": 136,
 }
 
@@ -113,15 +113,15 @@ func (v value) calicoProtocol() uint8 {
 	if decimal.MatchString(text) {
 		return uint8(v.within(text, 1, 255))
 	}
-	p, ok := calicoProtocols[strings.ToUpper(text)]
+	p, ok := calicoProtocolWords[strings.ToUpper(text)]
 	if !ok {
 		v.fail("%q is no protocol, want TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite or a number", text)
 	}
 	return p
 }
 
-// calicoServices reads the protocol, the ports and the types of ICMP of a rule.
-func calicoServices(f fields) []policy.Service {
+// readCalicoServices reads the protocol, the ports and the types of ICMP of a rule.
+func readCalicoServices(f fields) []policy.Service {
 	protocols := policy.AllBytes()
 	if p := f.at("protocol"); p.present() {
 		protocols = policy.Bytes(p.calicoProtocol())
@@ -135,7 +135,7 @@ func calicoServices(f fields) []policy.Service {
 	source, _ := calicoPortsOf(f.at("source"), protocols.Intersect(withPorts) == protocols)
 	destination, names := calicoPortsOf(f.at("destination"), protocols.Intersect(withPorts) == protocols)
 	s.SourcePorts = source
-	s.ICMP = calicoICMP(f.at("icmp"), protocols).Minus(notICMP(f.at("notICMP"), protocols))
+	s.ICMP = readCalicoICMP(f.at("icmp"), protocols).Minus(notICMP(f.at("notICMP"), protocols))
 	return withNames(s, destination, names)
 }
 
@@ -206,8 +206,8 @@ func (v value) portText() string {
 	return v.text()
 }
 
-// calicoICMP reads a type of ICMP and its code.
-func calicoICMP(v value, protocols policy.ByteSet) policy.Ranges {
+// readCalicoICMP reads a type of ICMP and its code.
+func readCalicoICMP(v value, protocols policy.ByteSet) policy.Ranges {
 	if !v.present() {
 		return policy.AllNumbers()
 	}
@@ -234,5 +234,5 @@ func notICMP(v value, protocols policy.ByteSet) policy.Ranges {
 	if !v.present() {
 		return nil
 	}
-	return calicoICMP(v, protocols)
+	return readCalicoICMP(v, protocols)
 }

@@ -63,7 +63,7 @@ func readClusterNetworkPolicy(o *object, f fields) {
 	s := spec.fields("tier", "priority", "subject", "ingress", "egress")
 	tier := s.at("tier").word("Admin", "Baseline")
 	priority := s.at("priority").number(0, 1000)
-	subject := o.subject(clusterPods(s.at("subject"), nil))
+	subject := o.subject(readClusterPods(s.at("subject"), nil))
 	into := &o.stream.decoder.admin
 	if tier == "Baseline" {
 		into = &o.stream.decoder.baseline
@@ -82,7 +82,7 @@ func readClusterNetworkPolicy(o *object, f fields) {
 		}
 		var rules []policy.Rule
 		for _, item := range list {
-			rules = append(rules, clusterRule(item, peers))
+			rules = append(rules, readClusterRule(item, peers))
 		}
 		p := o.policy(subject, d, rules)
 		p.Open = true
@@ -102,8 +102,8 @@ func passOn(rules []policy.Rule) {
 
 var clusterActions = map[string]policy.Action{"Accept": policy.Permit, "Deny": policy.Deny, "Pass": policy.Next}
 
-// clusterRule reads one rule. The peers stand in Source.
-func clusterRule(v value, side string) policy.Rule {
+// readClusterRule reads one rule. The peers stand in Source.
+func readClusterRule(v value, side string) policy.Rule {
 	f := v.fields("name", "action", side, "protocols")
 	f.at("name").text()
 	r := permit(v, policy.Match{Destination: policy.Everybody(), Services: []policy.Service{policy.AnyService()}})
@@ -113,7 +113,7 @@ func clusterRule(v value, side string) policy.Rule {
 		peers.fail("want at least one peer")
 	}
 	for _, p := range peers.list() {
-		clusterPeer(p, side, r.Action, &r.Match.Source)
+		readClusterPeer(p, side, r.Action, &r.Match.Source)
 	}
 	r.Match.Source.Addresses = joined(r.Match.Source.Addresses)
 	protocols := f.at("protocols")
@@ -123,8 +123,8 @@ func clusterRule(v value, side string) policy.Rule {
 	return r
 }
 
-// clusterPeer reads one peer, which has exactly one field.
-func clusterPeer(v value, side string, a policy.Action, out *policy.Peers) {
+// readClusterPeer reads one peer, which has exactly one field.
+func readClusterPeer(v value, side string, a policy.Action, out *policy.Peers) {
 	known := []string{"namespaces", "pods"}
 	if side == "to" {
 		known = append(known, "networks", "nodes", "domainNames")
@@ -133,7 +133,7 @@ func clusterPeer(v value, side string, a policy.Action, out *policy.Peers) {
 	f.at("nodes").refuse("the model has no nodes by their labels as peers")
 	networks, names := f.at("networks"), f.at("domainNames")
 	if !networks.present() && !names.present() {
-		out.Selectors = append(out.Selectors, clusterPods(v, known))
+		out.Selectors = append(out.Selectors, readClusterPods(v, known))
 		return
 	}
 	if len(f.named) != 1 {
@@ -156,8 +156,8 @@ func clusterPeer(v value, side string, a policy.Action, out *policy.Peers) {
 	}
 }
 
-// clusterPods reads pods, by their namespaces alone or by their own labels too.
-func clusterPods(v value, known []string) policy.Selector {
+// readClusterPods reads pods, by their namespaces alone or by their own labels too.
+func readClusterPods(v value, known []string) policy.Selector {
 	if known == nil {
 		known = []string{"namespaces", "pods"}
 	}
@@ -195,15 +195,15 @@ func clusterServices(v value, peers *policy.Peers) (out services) {
 		}
 		for word, protocol := range protocolNumbers {
 			if p := f.at(strings.ToLower(word)); p.present() {
-				out.add(protocol, clusterPort(p.fields("destinationPort").at("destinationPort")))
+				out.add(protocol, readClusterPort(p.fields("destinationPort").at("destinationPort")))
 			}
 		}
 	}
 	return out
 }
 
-// clusterPort reads a port or a range of ports.
-func clusterPort(v value) policy.Ranges {
+// readClusterPort reads a port or a range of ports.
+func readClusterPort(v value) policy.Ranges {
 	f := v.fields("number", "range")
 	number, ports := f.at("number"), f.at("range")
 	if number.present() == ports.present() {

@@ -17,7 +17,7 @@ func TestDecodeEncoded(t *testing.T) {
 		t.Run(target.Name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(4, uint64(len(target.Name))))
 			judged, permitted := 0, 0
-			for range 300 {
+			for range 100 {
 				d := policy.Direction(1 + r.IntN(2))
 				stack, _ := translate.Order([]policy.Policy{randomList(r, d)}, translate.OrderOptions{Target: target, ClusterCIDRs: []netip.Prefix{clusterCIDR}})
 				back := throughText(t, target.Name, stack)
