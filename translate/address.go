@@ -116,6 +116,20 @@ func (s addrSet) intersect(t addrSet) (out addrSet) {
 	return out
 }
 
+// beyond counts the ranges of s that are not wholly in t.
+func (s addrSet) beyond(t addrSet) (n int) {
+	at := 0
+	for _, r := range s {
+		for at < len(t) && t[at].Last.Less(r.Last) {
+			at++
+		}
+		if at == len(t) || r.First.Less(t[at].First) {
+			n++
+		}
+	}
+	return n
+}
+
 // key is the same for equal sets, and for no others.
 func (s addrSet) key() string {
 	text := make([]byte, 0, len(s)*34)

@@ -239,33 +239,37 @@ func fitOthers(s *policy.Service) (fit, string) {
 	return fitNone, ""
 }
 
-// walkCells walks all cells, until it is plain that what they permit is too
-// much to write down: one of the different sets may be common to all of them,
-// the others are rules of their own.
+// walkCells walks all cells, as long as there is room for what they permit.
 func (w *cellWalk) walkCells() *refusal {
 	seen := map[uint32]bool{}
-	total, largest := 0, 0
+	held := 0
 	for i := range w.cells {
-		c := &w.cells[i]
 		if r := w.walkCell(i); r != nil {
 			return r
 		}
-		if c.whole || seen[c.number] || !w.nameable(c) {
+		c := &w.cells[i]
+		if c.whole || seen[c.number] {
 			continue
 		}
 		seen[c.number] = true
-		n := len(c.permitted.addrs) + len(c.permitted.pods)
-		total, largest = total+n, max(largest, n)
-		if total-largest > budget {
-			return w.tooLarge(total - largest)
+		if held += len(c.permitted.addrs) + len(c.permitted.pods); held > maxHeld {
+			return w.tooLarge(held)
 		}
 	}
 	return nil
 }
 
+// maxHeld bounds the ranges and selectors of all cells together, some 50 MiB.
+const maxHeld = 1_000_000
+
+// tooLarge refuses the lists, which targets that keep the order can hold.
 func (w *cellWalk) tooLarge(peers int) *refusal {
+	needs := fmt.Sprintf("needs %d peers", peers)
+	if peers > maxHeld {
+		needs = fmt.Sprintf("permits more than %d ranges of peers on different ports", maxHeld)
+	}
 	return &refusal{list: w.part.lists[0], reason: fmt.Sprintf(
-		"needs at least %d peers, more than the %d that one object may hold: the enforcer takes the list as it is", peers, budget)}
+		"%s, more than the budget of %d for one list: the targets that keep its order take it as it is (-t enforcer, -t calico)", needs, budget)}
 }
 
 // walkCell finds what all lists of the part permit in a cell.

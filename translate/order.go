@@ -365,12 +365,12 @@ func (o *orderer) byCells(p part, d policy.Direction) (out written, bad *refusal
 	if bad := w.walkCells(); bad != nil {
 		return out, bad
 	}
+	if n := w.countPeers(); n > budget {
+		return out, w.tooLarge(n)
+	}
 	rules := w.rules()
 	if bad := w.mute(rules); bad != nil {
 		return out, bad
-	}
-	if n := countPeers(rules); n > budget {
-		return out, w.tooLarge(n)
 	}
 	if t := o.options.Target; t.Ordered && !(t.PodsAlone && d == policy.Ingress) {
 		s := &saying{orderer: o, part: p, direction: d}

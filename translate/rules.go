@@ -87,6 +87,19 @@ type group struct {
 	cells  []*cell
 }
 
+// countPeers gives the peers that the rules need: those of each rule, without
+// what is common to all of them.
+func (w *cellWalk) countPeers() int {
+	common := w.common()
+	n := len(common.region.addrs) + len(common.region.pods)
+	for _, g := range w.groups(common) {
+		if !g.whole {
+			n += g.region.addrs.beyond(common.region.addrs) + len(g.region.pods)
+		}
+	}
+	return n
+}
+
 // rules turns the cells into rules.
 func (w *cellWalk) rules() []policy.Rule {
 	common := w.common()

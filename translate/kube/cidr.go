@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"sort"
 
 	"aclium/translate/policy"
 )
@@ -18,6 +19,7 @@ type block struct {
 // blocks covers the ranges exactly with few blocks.
 func blocks(ranges []policy.AddrRange) (out []block) {
 	for _, c := range covers(ranges, nil) {
+		c.emit(c.root, wide{}, 0, false, -1)
 		out = append(out, c.blocks...)
 	}
 	return out
@@ -31,6 +33,7 @@ func reaching(ranges, free []policy.AddrRange) (out []policy.AddrRange) {
 		return ranges
 	}
 	for _, c := range reaching {
+		c.emit(c.root, wide{}, 0, false, -1)
 		out = append(out, c.inside...)
 	}
 	return out
@@ -38,7 +41,7 @@ func reaching(ranges, free []policy.AddrRange) (out []policy.AddrRange) {
 
 func switches(covers []*cover) (n int) {
 	for _, c := range covers {
-		n += c.nodes[0].cost[0]
+		n += c.cost(c.root, 0)
 	}
 	return n
 }
@@ -55,7 +58,7 @@ func covers(ranges, free []policy.AddrRange) (out []*cover) {
 			continue
 		}
 		c := &cover{width: width, stretches: stretches}
-		c.emit(c.node(wide{}, 0, 0, len(stretches)), false, -1)
+		c.root = c.tree(wide{}, 0, 0, len(stretches))
 		out = append(out, c)
 	}
 	return out
@@ -186,104 +189,99 @@ func spans(width int, ranges []policy.AddrRange) (out [][2]wide) {
 	return out
 }
 
-// cover is the tree of prefixes that have more than one colour, and of their
-// halves.
+// cover is a tree of prefixes.
 type cover struct {
 	width     int
 	stretches []stretch
+	root      int
 	nodes     []node
 	blocks    []block
 	inside    []policy.AddrRange // what the blocks hold
 }
 
-// node is a prefix. cost is the number of switches in it when the colour around
-// it is outside (0) or inside (1).
+// node is a prefix of more than one colour. Its halves are places of nodes, or
+// ^colour where a half has one. costs are the switches in it when the colour
+// around it is outside and inside.
 type node struct {
-	first     wide
-	length    int
-	low, high int // 0 in a prefix of one colour
-	cost      [2]int
+	low, high int
+	costs     [2]int
 }
 
-// node adds the prefix that the stretches from one up to another fill or reach
+// tree adds the prefix that the stretches from one up to another fill or reach
 // over, and gives its place.
-func (c *cover) node(first wide, length, from, to int) int {
-	at := len(c.nodes)
+func (c *cover) tree(first wide, length, from, to int) int {
 	if to-from == 1 {
-		costs := [...][2]int{outside: {0, 1}, within: {1, 0}, either: {0, 0}}
-		c.nodes = append(c.nodes, node{first: first, length: length, cost: costs[c.stretches[from].colour]})
-		return at
+		return ^int(c.stretches[from].colour)
 	}
-	c.nodes = append(c.nodes, node{first: first, length: length})
-	bit := c.width - length - 1
-	middle := first.plus(bit)
+	middle := first.plus(c.width - length - 1)
 	end := before(middle)
-	k := from
-	for c.stretches[k].last.less(end) {
-		k++
-	}
+	k := from + sort.Search(to-from, func(i int) bool { return !c.stretches[from+i].last.less(end) })
 	highFrom := k
 	if c.stretches[k].last == end {
 		highFrom++
 	}
-	low := c.node(first, length+1, from, k+1)
-	high := c.node(middle, length+1, highFrom, to)
-	n := &c.nodes[at]
-	n.low, n.high = low, high
-	for colour := range n.cost {
-		n.cost[colour] = min(c.below(n, colour), 1+c.below(n, 1-colour))
+	n := node{low: c.tree(first, length+1, from, k+1), high: c.tree(middle, length+1, highFrom, to)}
+	for colour := range n.costs {
+		n.costs[colour] = min(c.below(n, colour), 1+c.below(n, 1-colour))
 	}
-	return at
+	c.nodes = append(c.nodes, n)
+	return len(c.nodes) - 1
 }
 
-func (c *cover) below(n *node, colour int) int {
-	return c.nodes[n.low].cost[colour] + c.nodes[n.high].cost[colour]
+func (c *cover) below(n node, colour int) int { return c.cost(n.low, colour) + c.cost(n.high, colour) }
+
+var leafCosts = [...][2]int{outside: {0, 1}, within: {1, 0}, either: {0, 0}}
+
+func (c *cover) cost(at, colour int) int {
+	if at < 0 {
+		return leafCosts[^at][colour]
+	}
+	return c.nodes[at].costs[colour]
+}
+
+// turns reports whether the fewest switches need one at the prefix itself.
+func (c *cover) turns(at, colour int) bool {
+	return at < 0 || 1+c.below(c.nodes[at], 1-colour) < c.below(c.nodes[at], colour)
 }
 
 // emit writes the switches of a prefix. inside is the colour around it; block
 // is the block that an except belongs to.
-func (c *cover) emit(at int, inside bool, block int) {
-	n := &c.nodes[at]
+func (c *cover) emit(at int, first wide, length int, inside bool, block int) {
 	colour := 0
 	if inside {
 		colour = 1
 	}
-	if n.cost[colour] == 0 {
-		if inside {
-			c.hold(n)
-		}
-		return
-	}
-	if n.low == 0 || 1+c.below(n, 1-colour) < c.below(n, colour) {
+	p := netip.PrefixFrom(first.addr(c.width), length)
+	if c.cost(at, colour) > 0 && c.turns(at, colour) {
 		inside = !inside
-		block = c.turn(n, inside, block)
+		block = c.turn(p, inside, block)
+		colour = 1 - colour
 	}
 	switch {
-	case n.low != 0:
-		c.emit(n.low, inside, block)
-		c.emit(n.high, inside, block)
+	case at >= 0 && c.cost(at, colour) > 0:
+		c.emit(c.nodes[at].low, first, length+1, inside, block)
+		c.emit(c.nodes[at].high, first.plus(c.width-length-1), length+1, inside, block)
 	case inside:
-		c.hold(n)
+		c.hold(p)
 	}
-}
-
-// hold notes that the blocks hold all of a prefix.
-func (c *cover) hold(n *node) {
-	whole := policy.PrefixRange(netip.PrefixFrom(n.first.addr(c.width), n.length))
-	if k := len(c.inside); k > 0 && c.inside[k-1].Last.Next() == whole.First {
-		c.inside[k-1].Last = whole.Last
-		return
-	}
-	c.inside = append(c.inside, whole)
 }
 
 // turn writes one switch and gives the block that it belongs to.
-func (c *cover) turn(n *node, inside bool, at int) int {
-	p := netip.PrefixFrom(n.first.addr(c.width), n.length)
+func (c *cover) turn(p netip.Prefix, inside bool, at int) int {
 	if !inside {
 		c.blocks[at].except = append(c.blocks[at].except, p)
 		return at
 	}
 	c.blocks = append(c.blocks, block{cidr: p})
 	return len(c.blocks) - 1
+}
+
+// hold notes that the blocks hold all of a prefix.
+func (c *cover) hold(p netip.Prefix) {
+	whole := policy.PrefixRange(p)
+	if k := len(c.inside); k > 0 && c.inside[k-1].Last.Next() == whole.First {
+		c.inside[k-1].Last = whole.Last
+		return
+	}
+	c.inside = append(c.inside, whole)
 }

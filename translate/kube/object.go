@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"aclium/translate/policy"
 )
@@ -88,7 +87,7 @@ func listsOf(p *policy.Policy) []string { return strings.Split(p.ACL, ", ") }
 func YAML(objects []Object) ([]byte, error) {
 	var b bytes.Buffer
 	for i := range objects {
-		text, err := yaml.Marshal(objects[i].Body)
+		text, err := marshal(objects[i].Body)
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", objects[i].ID(), err)
 		}
