@@ -328,9 +328,8 @@ func calicoRule(t *testing.T, r map[string]any, own string, p *policy.Packet) bo
 		}
 		match = match && icmp["type"] == float64(p.ICMPType) && (icmp["code"] == nil || icmp["code"] == float64(p.ICMPCode))
 	}
-	from := calicoEntity(t, r["source"], own, ports, r["ipVersion"], &p.Source, p.SourcePort)
-	to := calicoEntity(t, r["destination"], own, ports, r["ipVersion"], &p.Destination, p.DestinationPort)
-	return match && from && to
+	return match && calicoEntity(t, r["source"], own, ports, r["ipVersion"], &p.Source, p.SourcePort) &&
+		calicoEntity(t, r["destination"], own, ports, r["ipVersion"], &p.Destination, p.DestinationPort)
 }
 
 func calicoEntity(t *testing.T, x any, own string, ports bool, version any, e *policy.Endpoint, port uint16) bool {
@@ -352,9 +351,6 @@ func calicoEntity(t *testing.T, x any, own string, ports bool, version any, e *p
 	}
 	selector, _ := m["selector"].(string)
 	scope, _ := m["namespaceSelector"].(string)
-	if selector != "" || scope != "" {
-		match = calicoSelects(t, selector, scope, own, e) && match
-	}
 	if all, ok := m["ports"].([]any); ok {
 		if !ports || len(all) == 0 {
 			t.Fatalf("ports without a protocol that has some, or none: %v", m)
@@ -378,7 +374,7 @@ func calicoEntity(t *testing.T, x any, own string, ports bool, version any, e *p
 		}
 		match = match && in
 	}
-	return match
+	return match && (selector == "" && scope == "" || calicoSelects(t, selector, scope, own, e))
 }
 
 // calicoSelects judges an end by a selector and a namespaceSelector. Only pods
