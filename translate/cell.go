@@ -49,9 +49,12 @@ type cellWalk struct {
 	cells     []cell
 	// own says how each list's lines cover the part: true wholly, false not
 	// at all.
-	own    map[*policy.Rule]bool
-	denies []policy.Rule
-	native map[*policy.Rule]bool
+	own map[*policy.Rule]bool
+	// doubtful are the lines that may be about the part, with the reason why
+	// nobody knows.
+	doubtful map[*policy.Rule]string
+	denies   []policy.Rule
+	native   map[*policy.Rule]bool
 	// columns are the runs of cells that only their ports tell apart.
 	columns []span
 	reaches map[*policy.Rule]reach
@@ -73,13 +76,18 @@ func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
 	w := &cellWalk{
 		orderer: o, part: p, direction: d, own: map[*policy.Rule]bool{}, native: map[*policy.Rule]bool{}, left: map[*policy.Rule]string{},
 		reaches: map[*policy.Rule]reach{}, regions: map[regionKey]*regionOf{}, peersSeen: map[peersKey]*regionOf{}, numbers: map[string]uint32{},
-		walks: map[walkKey]walked{}, grids: map[gridKey]*grid{}, outcomes: map[string]outcome{}, ranks: newRanking(p.lists),
-		space: space{cluster: o.cluster, byAddress: len(o.cluster) == 0},
+		walks: map[walkKey]walked{}, grids: map[gridKey]*grid{}, outcomes: map[string]outcome{}, ranks: newRanking(p.lists), doubtful: map[*policy.Rule]string{},
+		space: space{identities: o.ids, byAddress: len(o.ids.cluster) == 0, noPods: o.options.Target.AddressesAreNoPods},
 	}
 	for _, l := range p.lists {
 		for i := range l.Rules {
-			w.own[&l.Rules[i]] = p.covers(&l.Rules[i], d)
-			peers := peerEnd(&l.Rules[i], d)
+			r := &l.Rules[i]
+			if w.own[r] = p.covers(r, d); !w.own[r] {
+				if why := o.doubts(p, l, r, d); why != "" {
+					w.own[r], w.doubtful[r] = true, string(why)
+				}
+			}
+			peers := peerEnd(r, d)
 			if len(peers.Selectors)+len(peers.Entities) > 0 {
 				w.space.byAddress = false
 			}
@@ -404,12 +412,19 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 	switch {
 	case unsure == "":
 	case fits == fitAll && r.Action == policy.Permit:
-		w.leaveOut(r, string(unsure)) // only these peers of the line
-	default:
+		if !w.doubt(r, u).minus(m).empty() {
+			w.leaveOut(r, string(unsure)) // only these peers of the line
+		}
+	case fits == fitAll && r.Action == policy.Deny:
+		w.inPart(r, u, w.doubt(r, u), string(unsure)) // the others are denied
+	case fits == fitAll:
 		fits, why = fitPart, string(unsure)
 	}
 	if fits == fitPart {
-		w.inPart(r, u, m, unsure != "", why)
+		if unsure != "" {
+			m = w.doubt(r, u)
+		}
+		w.inPart(r, u, m, why)
 		return nil
 	}
 	if m.empty() {
@@ -427,16 +442,13 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 		back := u.aside[r.Goto]
 		u.aside[r.Goto] = remaining{back.left.union(m), back.taken.union(u.taken)}
 	}
-	u.take(m)
+	u.take(m, w.space.unseen(m, u.family))
 	return nil
 }
 
 // inPart takes a line that fits in part. A permit is left out; a deny waits for
 // a permit that overlaps it.
-func (w *cellWalk) inPart(r *policy.Rule, u *undecided, m region, anybody bool, why string) {
-	if anybody {
-		m = u.left
-	}
+func (w *cellWalk) inPart(r *policy.Rule, u *undecided, m region, why string) {
 	if r.Action == policy.Permit {
 		if !m.empty() {
 			w.leaveOut(r, why)
@@ -447,6 +459,11 @@ func (w *cellWalk) inPart(r *policy.Rule, u *undecided, m region, anybody bool, 
 		u.unsaidRule, u.unsaidWhy = r, why
 	}
 	u.unsaid = u.unsaid.union(m)
+}
+
+// doubt gives all undecided peers that a line may stand for.
+func (w *cellWalk) doubt(r *policy.Rule, u *undecided) region {
+	return w.space.doubtful(peerEnd(r, w.direction), u.family).intersect(u.left)
 }
 
 func (w *cellWalk) leaveOut(r *policy.Rule, why string) {
@@ -480,7 +497,8 @@ func (w *cellWalk) mixes(permitted, denied region, f policy.Family) bool {
 	if w.space.apart(f) {
 		return false
 	}
-	return len(permitted.pods) > 0 && len(denied.addrs) > 0 || len(permitted.addrs) > 0 && len(denied.pods) > 0
+	hidden := func(pods podSet) bool { return w.space.hidden(pods, f) }
+	return len(denied.addrs) > 0 && hidden(permitted.pods) || len(permitted.addrs) > 0 && hidden(denied.pods)
 }
 
 // lineList gives lines as "ACL 10,20; OTHER 5".

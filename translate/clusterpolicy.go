@@ -41,7 +41,7 @@ func (o *orderer) fromPods(p part) (out written, ok bool, bad *refusal) {
 	}
 	s.end()
 	w := newWalk(o, p, policy.Ingress)
-	w.space = space{byAddress: true} // of pods nothing is asked here
+	w.space = space{identities: newIdentities(nil, nil), byAddress: true} // of pods nothing is asked here
 	if bad := w.walkCells(); bad != nil {
 		return out, true, bad
 	}
@@ -85,7 +85,7 @@ func (s *saying) podsKnown() bool {
 			addresses = addresses || len(p.Addresses)+len(p.Masked) > 0
 		}
 	}
-	known := space{cluster: s.cluster}.known(s.part.families())
+	known := s.ids.known(s.part.families())
 	return (labels || known) && (!addresses || known)
 }
 

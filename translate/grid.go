@@ -44,7 +44,7 @@ type grid struct {
 }
 
 // gridLine is what a line does. A line that is about peers nobody can tell has
-// a second one before it, on all rows, that only notes or taints.
+// a second one before it, on the rows in doubt, that only notes or taints.
 type gridLine struct {
 	at     int // of the rule
 	permit bool
@@ -104,6 +104,9 @@ func (w *cellWalk) newGrid(l *policy.Policy, f policy.Family) *grid {
 
 // whyPart says why a line is left out in a column.
 func (w *cellWalk) whyPart(r *policy.Rule, at int, f policy.Family) string {
+	if why := w.doubtful[r]; why != "" {
+		return why
+	}
 	if _, unsure := w.region(r, f); unsure != "" {
 		return string(unsure)
 	}
@@ -158,11 +161,9 @@ func (g *grid) add(w *cellWalk, at int, f policy.Family) {
 	ln := gridLine{at: at, permit: r.Action == policy.Permit, rows: g.rowsOf(known.addrs), reach: reach, hit: -1}
 	if known.unsure != "" {
 		all := ln
-		all.rows, all.reach.all, all.reach.part = []span{{0, len(g.starts)}}, nil, slices.Concat(reach.all, reach.part)
+		all.rows = g.rowsOf(w.space.doubtful(peerEnd(r, w.direction), f).addrs.minus(known.addrs))
+		all.reach = partly(reach)
 		g.lines = append(g.lines, all)
-		if ln.part = nil; !ln.permit {
-			return
-		}
 	}
 	if len(ln.rows) > 0 {
 		g.lines = append(g.lines, ln)

@@ -102,7 +102,7 @@ func TestReach(t *testing.T) {
 	for range 50 {
 		policies := compileText(t, mixedList(r))
 		l := &policies[0]
-		w := newWalk(&orderer{simple: map[string]podSet{}}, part{lists: []*policy.Policy{l}}, l.Direction)
+		w := newWalk(&orderer{ids: newIdentities(nil, nil), simple: map[string]podSet{}}, part{lists: []*policy.Policy{l}}, l.Direction)
 		for i := range l.Rules {
 			reach := w.reach(&l.Rules[i])
 			for k := range w.cells {

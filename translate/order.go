@@ -72,7 +72,8 @@ const budget = 10000
 // Findings say what is narrower, refused or without
 // effect; a list with a finding of Seq 0 and State Refused has no policy.
 func Order(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Finding) {
-	r := &orderer{options: o, cluster: prefixSet(o.ClusterCIDRs), simple: map[string]podSet{}}
+	r := &orderer{options: o, ids: newIdentities(o.Inventory, o.ClusterCIDRs), simple: map[string]podSet{}}
+	policies = r.identify(policies)
 	if o.Target.Verbatim {
 		return r.verbatim(policies), r.findings
 	}
@@ -93,7 +94,7 @@ func prefixSet(prefixes []netip.Prefix) addrSet {
 
 type orderer struct {
 	options  OrderOptions
-	cluster  addrSet
+	ids      *identities
 	findings []policy.Finding
 	refused  map[*policy.Policy]bool
 	// simple holds what simplified has found, for cells have much in common.
@@ -124,7 +125,7 @@ func (o *orderer) direction(d policy.Direction, policies []policy.Policy) (out [
 		switch p := &policies[i]; {
 		case p.Direction != d:
 		case len(p.Subject.Selectors) == 0:
-			o.refuse(refusal{list: p, reason: "a node's own interface has no policy object: only the enforcer filters it"})
+			o.refuse(refusal{list: p, reason: o.nodesOwn(p)})
 		case p.Subject.Nodes && !o.options.Target.Nodes:
 			o.refuse(refusal{list: p, reason: "a node is the subject, which " + o.options.Target.Name + " cannot protect"})
 		case p.Subject.NoHostPermit && d == policy.Ingress:
@@ -221,34 +222,90 @@ func (o *orderer) note(l *policy.Policy, r *policy.Rule, state policy.State, for
 // maxParts bounds how far subjects are split.
 const maxParts = 256
 
+// nodesOwn says why an interface has no object.
+func (o *orderer) nodesOwn(p *policy.Policy) string {
+	if o.options.Target.Nodes {
+		return "a node's own interface has no policy object: only the enforcer filters it"
+	}
+	return "no workload stands behind interface " + p.Subject.Name + ": name the workload that it faces (interfaces: in an inventory), take the list as a router's between everyone (--transit " +
+		p.ACL + "), or leave it to the enforcer, which filters a node's own interfaces"
+}
+
 // aim finds out which lines are about the list's pods. Lines about others have
 // no effect; addresses of which nobody knows whether they are these pods'
 // refuse the list.
 func (o *orderer) aim(l *policy.Policy, parts []part, d policy.Direction) *refusal {
-	permits, effective := 0, 0
+	permits, effective, doubtful := 0, 0, uncertain("")
 	for i := range l.Rules {
 		r := &l.Rules[i]
-		if end := ownEnd(r, d); len(end.Addresses)+len(end.Masked) > 0 {
-			return &refusal{l, r, "addresses stand where " + l.Subject.Name + " stands, and nothing says whether they are its pods': name the pods by an object-group with workload lines"}
+		end := ownEnd(r, d)
+		if len(end.Addresses)+len(end.Masked) > 0 && (l.Subject.Nodes || !o.ids.known(l.Family) && !o.ids.claims(l.Family)) {
+			return &refusal{l, r, "addresses stand where " + l.Subject.Name + " stands, and nothing says whether they are its pods': say so in an inventory (--inventory), or name the pods by an object-group with workload lines"}
 		}
-		about := slices.ContainsFunc(parts, func(p part) bool { return slices.Contains(p.lists, l) && p.covers(r, d) })
+		about, why := o.about(l, r, parts, d)
 		switch {
+		case !about && why != "":
+			doubtful = why
 		case !about:
-			o.note(l, r, policy.NoEffect, "is not about the pods of %s", l.Subject.Name)
+			o.noteAside(l, r, d)
 		case midstream(r):
 			o.note(l, r, policy.NoEffect, "connections are judged by their first packet, a SYN, which the line does not match")
 		}
-		if r.Action == policy.Permit && len(r.Match.Services) > 0 && !r.Uncounted {
+		if r.Action != policy.Permit || len(r.Match.Services) == 0 || end.Empty() || hostAlone(r, d) {
+			continue
+		}
+		if !r.Uncounted {
 			permits++
-			if about {
-				effective++
-			}
+		}
+		if about {
+			effective++
 		}
 	}
-	if permits > 0 && effective == 0 {
-		return &refusal{list: l, reason: "no permit of the list is about the pods of " + l.Subject.Name + ": the object would deny everything"}
+	switch {
+	case permits == 0 || effective > 0:
+		return nil
+	case doubtful != "":
+		return &refusal{list: l, reason: "no permit of the list is about the pods of " + l.Subject.Name + " for certain: " + string(doubtful)}
 	}
-	return nil
+	return &refusal{list: l, reason: "no permit of the list is about the pods of " + l.Subject.Name + ": the object would deny everything"}
+}
+
+// about reports whether a line is about some of the list's pods, or why that
+// is in doubt.
+func (o *orderer) about(l *policy.Policy, r *policy.Rule, parts []part, d policy.Direction) (about bool, why uncertain) {
+	for _, p := range parts {
+		if !slices.Contains(p.lists, l) {
+			continue
+		}
+		if p.covers(r, d) {
+			return true, ""
+		}
+		if reason := o.doubts(p, l, r, d); reason != "" {
+			why = reason
+		}
+	}
+	return false, why
+}
+
+// doubts gives the reason why a line may be about some of the part's pods,
+// which nothing tells apart; "" when it is not about them.
+func (o *orderer) doubts(p part, l *policy.Policy, r *policy.Rule, d policy.Direction) uncertain {
+	if p.nodes {
+		return ""
+	}
+	pods, why := o.ids.ownDoubt(ownEnd(r, d), l.Family)
+	if len(podSet{p.pods}.intersect(pods)) == 0 {
+		return ""
+	}
+	return why
+}
+
+// noteAside says that a line is about others. What has lost its other family
+// is no line of its own.
+func (o *orderer) noteAside(l *policy.Policy, r *policy.Rule, d policy.Direction) {
+	if !ownEnd(r, d).Empty() || l.Family == policy.Dual {
+		o.note(l, r, policy.NoEffect, "is not about the pods of %s", l.Subject.Name)
+	}
 }
 
 // midstream reports a line that matches TCP only, and no packet that starts a
@@ -282,7 +339,9 @@ func (o *orderer) parts(lists []*policy.Policy, d policy.Direction) ([]part, []r
 			if l.Subject.Nodes {
 				break // labels on a line are those of pods
 			}
-			cuts = append(cuts, podsOf(ownEnd(&l.Rules[i], d).Selectors)...)
+			end := ownEnd(&l.Rules[i], d)
+			doubtful, _ := o.ids.ownDoubt(end, l.Family)
+			cuts = append(append(cuts, podsOf(end.Selectors)...), doubtful...)
 		}
 	}
 	// A cut inside another one is a cut of its own: only equal ones are one.
@@ -414,7 +473,7 @@ func (p part) names() string {
 	for _, l := range p.lists {
 		names = append(names, l.ACL)
 	}
-	return strings.Join(names, listSeparator)
+	return strings.Join(slices.Compact(names), listSeparator)
 }
 
 // listSeparator joins the names of lists that one policy comes from. No name

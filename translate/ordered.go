@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -93,7 +94,8 @@ func (s *saying) say() bool {
 func (s *saying) list(l *policy.Policy) bool {
 	for i := range l.Rules {
 		r := &l.Rules[i]
-		if !s.part.covers(r, s.direction) || r.Match.Fragments || hostAlone(r, s.direction) {
+		doubt := s.doubts(s.part, l, r, s.direction)
+		if doubt == "" && !s.part.covers(r, s.direction) || r.Match.Fragments || hostAlone(r, s.direction) {
 			continue
 		}
 		d, peers, why := s.options.Target.say(r.Match.Services, l.Family), policy.Peers{}, ""
@@ -101,6 +103,8 @@ func (s *saying) list(l *policy.Policy) bool {
 			d.lost, d.why = r.Match.Services, why
 		}
 		switch {
+		case doubt != "" && !s.part.covers(r, s.direction):
+			d = division{lost: r.Match.Services, why: string(doubt)}
 		case r.Match.HTTP != nil:
 			d = division{lost: r.Match.Services, why: "requests cannot be looked at"}
 		case r.Match.BeyondNode() == "fqdn":
@@ -139,11 +143,10 @@ func (s *saying) peersMeet(a, b *policy.Peers, f policy.Family) bool {
 	if beyond(a) || beyond(b) {
 		return !a.Empty() && !b.Empty()
 	}
-	sp := space{cluster: s.cluster, byAddress: len(a.Selectors)+len(b.Selectors) == 0}
-	x, unsure := sp.region(a, f)
-	y, unsure2 := sp.region(b, f)
+	sp := space{identities: s.ids, byAddress: len(s.ids.cluster) == 0 && len(a.Selectors)+len(b.Selectors) == 0}
+	x, y := sp.doubtful(a, f), sp.doubtful(b, f)
 	mixed := !sp.apart(f) && (len(x.pods) > 0 && len(y.addrs) > 0 || len(x.addrs) > 0 && len(y.pods) > 0)
-	return unsure != "" || unsure2 != "" || mixed || !x.intersect(y).empty()
+	return mixed || !x.intersect(y).empty()
 }
 
 // peers gives what can be said of a line's peers, and why that is not all.
@@ -168,6 +171,10 @@ func (s *saying) peers(p *policy.Peers, f policy.Family) (policy.Peers, string) 
 		return policy.Everybody(), ""
 	}
 	out := policy.Peers{Addresses: addrs}
+	if s.ids.given {
+		doubt, reason := space{identities: s.ids, noPods: s.options.Target.AddressesAreNoPods}.peerDoubt(addrs, f)
+		out.Addresses, why = addrs.minus(s.ids.cluster).minus(doubt.addrs), cmp.Or(why, string(reason))
+	}
 	for _, sel := range p.Selectors {
 		if key := s.options.Target.unnamedKey(sel); key != "" {
 			why = "pods cannot be told apart by " + key
@@ -193,7 +200,7 @@ func (s *saying) podPeers(p *policy.Peers, f policy.Family) (policy.Peers, strin
 			return policy.Peers{}, "pods cannot be told apart by " + key
 		}
 	}
-	r, unsure := space{cluster: s.cluster}.region(p, f)
+	r, unsure := space{identities: s.ids}.region(p, f)
 	return policy.Peers{Selectors: r.pods.selectors()}, string(unsure)
 }
 

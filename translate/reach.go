@@ -15,6 +15,9 @@ type reach struct{ all, part []span }
 
 func (r reach) empty() bool { return len(r.all)+len(r.part) == 0 }
 
+// partly gives the same cells, none of them fitted wholly.
+func partly(r reach) reach { return reach{part: slices.Concat(r.all, r.part)} }
+
 // meets reports whether a cell is in both.
 func (r reach) meets(s reach) bool {
 	for _, a := range [][]span{r.all, r.part} {
@@ -60,6 +63,9 @@ func (w *cellWalk) reach(r *policy.Rule) reach {
 	if !ok {
 		for _, c := range w.columns {
 			w.addReach(&known, c, r)
+		}
+		if w.doubtful[r] != "" {
+			known = partly(known)
 		}
 		w.reaches[r] = known
 	}

@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"fmt"
 	"slices"
 
 	"aclium/translate/policy"
@@ -36,25 +35,18 @@ func (r region) equal(s region) bool {
 
 // space is what regions are parts of.
 type space struct {
-	cluster addrSet // the pods' addresses; nil when they are not known
-	// byAddress says that no line speaks of labels: addresses stand for pods
-	// too then, as the NetworkPolicy specification has it.
+	*identities
+	// byAddress says that no line speaks of labels and nothing is known of the
+	// pods' addresses: addresses stand for pods too then, as the NetworkPolicy
+	// specification has it.
 	byAddress bool
+	// noPods says that the target's addresses match no pods.
+	noPods bool
 }
 
 // apart reports whether pods and addresses are told apart in every family of f:
 // the cluster's ranges are known there, or no line speaks of labels.
 func (s space) apart(f policy.Family) bool { return s.byAddress || s.known(f) }
-
-// known reports whether the cluster's ranges are known in every family of f.
-func (s space) known(f policy.Family) bool {
-	for _, one := range []policy.Family{policy.IPv4, policy.IPv6} {
-		if f&one != 0 && len(s.cluster.intersect(wholeFamilies(one))) == 0 {
-			return false
-		}
-	}
-	return true
-}
 
 // whole gives everybody of a family.
 func (s space) whole(f policy.Family) region {
@@ -73,43 +65,54 @@ func (s space) region(p *policy.Peers, f policy.Family) (region, uncertain) {
 	if p.Any {
 		return s.whole(f), ""
 	}
-	var why uncertain
-	addrs := newAddrSet(p.Addresses...)
-	for _, m := range p.Masked {
-		ranges, ok := expandMasked(m)
-		if !ok {
-			why = uncertain(fmt.Sprintf("the mask %s stands for more than %d prefixes", m.Wildcard, maxMasked))
-		}
-		addrs = addrs.union(ranges)
-	}
+	addrs, ok := addresses(p, f)
 	if len(wholeFamilies(f).minus(addrs)) == 0 {
 		return s.whole(f), "" // every packet of the family has such an address
 	}
-	r := region{podsOf(p.Selectors), addrs.intersect(wholeFamilies(f))}
-	if len(p.Entities) > 0 {
-		why = "entities cannot be told from other peers here"
-	}
-	if len(p.FQDNs) > 0 {
-		why = "names of the DNS cannot be said here"
-	}
-	if !s.known(f) || len(r.addrs) == 0 {
+	r := region{pods: podsOf(p.Selectors), addrs: addrs.minus(s.cluster)}
+	switch doubtful, why := s.peerDoubt(addrs, f); {
+	case !ok:
+		return r, maskText(p)
+	case len(p.Entities) > 0:
+		return r, "entities cannot be told from other peers here"
+	case len(p.FQDNs) > 0:
+		return r, "names of the DNS cannot be said here"
+	case why != "":
+		r.addrs = r.addrs.minus(doubtful.addrs)
 		return r, why
 	}
-	return s.splitCluster(r, f, why)
+	return r, ""
 }
 
-// splitCluster divides addresses into those outside and the pods'.
-func (s space) splitCluster(r region, f policy.Family, why uncertain) (region, uncertain) {
-	inside := s.cluster.intersect(wholeFamilies(f))
-	if pods := r.addrs.intersect(inside); len(pods) > 0 {
-		if len(inside.minus(r.addrs)) == 0 {
-			r.pods = everyPod
-		} else {
-			why = "the addresses " + rangesText(pods) + " are pods': name these pods by their labels (workload)"
-		}
+// peerDoubt gives whom addresses may stand for in doubt. Where no workload and
+// no range is known, an address may be a pod's without being in doubt.
+func (s space) peerDoubt(addrs addrSet, f policy.Family) (region, uncertain) {
+	inside := addrs.intersect(s.cluster)
+	if s.known(f) || !s.given || s.podless(f) || s.noPods {
+		pods, why := s.doubt(inside, f)
+		return region{pods: pods}, why
 	}
-	r.addrs = r.addrs.minus(s.cluster)
-	return r, why
+	pods, why := s.doubt(addrs, f)
+	return region{pods, addrs.minus(s.cluster)}, why
+}
+
+// unseen gives the part of a region in which a pod may stand behind an address
+// or an address for a pod that nobody knows.
+func (s space) unseen(r region, f policy.Family) region {
+	if !s.hidden(r.pods, f) {
+		r.pods = nil
+	}
+	return r
+}
+
+// doubtful gives everybody that a line's peers may stand for.
+func (s space) doubtful(p *policy.Peers, f policy.Family) region {
+	addrs, ok := addresses(p, f)
+	if p.Any || !ok || len(p.Entities)+len(p.FQDNs) > 0 {
+		return s.whole(f)
+	}
+	doubt, _ := s.peerDoubt(addrs, f)
+	return doubt.union(region{podsOf(p.Selectors), addrs.minus(s.cluster)})
 }
 
 func rangesText(s addrSet) uncertain {

@@ -20,7 +20,7 @@ func (w *cellWalk) takeNativeDenies() {
 		if r.Action == policy.Next {
 			return // what follows is asked under a condition
 		}
-		if r.Action != policy.Deny || !w.own[r] {
+		if r.Action != policy.Deny || !w.own[r] || w.doubtful[r] != "" {
 			continue
 		}
 		if !w.overlaps(l, i, l.Rules[i+1:]) || w.overlaps(l, i, l.Rules[:i]) {
@@ -254,7 +254,7 @@ func (w *cellWalk) reportFamilies() {
 		return
 	}
 	missing := map[policy.Family]string{policy.IPv4: "IPv6", policy.IPv6: "IPv4"}[families]
-	if len(w.cluster) > 0 && len(w.cluster.intersect(wholeFamilies(policy.Dual&^families))) == 0 {
+	if w.ids.podless(policy.Dual &^ families) {
 		w.note(w.part.lists[0], nil, policy.NoEffect, "the object filters %s too, but no range of the cluster is %s: no pod has such an address", missing, missing)
 		return
 	}

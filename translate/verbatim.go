@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"cmp"
+
 	"aclium/translate/policy"
 )
 
@@ -67,16 +69,21 @@ func (o *orderer) seen(p *policy.Policy) (policy.Policy, *refusal) {
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		at[i] = len(out.Rules)
-		if why := r.Match.BeyondNode(); why != "" {
-			if r.Action != policy.Permit && o.meetsLater(p, i) {
-				return out, &refusal{p, r, "the enforcer sees no " + why + ", and a later line permits what this one may decide"}
-			}
-			o.note(p, r, policy.Refused, "left out: the enforcer sees no %s", why)
-			left = true
-			continue
+		certain, why := o.certain(p, r)
+		if beyond := r.Match.BeyondNode(); beyond != "" {
+			certain, why = nil, "the enforcer sees no "+beyond
 		}
-		permitted = permitted || r.Action == policy.Permit
-		out.Rules = append(out.Rules, *r)
+		if why != "" {
+			if r.Action != policy.Permit && o.meetsLater(p, i) {
+				return out, &refusal{p, r, why + ", and a later line permits what this one may decide"}
+			}
+			o.note(p, r, policy.Refused, "left out: %s", why)
+			left = true
+		}
+		if certain != nil {
+			permitted = permitted || r.Action == policy.Permit
+			out.Rules = append(out.Rules, *certain)
+		}
 	}
 	at[len(p.Rules)] = len(out.Rules)
 	for i := range out.Rules {
@@ -88,6 +95,29 @@ func (o *orderer) seen(p *policy.Policy) (policy.Policy, *refusal) {
 		return out, &refusal{list: p, reason: "the enforcer can say nothing of what the list permits: it would deny everything"}
 	}
 	return out, nil
+}
+
+// certain gives what a line says without the addresses that may be those of
+// pods which nothing tells apart, and why that is not all; nil when nothing is
+// left. A node's own interface sees the addresses that packets have.
+func (o *orderer) certain(p *policy.Policy, r *policy.Rule) (*policy.Rule, string) {
+	if len(p.Subject.Selectors) == 0 || !o.ids.given {
+		return r, ""
+	}
+	out, why := *r, uncertain("")
+	s := space{identities: o.ids}
+	for _, end := range []*policy.Peers{&out.Match.Source, &out.Match.Destination} {
+		addrs, ok := addresses(end, p.Family)
+		if end.Any || !ok || len(addrs) == 0 {
+			continue
+		}
+		doubt, reason := s.peerDoubt(addrs, p.Family)
+		end.Masked, end.Addresses, why = nil, addrs.minus(o.ids.cluster).minus(doubt.addrs), cmp.Or(why, reason)
+		if end.Empty() {
+			return nil, string(why)
+		}
+	}
+	return &out, string(why)
 }
 
 // meetsLater reports whether a later permit may share a packet with line i.

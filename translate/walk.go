@@ -90,7 +90,7 @@ func (w *cellWalk) lookup(r *policy.Rule, f policy.Family) *regionOf {
 func (w *cellWalk) regionNumbered(p *policy.Peers, f policy.Family) *regionOf {
 	others := *p
 	others.Addresses = nil
-	id := w.number(fmt.Sprint("peers ", others, " ") + addrSet(p.Addresses).key())
+	id := w.number(fmt.Sprint("peers ", len(p.Selectors), others, " ") + addrSet(p.Addresses).key())
 	key := peersKey{id, f}
 	known, ok := w.peersSeen[key]
 	if !ok {
@@ -123,6 +123,9 @@ func (w *cellWalk) steps(c *cell, u *undecided, l *policy.Policy) (steps []step,
 		fits, why := c.fit(r)
 		if fits == fitNone {
 			continue
+		}
+		if own := w.doubtful[r]; own != "" {
+			fits, why = fitPart, own
 		}
 		steps = append(steps, step{i, fits, why})
 		shared = shared && fits == fitAll && r.Action != policy.Next
@@ -221,9 +224,9 @@ func creditOf(l *policy.Policy, steps []step, lines []int) []credit {
 }
 
 // take removes what a line decides otherwise than by permitting it. When
-// nothing remains, nothing can hide in it.
-func (u *undecided) take(m region) {
-	u.left, u.taken = u.left.minus(m), u.taken.or(m)
+// nothing remains, nothing can hide in it. unseen is the part of m that can.
+func (u *undecided) take(m, unseen region) {
+	u.left, u.taken = u.left.minus(m), u.taken.or(unseen)
 	if u.left.empty() {
 		u.taken = region{}
 	}
