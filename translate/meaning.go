@@ -38,3 +38,50 @@ func Closest(name string, defined []string) string {
 	d, _ := closest(name, all)
 	return d.name
 }
+
+// A Line is the meaning of one line, as far as it can be said.
+type Line struct {
+	policy.Match
+	// Unsaid is the first thing on the line that the match does not hold;
+	// empty when it holds all of it.
+	Unsaid string
+	// Partial says that it is a member of a group that is not held: the line
+	// may match more than Match, and at most Outer.
+	Partial bool
+	Outer   policy.Match
+}
+
+// Line gives the packets that a line speaks of, and what is not in them.
+func (m *Meaning) Line(a *grammar.ACE) Line {
+	n := m.t.line(&grammar.Entry{ACE: a})
+	out := Line{Match: n.match, Unsaid: n.unsaid, Outer: n.match}
+	if out.Unsaid == "" {
+		return out
+	}
+	bare := *a
+	bare.DSCP, bare.Precedence, bare.TOS, bare.Option, bare.FlowLabel, bare.IGMP = nil, nil, nil, nil, nil, nil
+	bare.TTL, bare.Extra = grammar.Compare{}, nil
+	for _, name := range []*grammar.Name{&bare.TimeRange, &bare.Reflect, &bare.Dynamic, &bare.User, &bare.SourceTag, &bare.DestinationTag} {
+		*name = grammar.Name{}
+	}
+	out.Partial = m.t.line(&grammar.Entry{ACE: &bare}).unsaid != ""
+	if out.Partial {
+		widen(&out.Outer.Source, a.Source)
+		widen(&out.Outer.Destination, a.Destination)
+		if len(out.Outer.Services) == 0 || a.ServiceGroup.Text != "" || a.ICMPGroup.Text != "" {
+			out.Outer.Services = []policy.Service{policy.AnyService()}
+		}
+	}
+	return out
+}
+
+// widen makes everybody of an end whose members need not all be held.
+func widen(p *policy.Peers, a grammar.Address) {
+	switch a.Kind {
+	case grammar.AnyAddress, grammar.HostAddress, grammar.MaskedAddress:
+		if !p.Empty() {
+			return
+		}
+	}
+	*p = policy.Everybody()
+}

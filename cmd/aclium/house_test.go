@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"translate/check":          {"grammar", "translate", "translate/policy"},
 	"translate/policy":         {},
 	"translate/kube":           {"translate/policy"},
+	"translate/trace":          {"grammar", "translate", "translate/policy", "translate/linewalk"},
 	"translate/verify":         {"translate/policy", "translate/inventory"},
 	"translate/linewalk":       {"grammar", "translate/policy"},
 	"translate/acltest":        {"grammar", "translate/policy"},

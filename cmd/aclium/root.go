@@ -62,10 +62,13 @@ func newRootCommand(name string) *cobra.Command {
 		newCheckCommand(),
 		newConvertCommand(),
 		newDemoCommand(),
+		newDiffCommand(),
 		newEnforcerCommand(),
 		newInventoryCommand(),
 		newLabCommand(),
 		newShellCommand(),
+		newTraceCommand(),
+		newVerifyCommand(),
 		newVersionCommand(),
 	)
 	return root

@@ -147,7 +147,11 @@ func (k *picker) address(e *end, six bool, out *policy.Endpoint) netip.Addr {
 		n = 128
 	}
 	if k.level(k.left) >= e.addr.level(n) {
-		return usualAddresses[[2]bool{out.Labels != nil, six}]
+		usual := usualAddresses[[2]bool{out.Labels != nil, six}]
+		if e == k.subject {
+			return usual.Next()
+		}
+		return usual
 	}
 	for _, all := range plausible {
 		var ranges []policy.AddrRange
