@@ -68,12 +68,18 @@ func union(kind string, body func(*Object, *policy.Policy, []policy.Term) (any, 
 			if err != nil {
 				return nil, err
 			}
+			parts, err := split(p, maxObject, func(p *policy.Policy) (any, error) { return body(&Object{Kind: kind}, p, selector) })
+			if err != nil {
+				return nil, fmt.Errorf("policy %s on %s: %w", p.ACL, p.Subject.Name, err)
+			}
 			for _, ns := range namespaces {
-				o := Object{Kind: kind, Namespace: ns, Name: objectName(p, ns, names), Lists: listsOf(p)}
-				if o.Body, err = body(&o, p, selector); err != nil {
-					return nil, fmt.Errorf("policy %s on %s: %w", p.ACL, p.Subject.Name, err)
+				for _, p := range parts {
+					o := Object{Kind: kind, Namespace: ns, Name: objectName(p, ns, names), Lists: listsOf(p)}
+					if o.Body, err = body(&o, p, selector); err != nil {
+						return nil, fmt.Errorf("policy %s on %s: %w", p.ACL, p.Subject.Name, err)
+					}
+					out = append(out, o)
 				}
-				out = append(out, o)
 			}
 		}
 		return out, nil
@@ -131,16 +137,12 @@ const (
 )
 
 func metadata(o *Object, p *policy.Policy) metav1.ObjectMeta {
-	var lines []string
-	for i := range p.Rules {
-		lines = append(lines, fmt.Sprintf("%d: %s", i, p.Rules[i].Text))
-	}
 	return metav1.ObjectMeta{
 		Name: o.Name, Namespace: o.Namespace,
 		Labels: map[string]string{managedByLabel: managedBy},
 		Annotations: map[string]string{
 			aclAnnotation: p.ACL, forAnnotation: p.Subject.Name,
-			linesAnnotation: strings.Join(lines, "\n"),
+			linesAnnotation: noted(p.Rules),
 		},
 	}
 }
