@@ -77,7 +77,7 @@ func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
 		orderer: o, part: p, direction: d, own: map[*policy.Rule]bool{}, native: map[*policy.Rule]bool{}, left: map[*policy.Rule]string{},
 		reaches: map[*policy.Rule]reach{}, regions: map[regionKey]*regionOf{}, peersSeen: map[peersKey]*regionOf{}, numbers: map[string]uint32{},
 		walks: map[walkKey]walked{}, grids: map[gridKey]*grid{}, outcomes: map[string]outcome{}, ranks: newRanking(p.lists), doubtful: map[*policy.Rule]string{},
-		space: space{identities: o.ids, byAddress: len(o.ids.cluster) == 0, noPods: o.options.Target.AddressesAreNoPods},
+		space: space{identities: o.ids, byAddress: len(o.ids.cluster) == 0, noPods: o.options.Target.AddressesAreNoPods, entities: o.options.Target.Entities},
 	}
 	for _, l := range p.lists {
 		for i := range l.Rules {
@@ -298,7 +298,7 @@ func (w *cellWalk) walkCell(at int) *refusal {
 			results = append(results, r)
 			c.credits = append(c.credits, lines...)
 			key = binary.LittleEndian.AppendUint32(append(key, byte(f)), r.addrsNumber)
-			key = binary.LittleEndian.AppendUint32(key, r.podsNumber)
+			key = append(binary.LittleEndian.AppendUint32(key, r.podsNumber), byte(r.roles))
 		}
 	}
 	known, ok := w.outcomes[string(key)]
@@ -333,7 +333,7 @@ func (w *cellWalk) outcome(results []result) (out outcome) {
 	}
 	w.join(&out, permitted)
 	if !out.whole {
-		out.number = w.number(out.permitted.pods.String() + "\x00" + out.permitted.addrs.key())
+		out.number = w.number(out.permitted.pods.String() + "\x00" + out.permitted.addrs.key() + string(rune(out.permitted.roles)))
 	}
 	return out
 }
@@ -379,12 +379,12 @@ func (w *cellWalk) join(c *outcome, permitted map[policy.Family]region) {
 		c.whole = c.whole && r.equal(w.space.whole(f))
 		c.permitted.addrs = c.permitted.addrs.union(r.addrs)
 		if first {
-			c.permitted.pods, first = r.pods, false
+			c.permitted.pods, c.permitted.roles, first = r.pods, r.roles, false
 			continue
 		}
 		both := w.simplified(c.permitted.pods.intersect(r.pods))
-		c.differ = c.differ || !c.permitted.pods.within(r.pods) || !r.pods.within(c.permitted.pods)
-		c.permitted.pods = both
+		c.differ = c.differ || c.permitted.roles != r.roles || !c.permitted.pods.within(r.pods) || !r.pods.within(c.permitted.pods)
+		c.permitted.pods, c.permitted.roles = both, c.permitted.roles&r.roles
 	}
 }
 
@@ -408,6 +408,11 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 		peers.addrs = nil
 	}
 	m := peers.intersect(u.left)
+	doubt := w.lookup(r, u.family).doubt & m.roles
+	u.doubt |= doubt
+	if r.Action == policy.Permit && len(peerEnd(r, w.direction).Entities) > 0 && peers.roles&u.doubt != 0 && fits != fitNone {
+		w.leaveOut(r, "the nodes' addresses are not known, and a line before denies addresses")
+	}
 	u.inPart = u.inPart || unsure != ""
 	switch {
 	case unsure == "":
@@ -439,8 +444,9 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 		return nil
 	}
 	if r.Action == policy.Next {
-		back := u.aside[r.Goto]
-		u.aside[r.Goto] = remaining{back.left.union(m), back.taken.union(u.taken)}
+		back, sure := u.aside[r.Goto], m
+		sure.roles &^= doubt // whether they jump is not known
+		u.aside[r.Goto] = remaining{back.left.union(sure), back.taken.union(u.taken)}
 	}
 	u.take(m, w.space.unseen(m, u.family))
 	return nil
@@ -488,6 +494,7 @@ func (w *cellWalk) permit(l *policy.Policy, r *policy.Rule, u *undecided, m regi
 	}
 	u.permitted.pods = u.permitted.pods.union(m.pods)
 	u.permitted.addrs = append(u.permitted.addrs, m.addrs...)
+	u.permitted.roles |= m.roles
 	return nil
 }
 

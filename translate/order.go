@@ -444,7 +444,7 @@ func (o *orderer) byCells(p part, d policy.Direction) (out written, bad *refusal
 func countPeers(rules []policy.Rule) (n int) {
 	for i := range rules {
 		for _, p := range []*policy.Peers{&rules[i].Match.Source, &rules[i].Match.Destination} {
-			n += len(p.Addresses) + len(p.Selectors)
+			n += len(p.Addresses) + len(p.Outside) + len(p.Selectors)
 		}
 	}
 	return n

@@ -6,31 +6,32 @@ import (
 	"aclium/translate/policy"
 )
 
-// A region is a set of peers: pods by their labels and addresses. With the
-// cluster's address ranges known the two are disjoint: addresses are those
-// outside. Without them an address may be a pod's, and what would depend on
-// that is refused.
+// A region is a set of peers: pods by their labels, addresses, and ends that
+// are known by their role. With the cluster's address ranges known pods and
+// addresses are disjoint: addresses are those outside. Without them an address
+// may be a pod's, and what would depend on that is refused.
 type region struct {
 	pods  podSet
 	addrs addrSet
+	roles roleSet
 }
 
-func (r region) empty() bool { return len(r.pods) == 0 && len(r.addrs) == 0 }
+func (r region) empty() bool { return len(r.pods) == 0 && len(r.addrs) == 0 && r.roles == 0 }
 
 func (r region) union(s region) region {
-	return region{r.pods.union(s.pods), r.addrs.union(s.addrs)}
+	return region{r.pods.union(s.pods), r.addrs.union(s.addrs), r.roles | s.roles}
 }
 
 func (r region) minus(s region) region {
-	return region{r.pods.minus(s.pods), r.addrs.minus(s.addrs)}
+	return region{r.pods.minus(s.pods), r.addrs.minus(s.addrs), r.roles &^ s.roles}
 }
 
 func (r region) intersect(s region) region {
-	return region{r.pods.intersect(s.pods), r.addrs.intersect(s.addrs)}
+	return region{r.pods.intersect(s.pods), r.addrs.intersect(s.addrs), r.roles & s.roles}
 }
 
 func (r region) equal(s region) bool {
-	return r.pods.equal(s.pods) && slices.Equal(r.addrs, s.addrs)
+	return r.roles == s.roles && r.pods.equal(s.pods) && slices.Equal(r.addrs, s.addrs)
 }
 
 // space is what regions are parts of.
@@ -42,6 +43,10 @@ type space struct {
 	byAddress bool
 	// noPods says that the target's addresses match no pods.
 	noPods bool
+	// entities says that the target names ends by their role.
+	entities bool
+	// names says that the target names ends by DNS names.
+	names bool
 }
 
 // apart reports whether pods and addresses are told apart in every family of f:
@@ -53,7 +58,7 @@ func (s space) whole(f policy.Family) region {
 	if s.byAddress {
 		return region{addrs: wholeFamilies(f)}
 	}
-	return region{everyPod, wholeFamilies(f).minus(s.cluster)}
+	return region{everyPod, s.outside(f), s.allRoles()}
 }
 
 // uncertain is why a set of peers cannot be said: its reason.
@@ -70,12 +75,15 @@ func (s space) region(p *policy.Peers, f policy.Family) (region, uncertain) {
 		return s.whole(f), "" // every packet of the family has such an address
 	}
 	r := region{pods: podsOf(p.Selectors), addrs: addrs.minus(s.cluster)}
+	if s.entities {
+		r = s.addEntities(r, p.Entities, f)
+	}
 	switch doubtful, why := s.peerDoubt(addrs, f); {
 	case !ok:
 		return r, maskText(p)
-	case len(p.Entities) > 0:
+	case len(p.Entities) > 0 && !s.entities:
 		return r, "entities cannot be told from other peers here"
-	case len(p.FQDNs) > 0:
+	case len(p.FQDNs) > 0 && !s.names:
 		return r, "names of the DNS cannot be said here"
 	case why != "":
 		r.addrs = r.addrs.minus(doubtful.addrs)
@@ -93,7 +101,7 @@ func (s space) peerDoubt(addrs addrSet, f policy.Family) (region, uncertain) {
 		return region{pods: pods}, why
 	}
 	pods, why := s.doubt(addrs, f)
-	return region{pods, addrs.minus(s.cluster)}, why
+	return region{pods: pods, addrs: addrs.minus(s.cluster)}, why
 }
 
 // unseen gives the part of a region in which a pod may stand behind an address
@@ -108,11 +116,15 @@ func (s space) unseen(r region, f policy.Family) region {
 // doubtful gives everybody that a line's peers may stand for.
 func (s space) doubtful(p *policy.Peers, f policy.Family) region {
 	addrs, ok := addresses(p, f)
-	if p.Any || !ok || len(p.Entities)+len(p.FQDNs) > 0 {
+	if p.Any || !ok || !s.entities && len(p.Entities)+len(p.FQDNs) > 0 {
 		return s.whole(f)
 	}
 	doubt, _ := s.peerDoubt(addrs, f)
-	return doubt.union(region{podsOf(p.Selectors), addrs.minus(s.cluster)})
+	out := s.addEntities(doubt.union(region{pods: podsOf(p.Selectors), addrs: addrs.minus(s.cluster)}), p.Entities, f)
+	if slices.Contains(p.Entities, policy.KubeAPIServer) || len(p.FQDNs) > 0 {
+		out = s.addEntities(out, []policy.Entity{policy.World}, f)
+	}
+	return out
 }
 
 func rangesText(s addrSet) uncertain {

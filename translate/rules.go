@@ -39,7 +39,7 @@ func (w *cellWalk) takeNativeDenies() {
 // it cannot. Addresses would miss pods, which no CIDR matches.
 func (w *cellWalk) denied(r *policy.Rule) []policy.Service {
 	p := peerEnd(r, w.direction)
-	if !p.Any && len(p.Addresses)+len(p.Masked)+len(p.Entities)+len(p.FQDNs) > 0 {
+	if !p.Any && (len(p.Addresses)+len(p.Masked)+len(p.FQDNs) > 0 || len(p.Entities) > 0 && !w.space.entities) {
 		return nil
 	}
 	reach := w.reach(r)
@@ -64,7 +64,10 @@ func (w *cellWalk) denied(r *policy.Rule) []policy.Service {
 
 // overlaps reports whether one of the permits may share a packet with line i.
 func (w *cellWalk) overlaps(l *policy.Policy, i int, others []policy.Rule) bool {
-	mine, _ := w.region(&l.Rules[i], l.Family)
+	mine, doubtful := w.region(&l.Rules[i], l.Family)
+	if doubtful != "" {
+		mine = mine.union(w.space.doubtful(peerEnd(&l.Rules[i], w.direction), l.Family))
+	}
 	reach := w.reach(&l.Rules[i])
 	for j := range others {
 		r := &others[j]
@@ -128,7 +131,7 @@ func (w *cellWalk) common() *group {
 		}
 		seen[c.in()] = true
 		// What the cell has no packets of, it does not keep out.
-		g.region = g.region.intersect(region{c.permitted.pods, c.permitted.addrs.union(wholeFamilies(all &^ c.families))})
+		g.region = g.region.intersect(region{c.permitted.pods, c.permitted.addrs.union(wholeFamilies(all &^ c.families)), c.permitted.roles})
 		g.whole = g.whole && c.whole
 	}
 	if !g.region.empty() {
@@ -149,7 +152,7 @@ func (c *cell) in() outcomeIn { return outcomeIn{c.number, c.families} }
 // beyond reports whether a cell permits more than what is common.
 func (c *cell) beyond(common *group) bool {
 	return !c.permitted.empty() && !common.whole &&
-		!c.permitted.equal(region{common.region.pods, common.region.addrs.intersect(wholeFamilies(c.families))})
+		!c.permitted.equal(region{common.region.pods, common.region.addrs.intersect(wholeFamilies(c.families)), common.region.roles})
 }
 
 // groups unites the nameable cells that permit the same and more than what is
@@ -217,7 +220,12 @@ func (w *cellWalk) peers(g *group) policy.Peers {
 	if g.whole {
 		return policy.Everybody()
 	}
-	return policy.Peers{Addresses: g.region.addrs, Selectors: g.region.pods.selectors()}
+	addrs, entities := w.entitiesOf(g.region)
+	p := policy.Peers{Addresses: addrs, Selectors: g.region.pods.selectors(), Entities: entities}
+	if w.options.Target.AddressesAreNoPods {
+		p.Addresses, p.Outside = nil, addrs
+	}
+	return p
 }
 
 // rule gives a rule on the subject's peers. Its text names the lines that it
@@ -315,10 +323,22 @@ func (w *cellWalk) reportAddresses() {
 	if w.space.known(w.part.families()) {
 		reason = "addresses match no nodes of the cluster"
 	}
-	for i := range w.cells {
-		if c := &w.cells[i]; !c.whole && len(c.permitted.addrs) > 0 {
-			w.note(w.part.lists[0], nil, policy.Narrower, "in %s %s", w.options.Target.Name, reason)
-			return
+	if w.permitsByAddress() {
+		w.note(w.part.lists[0], nil, policy.Narrower, "in %s %s", w.options.Target.Name, reason)
+	}
+}
+
+// permitsByAddress reports whether some of the permitted peers have to be
+// named by their addresses, or some line names nodes so.
+func (w *cellWalk) permitsByAddress() bool {
+	for r, own := range w.own {
+		p := peerEnd(r, w.direction)
+		if own && w.space.entities && r.Action == policy.Permit && !p.Any && len(p.Addresses)+len(p.Masked) > 0 {
+			return true
 		}
 	}
+	return slices.ContainsFunc(w.cells, func(c cell) bool {
+		byRole := w.space.entities && slices.Equal(c.permitted.addrs, w.space.outside(c.families&w.part.families()))
+		return !c.whole && len(c.permitted.addrs) > 0 && (!byRole || w.space.byAddress)
+	})
 }

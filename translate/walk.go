@@ -33,6 +33,8 @@ type undecided struct {
 	inPart bool
 	// lines are the indices of the rules that permit something.
 	lines []int
+	// doubt are the roles that a line took away by addresses.
+	doubt roleSet
 	// podsOnly leaves the addresses to a grid.
 	podsOnly bool
 }
@@ -65,6 +67,9 @@ type regionKey struct {
 type regionOf struct {
 	region
 	unsure uncertain
+	// doubt are the roles that are in the region only because their addresses
+	// are not known.
+	doubt roleSet
 	// id is the same for lines with the same peers.
 	id uint32
 }
@@ -81,6 +86,9 @@ func (w *cellWalk) lookup(r *policy.Rule, f policy.Family) *regionOf {
 	if !ok {
 		peers := peerEnd(r, w.direction)
 		known = w.regionNumbered(peers, f)
+		if r.Action != policy.Permit {
+			known = w.space.denied(*known, peers, f)
+		}
 		w.regions[key] = known
 	}
 	return known
@@ -117,7 +125,7 @@ func (w *cellWalk) steps(c *cell, u *undecided, l *policy.Policy) (steps []step,
 			continue
 		}
 		known := w.lookup(r, u.family)
-		if u.podsOnly && known.unsure == "" && len(known.pods) == 0 {
+		if u.podsOnly && known.unsure == "" && len(known.pods) == 0 && known.roles == 0 {
 			continue
 		}
 		fits, why := c.fit(r)
@@ -169,7 +177,7 @@ func (w *cellWalk) walkLines(at int, u *undecided, l *policy.Policy) (result, []
 	if refused := w.take(u, l, steps); refused != nil {
 		return result{}, nil, refused
 	}
-	out := walked{w.result(region{w.simplified(u.permitted.pods), newAddrSet(u.permitted.addrs...)}), stepsAt(steps, u.lines)}
+	out := walked{w.result(region{w.simplified(u.permitted.pods), newAddrSet(u.permitted.addrs...), u.permitted.roles}), stepsAt(steps, u.lines)}
 	if shared && !u.inPart {
 		w.walks[key] = out
 	}

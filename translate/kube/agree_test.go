@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -39,11 +40,27 @@ func ends(r *rand.Rand) policy.Endpoint {
 		}
 		return policy.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 1, 0, byte(r.IntN(8))}), Labels: l}
 	}
-	return policy.Endpoint{Addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(16))})}
+	role := []policy.Entity{0, 0, 0, policy.Host, policy.RemoteNode, policy.KubeAPIServer}[r.IntN(6)]
+	return policy.Endpoint{Addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(16))}), Entity: role}
+}
+
+// isNode reports a packet from or to a node.
+func isNode(p *policy.Packet) bool {
+	node := func(e policy.Endpoint) bool { return e.Entity == policy.Host || e.Entity == policy.RemoteNode }
+	return node(p.Source) || node(p.Destination)
+}
+
+func randomEntities(r *rand.Rand) (p policy.Peers) {
+	for range 1 + r.IntN(2) {
+		p.Entities = append(p.Entities, policy.World+policy.Entity(r.IntN(5)))
+	}
+	return p
 }
 
 func randomPeers(r *rand.Rand) policy.Peers {
-	switch r.IntN(5) {
+	switch r.IntN(6) {
+	case 5:
+		return randomEntities(r)
 	case 0, 4:
 		return policy.Everybody()
 	case 1:
@@ -308,7 +325,7 @@ func ciliumPeer(t *testing.T, r map[string]any, word string, e *policy.Endpoint)
 	match := false
 	if entities, ok := r[word+"Entities"].([]any); ok {
 		kinds++
-		match = slices.Contains(entities, any("all"))
+		match = slices.ContainsFunc(entities, func(x any) bool { return ciliumEntity(x.(string), e) })
 	}
 	if endpoints := list(r[word+"Endpoints"]); len(endpoints) > 0 {
 		kinds++
@@ -319,7 +336,7 @@ func ciliumPeer(t *testing.T, r map[string]any, word string, e *policy.Endpoint)
 	if cidrs := list(r[word+"CIDRSet"]); len(cidrs) > 0 {
 		kinds++
 		for _, c := range cidrs {
-			in := e.Labels == nil && netip.MustParsePrefix(c["cidr"].(string)).Contains(e.Addr)
+			in := ciliumEntity("world", e) && netip.MustParsePrefix(c["cidr"].(string)).Contains(e.Addr)
 			except, _ := c["except"].([]any)
 			for _, x := range except {
 				in = in && !netip.MustParsePrefix(x.(string)).Contains(e.Addr)
@@ -331,6 +348,22 @@ func ciliumPeer(t *testing.T, r map[string]any, word string, e *policy.Endpoint)
 		t.Fatalf("%d kinds of peers in one rule: %v", kinds, r)
 	}
 	return match
+}
+
+// ciliumEntity reads the entities of Cilium's documentation ("Entities Based"):
+// an address is the world's unless it is a pod's or a node's. The API server
+// stands outside of the cluster here.
+func ciliumEntity(word string, e *policy.Endpoint) bool {
+	node := e.Entity == policy.Host || e.Entity == policy.RemoteNode
+	switch word {
+	case "all":
+		return true
+	case "world":
+		return e.Labels == nil && !node
+	case "cluster":
+		return e.Labels != nil || node
+	}
+	return map[policy.Entity]string{policy.Host: "host", policy.RemoteNode: "remote-node", policy.KubeAPIServer: "kube-apiserver"}[e.Entity] == word
 }
 
 // ciliumSelects reads a selector; keys carry their source, which Kubernetes'
@@ -417,6 +450,7 @@ func TestObjectsAgreeWithTheList(t *testing.T) {
 					said := false
 					for _, f := range findings {
 						said = said || f.ID == p.ID(line) && (f.State == policy.Narrower || f.State == policy.Refused)
+						said = said || isNode(&pkt) && strings.Contains(f.Reason, "addresses match no nodes")
 					}
 					if got && action != policy.Permit || !got && action == policy.Permit && !said {
 						text, _ := kube.YAML(objects)

@@ -143,7 +143,7 @@ func ciliumRules(r *policy.Rule, d policy.Direction) ([]ciliumRule, error) {
 
 // ciliumPeers gives the peers, one rule for each kind; none for nobody.
 func ciliumPeers(p *policy.Peers, d policy.Direction) (out []ciliumRule, err error) {
-	if len(p.Masked)+len(p.FQDNs) > 0 {
+	if len(p.Addresses)+len(p.Masked)+len(p.FQDNs) > 0 {
 		return nil, fmt.Errorf("peers that a CiliumNetworkPolicy cannot name")
 	}
 	if p.Any {
@@ -168,7 +168,7 @@ func ciliumPeers(p *policy.Peers, d policy.Direction) (out []ciliumRule, err err
 	if len(entities) > 0 {
 		out = append(out, side(d, ciliumRule{FromEntities: entities}))
 	}
-	if cidrs := ciliumCIDRs(p.Addresses); len(cidrs) > 0 {
+	if cidrs := ciliumCIDRs(p.Outside); len(cidrs) > 0 {
 		out = append(out, side(d, ciliumRule{FromCIDRSet: cidrs}))
 	}
 	return out, nil

@@ -69,19 +69,22 @@ func beyond(p *policy.Policy, i int, rules map[int]broad) policy.Peers {
 	for _, s := range p.Rules[i].Match.Services {
 		protocols = protocols.Union(s.Protocols)
 	}
-	var free []policy.AddrRange
+	var free, outside []policy.AddrRange
 	for k := range i {
 		b, ok := rules[k]
 		if !ok || protocols.Intersect(b.protocols) != protocols {
 			continue
 		}
-		free = append(free, b.peers.Addresses...)
+		free, outside = append(free, b.peers.Addresses...), append(outside, b.peers.Outside...)
 		peers.Selectors = slices.DeleteFunc(slices.Clone(peers.Selectors), func(s policy.Selector) bool {
 			return slices.ContainsFunc(b.peers.Selectors, func(t policy.Selector) bool { return reflect.DeepEqual(s, t) })
 		})
 	}
 	if len(free) > 0 {
 		peers.Addresses = reaching(peers.Addresses, free)
+	}
+	if len(outside) > 0 {
+		peers.Outside = reaching(peers.Outside, outside)
 	}
 	return peers
 }

@@ -318,3 +318,37 @@ func TestADenyOfCiliumDoesNotBeatAnEarlierPermit(t *testing.T) {
 	c.wants(false, "other", openingTo(80, policy.TCP, other, 40000))
 	c.wants(true, "outside", openingTo(80, policy.TCP, from("192.0.2.1"), 40000))
 }
+
+// Entities are told apart by role: nodes from pods, the world from the cluster,
+// and the API server, whose address nobody knows, by a deny of its own.
+func TestEntitiesAreRoles(t *testing.T) {
+	node, api := from("10.9.0.1"), from("192.0.2.200")
+	node.Entity, api.Entity = policy.RemoteNode, policy.KubeAPIServer
+	ends := map[string]policy.Endpoint{"outside": from("192.0.2.1"), "pod": other, "node": node, "api": api}
+	group := func(word string) []string {
+		return []string{"object-group network E", " entity " + word, "ip access-list extended T"}
+	}
+	for name, c := range map[string]struct {
+		lines []string
+		want  string
+	}{
+		"permit world":     {append(group("world"), " permit tcp object-group E any"), "outside api"},
+		"permit cluster":   {append(group("cluster"), " permit tcp object-group E any"), "pod node"},
+		"permit nodes":     {append(group("remote-node"), " permit tcp object-group E any"), "node"},
+		"permit api":       {append(group("kube-apiserver"), " permit tcp object-group E any"), "api"},
+		"all but world":    {append(group("world"), " deny ip object-group E any", " permit ip any any"), "pod node"},
+		"all but cluster":  {append(group("cluster"), " deny ip object-group E any", " permit ip any any"), "outside api"},
+		"all but api":      {append(group("kube-apiserver"), " deny ip object-group E any", " permit ip any any"), "outside pod node"},
+		"all but web":      {[]string{"ip access-list extended T", " deny ip object-group WEB any", " permit ip any any"}, "outside pod node api"},
+		"web, then no pod": {append(group("cluster"), " permit ip object-group WEB any", " deny ip object-group E any", " permit ip any any"), "outside api"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c2 := convertLines(t, translate.Cilium, c.lines...)
+			for word, e := range ends {
+				c2.wants(slices.Contains(strings.Fields(c.want), word), word, openingTo(80, policy.TCP, e, 40000))
+			}
+		})
+	}
+	refused := convertLines(t, translate.Cilium, append(group("kube-apiserver"), " permit tcp any any eq 80", " deny ip object-group E any", " permit ip any any")...)
+	refused.refused(20)
+}

@@ -597,7 +597,9 @@ func accessEnd(t *testing.T, x any, e *policy.Endpoint) bool {
 			return true
 		}
 	}
-	return e.Labels != nil && m["selectors"] != nil && accessSelects(t, m["selectors"], e.Labels)
+	entities, _ := m["entities"].([]any)
+	return slices.ContainsFunc(entities, func(x any) bool { return ciliumEntity(x.(string), e) }) ||
+		e.Labels != nil && m["selectors"] != nil && accessSelects(t, m["selectors"], e.Labels)
 }
 
 func accessSelects(t *testing.T, selectors any, l map[string]string) bool {

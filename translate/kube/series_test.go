@@ -190,7 +190,8 @@ func (w *world) excused(findings []policy.Finding, p *policy.Packet, lines []pol
 			strings.Contains(f.Reason, "no IPv4 list") && p.Family() == policy.IPv4,
 			strings.Contains(f.Reason, "permit different pods") && peer.Labels != nil,
 			strings.Contains(f.Reason, "by labels what the other permits by addresses") && peer.Labels != nil,
-			strings.Contains(f.Reason, "addresses match no pods") && peer.Labels != nil:
+			strings.Contains(f.Reason, "addresses match no pods") && peer.Labels != nil,
+			strings.Contains(f.Reason, "addresses match no") && isNode(p):
 			return true
 		}
 	}
