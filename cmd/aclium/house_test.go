@@ -27,6 +27,7 @@ var arrows = map[string][]string{
 	"translate/verify":         {"translate/policy", "translate/inventory"},
 	"translate/linewalk":       {"grammar", "translate/policy"},
 	"translate/acltest":        {"grammar", "translate/policy"},
+	"translate/samples":        {"grammar", "translate", "translate/policy", "translate/kube", "translate/acltest"},
 	"shell":                    {"grammar", "translate", "translate/policy"},
 	"shell/prompt":             {"shell"},
 	"enforcer":                 {"translate/policy", "enforcer/identity", "enforcer/datapath", "enforcer/client"},
