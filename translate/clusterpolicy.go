@@ -120,7 +120,7 @@ func (s *saying) objects(rules []policy.Rule, out *written) *refusal {
 	n := (len(cut) + maxClusterRules - 1) / maxClusterRules
 	if s.priorities+n > maxClusterPolicies {
 		return &refusal{list: s.part.lists[0], reason: fmt.Sprintf(
-			"needs %d policies of %d rules, and %d of the %d priorities are left: the enforcer and -t calico take the list as it is",
+			"needs %d policies of %d rules, and %d of the %d priorities are left",
 			n, maxClusterRules, maxClusterPolicies-s.priorities, maxClusterPolicies)}
 	}
 	s.priorities += n

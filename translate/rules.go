@@ -272,16 +272,12 @@ func (w *cellWalk) reportFamilies() {
 // reportUnnameable names the lines that permit protocols which no rule names.
 func (w *cellWalk) reportUnnameable() {
 	common := w.common()
-	advice := "-t cilium or the enforcer can say it"
-	if w.options.Target.ICMP {
-		advice = "the enforcer can say it"
-	}
 	for i := range w.cells {
 		c := &w.cells[i]
 		if w.nameable(c) || c.foreign || !c.beyond(common) {
 			continue
 		}
-		w.noteLines(c, fmt.Sprintf("only %s can be named, not %s: %s", nameableText(w.options.Target), unnameableText(w.options.Target), advice))
+		w.noteLines(c, fmt.Sprintf("only %s can be named, not %s", nameableText(w.options.Target), unnameableText(w.options.Target)))
 	}
 }
 

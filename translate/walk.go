@@ -206,7 +206,7 @@ func (w *cellWalk) take(u *undecided, l *policy.Policy, steps []step) *refusal {
 			return refused
 		}
 		if next++; len(u.left.pods) > maxConjs {
-			return &refusal{l, &l.Rules[i], fmt.Sprintf("the selectors split the pods into more than %d sets: the enforcer takes the list as it is", maxConjs)}
+			return &refusal{l, &l.Rules[i], fmt.Sprintf("the selectors split the pods into more than %d sets", maxConjs)}
 		}
 	}
 	return nil

@@ -74,6 +74,9 @@ type row struct {
 	Reason  string       `json:"reason"`
 	Target  string       `json:"target"`
 	Objects []string     `json:"objects"`
+	// Recommended is the target that carries what is lacking here; empty when
+	// nothing is or none does.
+	Recommended string `json:"recommended,omitempty"`
 }
 
 func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer) error {
@@ -149,7 +152,8 @@ func convertFile(name string, in io.Reader, dialect dialectFlag, o translate.Ord
 	}
 	r := reporter{target: o.Target.Name, objects: objects}
 	r.notices(notices)
-	r.findings(slices.Concat(findings, more))
+	r.findings(findings, func(policy.Finding) (translate.Target, bool) { return translate.Target{}, false })
+	r.findings(more, translate.Recommend(policies, o))
 	r.exact(policies, ordered.Policies())
 	r.sort()
 	return objects, r.rows, nil
@@ -212,15 +216,18 @@ func (r *reporter) notices(all []grammar.Notice) {
 	}
 }
 
-func (r *reporter) findings(all []policy.Finding) {
+// findings reports what is to be known of lines and lists, with the target that
+// carries what is lacking.
+func (r *reporter) findings(all []policy.Finding, recommend func(policy.Finding) (translate.Target, bool)) {
 	for _, f := range all {
 		objects := f.Objects
 		if f.State != policy.Refused {
 			objects = r.carrying(f.ID.ACL)
 		}
+		other, _ := recommend(f)
 		r.rows = append(r.rows, row{
 			File: f.Source.File, Line: f.Source.Line, Column: f.Source.Column, ACL: f.ID.ACL, Seq: f.ID.Seq, Text: f.Text,
-			State: f.State, Reason: f.Reason, Target: r.target, Objects: objects,
+			State: f.State, Reason: f.Reason, Target: r.target, Recommended: other.Name, Objects: objects,
 		})
 	}
 }
@@ -314,6 +321,9 @@ func textReport(b *bytes.Buffer, rows []row, summary string) {
 		fmt.Fprintf(b, "%s: %s: %s", r.place(), r.State, r.subject())
 		if r.Reason != "" {
 			fmt.Fprintf(b, ": %s", r.Reason)
+		}
+		if r.Recommended != "" {
+			fmt.Fprintf(b, " (-t %s carries it)", r.Recommended)
 		}
 		b.WriteByte('\n')
 	}
