@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"translate/inventory":      {"translate/policy"},
 	"translate/check":          {"grammar", "translate", "translate/policy"},
 	"translate/policy":         {},
-	"translate/kube":           {"translate/policy"},
+	"translate/kube":           {"translate/policy", "translate/inventory"},
 	"translate/trace":          {"grammar", "translate", "translate/policy", "translate/linewalk"},
 	"translate/verify":         {"translate/policy", "translate/inventory"},
 	"translate/linewalk":       {"grammar", "translate/policy"},
