@@ -62,6 +62,7 @@ func (o *orderer) fromPods(p part) (out written, ok bool, bad *refusal) {
 			return out, true, w.tooLarge(n)
 		}
 		pods := w.rule(policy.Permit, policy.Peers{Selectors: everyPod.selectors()}, []policy.Service{policy.AnyService()}, nil)
+		pods.Text = "all pods, which the ClusterNetworkPolicies judge"
 		out.union = []policy.Policy{p.policy(policy.Ingress, append(rules, pods))}
 	}
 	if bad := s.objects(s.rules, &out); bad != nil {
