@@ -47,7 +47,7 @@ func (t *compiler) resolveLists() {
 
 // compileList gives the rules of a list; they are made once for each reading.
 func (t *compiler) compileList(a *grammar.ACL, stateful bool) *list {
-	key := listKey{a.Name, stateful}
+	key := listKey{t.nameOf(a), stateful}
 	if l := t.lists[key]; l != nil {
 		return l
 	}
@@ -84,7 +84,7 @@ func notAFilter(a *grammar.ACL) string {
 // its packets fall to the lines below, which permit them only where the text
 // permits them too. A deny that cannot be said would let them pass.
 func (t *compiler) addLine(l *list, e *grammar.Entry, stateful bool) {
-	id := policy.RuleID{ACL: l.acl.Name, Seq: e.Seq}
+	id := policy.RuleID{ACL: t.nameOf(l.acl), Seq: e.Seq}
 	n := t.line(e)
 	if n.unsaid != "" {
 		t.note(id, e.Pos, textOf(e), policy.Refused, "%s", n.unsaid)
@@ -201,10 +201,23 @@ func unsaid(a *grammar.ACE) string {
 		why = a.User.Text + " is not supported"
 	case a.SourceTag.Text != "" || a.DestinationTag.Text != "":
 		why = "security groups are not supported"
-	case len(a.Extra) > 0:
-		why = a.Extra[0].Text + " is not supported"
+	case a.Dialect == grammar.NXOS && a.Flags != nil && a.Flags.Match != grammar.Established:
+		why = "TCP flags other than established are not supported in NX-OS"
+	default:
+		why = unsaidExtra(a)
 	}
 	return why
+}
+
+// unsaidExtra names the first further word that would change a verdict. Those
+// that only count or copy packets do not.
+func unsaidExtra(a *grammar.ACE) string {
+	for _, e := range a.Extra {
+		if word, _, _ := strings.Cut(e.Text, " "); word != "counter" && word != "capture" {
+			return e.Text + " is not supported"
+		}
+	}
+	return ""
 }
 
 // peers gives the set of an address. What the set cannot hold goes to the
@@ -285,14 +298,24 @@ func empty(a *grammar.ACL) bool {
 func (t *compiler) bindInterfaces() {
 	for _, i := range t.config.Interfaces {
 		t.refuseCommon(i)
+		second := t.secondFilter(i)
 		if len(i.Bindings) == 0 {
 			continue
 		}
 		subject, ok := t.subject(i)
 		for _, b := range i.Bindings {
-			t.applied[b.ACL.Text] = true
-			if ok {
-				t.bind(i, b, subject)
+			a := t.listOf(b)
+			if t.applied[b.ACL.Text] = true; a != nil {
+				t.applied[t.nameOf(a)] = true
+			}
+			switch onPods := len(subject.Selectors) > 0; {
+			case !ok || !onPods && t.isTransit(a):
+			case a != nil && second:
+				t.withhold(a, subject, directionOf(subject, b), b.Pos, b.Text, "another filter of the interface")
+			case a != nil && !onPods && t.config.Dialect != grammar.IOS:
+				t.unmapped(a, b, "interface "+i.Name)
+			default:
+				t.bind(a, b, subject)
 			}
 		}
 	}
@@ -307,50 +330,37 @@ func (t *compiler) refuseCommon(i *grammar.Interface) {
 	}
 }
 
-func (t *compiler) bind(i *grammar.Interface, b grammar.Binding, s policy.Subject) {
-	a := t.config.ACL(b.ACL.Text)
-	where := s.Name + " " + directionOf(i, b).String()
+func (t *compiler) bind(a *grammar.ACL, b grammar.Binding, s policy.Subject) {
+	d := directionOf(s, b)
+	where := s.Name + " " + d.String()
 	switch {
 	case a == nil && t.keptList(b.ACL):
-		return
 	case a == nil:
 		t.undefinedList(b.ACL, where, b.Text)
-		return
 	case a.Kind.IsIPv6() != b.IPv6:
 		t.fail(b.ACL.Pos, "%s is an access-list of the other family", b.ACL.Text)
-		return
 	case empty(a):
-		t.note(policy.RuleID{ACL: a.Name}, b.Pos, b.Text, policy.NoEffect, "access-list %s is empty: %s is not filtered", a.Name, where)
-		return
+		t.note(policy.RuleID{ACL: t.nameOf(a)}, b.Pos, b.Text, policy.NoEffect, "access-list %s is empty: %s is not filtered", a.Name, where)
+	case !t.refuseOptions(a, b, s, d):
+		t.put(a, s, d)
 	}
-	l := t.compileList(a, i.Workload)
-	if l.refused != nil {
-		t.note(policy.RuleID{ACL: a.Name}, l.refused.Pos, textOf(l.refused), policy.Refused,
-			"the list cannot be applied to %s, because it holds what cannot be said: %s", where, l.reason)
-		t.withheld = append(t.withheld, policy.Policy{ACL: a.Name, Subject: s, Direction: directionOf(i, b), Family: familyOf(a), Stateful: i.Workload})
-		return
-	}
-	t.policies = append(t.policies, policy.Policy{
-		ACL: a.Name, Subject: s, Direction: directionOf(i, b), Family: familyOf(a), Stateful: i.Workload,
-		Rules: slices.Clone(l.rules),
-	})
 }
 
 func familyOf(a *grammar.ACL) policy.Family {
-	if a.Kind.IsIPv6() {
+	switch {
+	case a.Kind.IsIPv6():
 		return policy.IPv6
+	case a.Dialect == grammar.ASA:
+		return policy.Dual
 	}
 	return policy.IPv4
 }
 
 // directionOf turns IOS's directions around for pods: "out" leaves the switch
 // port towards the pod. On a node's own interface "in" is into the node.
-func directionOf(i *grammar.Interface, b grammar.Binding) policy.Direction {
-	d := policy.Ingress
-	if b.Direction == grammar.Outbound {
-		d = policy.Egress
-	}
-	if i.Workload {
+func directionOf(s policy.Subject, b grammar.Binding) policy.Direction {
+	d := towardsPods(b.Direction)
+	if len(s.Selectors) == 0 {
 		d = d.Opposite()
 	}
 	return d
@@ -359,6 +369,9 @@ func directionOf(i *grammar.Interface, b grammar.Binding) policy.Direction {
 // subject gives what an interface stands for; false when it stands for
 // nothing that can be filtered.
 func (t *compiler) subject(i *grammar.Interface) (policy.Subject, bool) {
+	if w := t.behind(i.Name); !i.Workload && w != nil {
+		return facing(w), true
+	}
 	if !i.Workload {
 		return policy.Subject{Name: i.Name, Interface: i.Name}, true
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // This file holds the lines of an ASA to what the device takes, where the sets
-// of a line would hide that it does not, and says what becomes of its lists.
+// of a line would hide that it does not.
 
 // portProtocols are the protocols that have ports.
 var portProtocols = policy.Bytes(policy.TCP, policy.UDP, policy.SCTP)
@@ -50,25 +50,6 @@ func (t *compiler) checkPortGroup(protocols policy.ByteSet, c grammar.Compare) {
 	}
 	if policy.BytesWhere(has).Intersect(protocols) != protocols {
 		t.fail(c.Group.Pos, "object-group %s holds ports of another protocol", c.Group.Text)
-	}
-}
-
-// reportASABindings says of every list that is bound that its interface is none
-// here: an ASA stands between networks, and no interface of it is a pod's.
-func (t *compiler) reportASABindings() {
-	for _, b := range t.config.Bindings {
-		t.applied[b.ACL.Text] = true
-		a := t.config.ACL(b.ACL.Text)
-		if a == nil {
-			t.undefined(b.ACL, "access-list", t.listsDefined())
-			continue
-		}
-		where := "interface " + b.Interface.Text
-		if b.Global {
-			where = "any interface"
-		}
-		t.compileList(a, true) // says what its lines cannot
-		t.note(policy.RuleID{ACL: a.Name}, b.Pos, b.Text, policy.Refused, "not applied: no workload stands behind %s of an ASA", where)
 	}
 }
 

@@ -311,8 +311,8 @@ func TestASAListsAreNotApplied(t *testing.T) {
 	}
 	want := "L 2 no-effect: the line is inactive\n" +
 		"U 0 no-effect: not applied: no interface and no zone-pair uses the list\n" +
-		"L 0 refused: not applied: no workload stands behind interface outside of an ASA\n" +
-		"M 0 refused: not applied: no workload stands behind any interface of an ASA"
+		"L 0 refused: not applied: no workload stands behind interface outside of an ASA: name the one that it faces (interfaces: in an inventory), or take the list as a router's between everyone (--transit L)\n" +
+		"M 0 refused: not applied: no workload stands behind any interface of an ASA: name the one that it faces (interfaces: in an inventory), or take the list as a router's between everyone (--transit M)"
 	if strings.Join(got, "\n") != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}

@@ -378,6 +378,9 @@ func (w *cellWalk) join(c *outcome, permitted map[policy.Family]region) {
 		}
 		c.whole = c.whole && r.equal(w.space.whole(f))
 		c.permitted.addrs = c.permitted.addrs.union(r.addrs)
+		if len(permitted) > 1 && w.ids.given && w.ids.podless(f) {
+			continue // labels mean the other family alone
+		}
 		if first {
 			c.permitted.pods, c.permitted.roles, first = r.pods, r.roles, false
 			continue

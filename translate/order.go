@@ -72,7 +72,7 @@ const budget = 10000
 // Findings say what is narrower, refused or without
 // effect; a list with a finding of Seq 0 and State Refused has no policy.
 func Order(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Finding) {
-	r := &orderer{options: o, ids: newIdentities(o.Inventory, o.ClusterCIDRs), simple: map[string]podSet{}}
+	r := &orderer{options: o, ids: newIdentities(o.Inventory, o.ClusterCIDRs), simple: map[string]podSet{}, aimed: map[policy.RuleID]bool{}}
 	policies = r.identify(policies)
 	if o.Target.Verbatim {
 		return r.verbatim(policies), r.findings
@@ -81,6 +81,7 @@ func Order(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Fin
 	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
 		out = append(out, r.direction(d, policies)...)
 	}
+	r.noteAsides()
 	return r.tiers(out), r.findings
 }
 
@@ -99,6 +100,10 @@ type orderer struct {
 	refused  map[*policy.Policy]bool
 	// simple holds what simplified has found, for cells have much in common.
 	simple map[string]podSet
+	// asides are the lines that are not about the pods of their list, aimed
+	// those that are about some.
+	asides []aside
+	aimed  map[policy.RuleID]bool
 	// priorities are those of ClusterNetworkPolicies that are taken.
 	priorities int
 }
@@ -243,11 +248,12 @@ func (o *orderer) aim(l *policy.Policy, parts []part, d policy.Direction) *refus
 			return &refusal{l, r, "addresses stand where " + l.Subject.Name + " stands, and nothing says whether they are its pods': say so in an inventory (--inventory), or name the pods by an object-group with workload lines"}
 		}
 		about, why := o.about(l, r, parts, d)
+		o.aimed[r.ID] = o.aimed[r.ID] || about || why != ""
 		switch {
 		case !about && why != "":
 			doubtful = why
 		case !about:
-			o.noteAside(l, r, d)
+			o.asides = append(o.asides, aside{l, r})
 		case midstream(r):
 			o.note(l, r, policy.NoEffect, "connections are judged by their first packet, a SYN, which the line does not match")
 		}
@@ -300,11 +306,19 @@ func (o *orderer) doubts(p part, l *policy.Policy, r *policy.Rule, d policy.Dire
 	return why
 }
 
-// noteAside says that a line is about others. What has lost its other family
-// is no line of its own.
-func (o *orderer) noteAside(l *policy.Policy, r *policy.Rule, d policy.Direction) {
-	if !ownEnd(r, d).Empty() || l.Family == policy.Dual {
-		o.note(l, r, policy.NoEffect, "is not about the pods of %s", l.Subject.Name)
+// aside is a line that is about others than a list's pods.
+type aside struct {
+	list *policy.Policy
+	rule *policy.Rule
+}
+
+// noteAsides says of the lines that are about no one's pods that they have no
+// effect. What has lost its other family is no line of its own.
+func (o *orderer) noteAsides() {
+	for _, a := range o.asides {
+		if !o.aimed[a.rule.ID] && (!ownEnd(a.rule, a.list.Direction).Empty() || a.list.Family == policy.Dual) {
+			o.note(a.list, a.rule, policy.NoEffect, "is not about the pods of %s", a.list.Subject.Name)
+		}
 	}
 }
 

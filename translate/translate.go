@@ -19,38 +19,13 @@ import (
 // is carried exactly has none. A finding of a whole list, with State Refused,
 // says that the list has no policy although it is bound: see Refused.
 func Compile(c *grammar.Config) ([]policy.Policy, []policy.Finding, error) {
-	t := newCompiler(c)
-	t.requireIOS() // other dialects are read and checked
-	if err := t.errors.Err(); err != nil {
-		return nil, nil, err
-	}
-	t.resolveGroups()     // object-groups become sets
-	t.resolveLists()      // every name on every line exists, bound or not
-	t.checkPolicyMaps()   // so does every name in a class, used or not
-	t.bindInterfaces()    // access-groups become policies
-	t.joinZones()         // zone-pairs become policies
-	t.refusePermissions() // what filters between security groups is refused
-	t.reportASABindings() // an ASA's own interfaces are no one's here
-	t.findUnappliedACLs() // what is bound nowhere filters nothing
-	if err := t.errors.Err(); err != nil {
-		return nil, nil, err
-	}
-	return t.policies, t.sortedFindings(), nil
+	return Options{}.Compile(c)
 }
 
 // Withheld gives the lists that Compile refuses, without rules: where they
 // stand, no other list may be converted alone, because both would have to
 // permit. The error says that a zone is refused, whose place is not known.
-func Withheld(c *grammar.Config) ([]policy.Policy, error) {
-	t := newCompiler(c)
-	t.resolveGroups()
-	t.resolveLists()
-	t.bindInterfaces()
-	lists := len(t.findings)
-	t.joinZones()
-	t.refusePermissions()
-	return t.withheld, Refused(t.findings[lists:])
-}
+func Withheld(c *grammar.Config) ([]policy.Policy, error) { return Options{}.Withheld(c) }
 
 // Refused gives an error when the findings of Compile say that a list which is
 // bound has no policy. Without that policy its subject is not filtered at all,
@@ -80,7 +55,8 @@ func Refused(findings []policy.Finding) error {
 
 // A compiler is one run of Compile.
 type compiler struct {
-	config *grammar.Config
+	config  *grammar.Config
+	options Options
 
 	policies []policy.Policy
 	// withheld are bound lists that have no policy, without their rules.
@@ -95,18 +71,6 @@ type compiler struct {
 	lists    map[listKey]*list
 	// applied holds the lists that something refers to.
 	applied map[string]bool
-}
-
-// requireIOS refuses a configuration in a dialect whose lines have no meaning
-// here yet.
-func (t *compiler) requireIOS() {
-	d, pos := t.config.Dialect, grammar.Position{}
-	if len(t.config.ACLs) > 0 {
-		pos = t.config.ACLs[0].Pos
-	}
-	if d != grammar.IOS && d != grammar.ASA {
-		t.fail(pos, "%s configuration is read and checked, and not translated", d)
-	}
 }
 
 func newCompiler(c *grammar.Config) *compiler {
@@ -164,8 +128,8 @@ func sourceOf(p grammar.Position) policy.Source {
 // findUnappliedACLs reports the lists that filter nothing.
 func (t *compiler) findUnappliedACLs() {
 	for _, a := range t.config.ACLs {
-		if !t.applied[a.Name] {
-			t.note(policy.RuleID{ACL: a.Name}, a.Pos, "", policy.NoEffect, "not applied: no interface and no zone-pair uses the list")
+		if !t.applied[t.nameOf(a)] {
+			t.note(policy.RuleID{ACL: t.nameOf(a)}, a.Pos, "", policy.NoEffect, "not applied: no interface and no zone-pair uses the list")
 		}
 	}
 }

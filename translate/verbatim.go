@@ -77,7 +77,9 @@ func (o *orderer) seen(p *policy.Policy) (policy.Policy, *refusal) {
 			if r.Action != policy.Permit && o.meetsLater(p, i) {
 				return out, &refusal{p, r, why + ", and a later line permits what this one may decide"}
 			}
-			o.note(p, r, policy.Refused, "left out: %s", why)
+			if certain == nil || r.Action == policy.Permit {
+				o.note(p, r, policy.Refused, "left out: %s", why)
+			}
 			left = true
 		}
 		if certain != nil {
@@ -113,7 +115,7 @@ func (o *orderer) certain(p *policy.Policy, r *policy.Rule) (*policy.Rule, strin
 		}
 		doubt, reason := s.peerDoubt(addrs, p.Family)
 		end.Masked, end.Addresses, why = nil, addrs.minus(o.ids.cluster).minus(doubt.addrs), cmp.Or(why, reason)
-		if end.Empty() {
+		if end.Empty() && r.Action == policy.Permit {
 			return nil, string(why)
 		}
 	}
