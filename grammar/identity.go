@@ -63,6 +63,7 @@ func (l *line) identityMap(words []lexer.Token, group Name) error {
 	old := l.Config.IdentityMap(m.Addr, m.Wildcard)
 	if !l.no {
 		put(l, &l.Config.IdentityMaps, old, m, (*IdentityMap).String)
+		l.untranslated()
 		return nil
 	}
 	if old != nil && group.Text != "" && group.Text != old.Group.Text {

@@ -160,11 +160,7 @@ func (l *line) roleList6(n *roleList6) error {
 }
 
 func (l *line) betweenGroups(t lexer.Token, kind ACLKind, mode Mode) error {
-	if err := l.namedList(t, kind, mode); err != nil || l.no {
-		return err
-	}
-	l.notice(l.pos, Unsupported, "is kept; no target filters between security groups")
-	return nil
+	return l.namedList(t, kind, mode)
 }
 
 func (l *line) anySequence6(n *anySequence6) error {

@@ -9,12 +9,10 @@ func put[T any](l *line, all *[]*T, old, setting *T, text func(*T) string) {
 	case old == nil:
 		*all = append(*all, setting)
 	case text(old) == text(setting):
-		return
 	default:
 		l.notice(l.pos, Replaced, "takes the place of "+text(old))
 		*old = *setting
 	}
-	l.untranslated()
 }
 
 // take takes a setting of one line away; nil when there is none.

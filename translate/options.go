@@ -31,12 +31,13 @@ func (o Options) Compile(c *grammar.Config) ([]policy.Policy, []policy.Finding, 
 	if err := t.identities(); err != nil {
 		return nil, nil, err
 	}
-	t.bindInterfaces()    // access-groups become policies
-	t.joinZones()         // zone-pairs become policies
-	t.bindASA()           // an ASA's access-groups become policies
-	t.bindTransit()       // lists between everyone become policies
-	t.refusePermissions() // what filters between security groups is refused
-	t.findUnappliedACLs() // what is bound nowhere filters nothing
+	t.bindInterfaces()     // access-groups become policies
+	t.joinZones()          // zone-pairs become policies
+	t.bindASA()            // an ASA's access-groups become policies
+	t.bindTransit()        // lists between everyone become policies
+	t.joinSecurityGroups() // permissions become policies
+	t.refusePermissions()  // but for those that cannot be placed
+	t.findUnappliedACLs()  // what is bound nowhere filters nothing
 	if err := t.errors.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -55,6 +56,7 @@ func (o Options) Withheld(c *grammar.Config) ([]policy.Policy, error) {
 	t.bindInterfaces()
 	t.bindASA()
 	t.bindTransit()
+	t.joinSecurityGroups()
 	lists := len(t.findings)
 	t.joinZones()
 	t.refusePermissions()
