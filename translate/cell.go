@@ -68,6 +68,7 @@ type cellWalk struct {
 	outcomes  map[string]outcome
 	ranks     *ranking
 	shared    *group // what common has found
+	specials  []*special
 	// left are the lines that the target cannot say, with the reason.
 	left map[*policy.Rule]string
 }
@@ -77,7 +78,7 @@ func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
 		orderer: o, part: p, direction: d, own: map[*policy.Rule]bool{}, native: map[*policy.Rule]bool{}, left: map[*policy.Rule]string{},
 		reaches: map[*policy.Rule]reach{}, regions: map[regionKey]*regionOf{}, peersSeen: map[peersKey]*regionOf{}, numbers: map[string]uint32{},
 		walks: map[walkKey]walked{}, grids: map[gridKey]*grid{}, outcomes: map[string]outcome{}, ranks: newRanking(p.lists), doubtful: map[*policy.Rule]string{},
-		space: space{identities: o.ids, byAddress: len(o.ids.cluster) == 0, noPods: o.options.Target.AddressesAreNoPods, entities: o.options.Target.Entities},
+		space: space{identities: o.ids, byAddress: len(o.ids.cluster) == 0, noPods: o.options.Target.AddressesAreNoPods, entities: o.options.Target.Entities, names: o.options.Target.FQDNs},
 	}
 	for _, l := range p.lists {
 		for i := range l.Rules {
@@ -406,6 +407,11 @@ func (w *cellWalk) noteLines(c *cell, reason string) {
 // line takes one line of a list.
 func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 	r, fits, why := &l.Rules[s.at], s.fits, s.why
+	if w.isSpecial(r) {
+		if done, refused := w.special(l, s, u); done || refused != nil {
+			return refused
+		}
+	}
 	peers, unsure := w.region(r, u.family)
 	if u.podsOnly {
 		peers.addrs = nil
@@ -446,6 +452,7 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 		u.left = u.left.minus(m)
 		return nil
 	}
+	u.denies = u.denies || len(m.addrs) > 0
 	if r.Action == policy.Next {
 		back, sure := u.aside[r.Goto], m
 		sure.roles &^= doubt // whether they jump is not known
@@ -489,15 +496,23 @@ func hostAlone(r *policy.Rule, d policy.Direction) bool {
 }
 
 func (w *cellWalk) permit(l *policy.Policy, r *policy.Rule, u *undecided, m region) *refusal {
+	if refused := w.mayPermit(l, r, u, m); refused != nil {
+		return refused
+	}
+	u.permitted.pods = u.permitted.pods.union(m.pods)
+	u.permitted.addrs = append(u.permitted.addrs, m.addrs...)
+	u.permitted.roles |= m.roles
+	return nil
+}
+
+// mayPermit refuses a permit of what a line before may deny.
+func (w *cellWalk) mayPermit(l *policy.Policy, r *policy.Rule, u *undecided, m region) *refusal {
 	if overlap := m.intersect(u.unsaid); !overlap.empty() || w.mixes(m, u.unsaid, u.family) {
 		return &refusal{l, u.unsaidRule, u.unsaidWhy + fmt.Sprintf(", and line %d permits what it denies", r.ID.Seq)}
 	}
 	if w.mixes(m, u.taken, u.family) {
 		return &refusal{l, r, "labels and addresses exclude each other here, which needs the cluster's address ranges (--cluster-cidr)"}
 	}
-	u.permitted.pods = u.permitted.pods.union(m.pods)
-	u.permitted.addrs = append(u.permitted.addrs, m.addrs...)
-	u.permitted.roles |= m.roles
 	return nil
 }
 

@@ -61,7 +61,7 @@ func (w *cellWalk) grid(l *policy.Policy, f policy.Family) *grid {
 	key := gridKey{l, f}
 	g, ok := w.grids[key]
 	if !ok {
-		jumps := slices.ContainsFunc(l.Rules, func(r policy.Rule) bool { return r.Action == policy.Next })
+		jumps := slices.ContainsFunc(l.Rules, func(r policy.Rule) bool { return r.Action == policy.Next || w.isSpecial(&r) })
 		if w.space.apart(f) && !jumps {
 			g = w.newGrid(l, f)
 		}

@@ -39,7 +39,7 @@ func (w *cellWalk) takeNativeDenies() {
 // it cannot. Addresses would miss pods, which no CIDR matches.
 func (w *cellWalk) denied(r *policy.Rule) []policy.Service {
 	p := peerEnd(r, w.direction)
-	if !p.Any && (len(p.Addresses)+len(p.Masked)+len(p.FQDNs) > 0 || len(p.Entities) > 0 && !w.space.entities) {
+	if !p.Any && (len(p.Addresses)+len(p.Masked)+len(p.FQDNs) > 0 || len(p.Entities) > 0 && !w.space.entities) || r.Match.HTTP != nil {
 		return nil
 	}
 	reach := w.reach(r)
@@ -75,6 +75,9 @@ func (w *cellWalk) overlaps(l *policy.Policy, i int, others []policy.Rule) bool 
 			continue
 		}
 		theirs, unsure := w.region(r, l.Family)
+		if w.isSpecial(r) {
+			theirs = w.space.doubtful(peerEnd(r, w.direction), l.Family)
+		}
 		if unsure == "" && mine.intersect(theirs).empty() && !w.mixes(mine, theirs, l.Family) {
 			continue
 		}
@@ -113,7 +116,7 @@ func (w *cellWalk) rules() []policy.Rule {
 	for _, g := range w.groups(common) {
 		rules = append(rules, w.rule(policy.Permit, w.peers(g), g.services(), w.ranks.lines(g.cells...)))
 	}
-	return rules
+	return append(rules, w.specialRules()...)
 }
 
 // common is what every cell permits.
@@ -254,6 +257,7 @@ func (w *cellWalk) report() {
 	w.reportFamilies()
 	w.reportUnnameable()
 	w.reportAddresses()
+	w.reportSpecials()
 }
 
 func (w *cellWalk) reportFamilies() {

@@ -41,10 +41,10 @@ type Target struct {
 // The targets.
 var (
 	NetworkPolicy     = Target{Name: "networkpolicy"}
-	Cilium            = Target{Name: "cilium", ICMP: true, Deny: true, AddressesAreNoPods: true, Accounts: true, Clusters: true, Entities: true}
+	Cilium            = Target{Name: "cilium", ICMP: true, Deny: true, AddressesAreNoPods: true, Accounts: true, Clusters: true, Entities: true, FQDNs: true, HTTP: true}
 	CiliumClusterwide = Target{
 		Name: "cilium-clusterwide", ICMP: true, Deny: true, AddressesAreNoPods: true, Accounts: true, Clusters: true,
-		Clusterwide: true, Nodes: true, Entities: true,
+		Clusterwide: true, Nodes: true, Entities: true, FQDNs: true, HTTP: true,
 	}
 	ClusterNetworkPolicy = Target{Name: "cluster-network-policy", Ordered: true, Deny: true, Clusterwide: true, Pass: true, PodsAlone: true}
 	Calico               = Target{

@@ -21,6 +21,7 @@ type remaining struct{ left, taken region }
 // undecided is the state of a walk through one list in one cell.
 type undecided struct {
 	remaining
+	cell   int
 	family policy.Family
 	// permitted.addrs are in no order.
 	permitted region
@@ -33,6 +34,8 @@ type undecided struct {
 	inPart bool
 	// lines are the indices of the rules that permit something.
 	lines []int
+	// denies says that a line took addresses otherwise than by permitting them.
+	denies bool
 	// doubt are the roles that a line took away by addresses.
 	doubt roleSet
 	// podsOnly leaves the addresses to a grid.
@@ -136,7 +139,7 @@ func (w *cellWalk) steps(c *cell, u *undecided, l *policy.Policy) (steps []step,
 			fits, why = fitPart, own
 		}
 		steps = append(steps, step{i, fits, why})
-		shared = shared && fits == fitAll && r.Action != policy.Next
+		shared = shared && fits == fitAll && r.Action != policy.Next && !w.isSpecial(r)
 		text = binary.LittleEndian.AppendUint32(append(text, byte(r.Action)), known.id)
 	}
 	if shared {
@@ -166,6 +169,7 @@ func (w *cellWalk) walkList(at int, l *policy.Policy, f policy.Family) (result, 
 
 // walkLines takes the lines of a list in order.
 func (w *cellWalk) walkLines(at int, u *undecided, l *policy.Policy) (result, []credit, *refusal) {
+	u.cell = at
 	steps, key, shared := w.steps(&w.cells[at], u, l)
 	if known, ok := w.walks[key]; ok && shared {
 		return known.permitted, creditOf(l, steps, known.lines), nil

@@ -344,6 +344,12 @@ func ciliumPeer(t *testing.T, r map[string]any, word string, e *policy.Endpoint)
 			match = match || in
 		}
 	}
+	if names := list(r[word+"FQDNs"]); len(names) > 0 {
+		kinds++
+		for _, n := range names {
+			match = match || ciliumNamed(n, e)
+		}
+	}
 	if kinds != 1 {
 		t.Fatalf("%d kinds of peers in one rule: %v", kinds, r)
 	}
@@ -397,7 +403,7 @@ func ciliumL4(t *testing.T, r map[string]any, p *policy.Packet) bool {
 			if end, ok := port["endPort"].(float64); ok {
 				last = int(end)
 			}
-			if port["protocol"] == names[p.Protocol] && first <= int(p.DestinationPort) && int(p.DestinationPort) <= last {
+			if port["protocol"] == names[p.Protocol] && first <= int(p.DestinationPort) && int(p.DestinationPort) <= last && ciliumL7(t, item, p) {
 				return true
 			}
 		}

@@ -41,6 +41,7 @@ type (
 		ToEndpoints   []metav1.LabelSelector `json:"toEndpoints,omitempty"`
 		ToEntities    []string               `json:"toEntities,omitempty"`
 		ToCIDRSet     []ciliumCIDR           `json:"toCIDRSet,omitempty"`
+		ToFQDNs       []ciliumName           `json:"toFQDNs,omitempty"`
 		ToPorts       []ciliumPorts          `json:"toPorts,omitempty"`
 		ICMPs         []ciliumICMP           `json:"icmps,omitempty"`
 	}
@@ -50,6 +51,7 @@ type (
 	}
 	ciliumPorts struct {
 		Ports []ciliumPort `json:"ports"`
+		Rules *ciliumL7    `json:"rules,omitempty"`
 	}
 	ciliumPort struct {
 		Port     string `json:"port"`
@@ -85,6 +87,9 @@ func ciliumBody(o *Object, p *policy.Policy, selector []policy.Term) (any, error
 		rules, err := ciliumRules(&p.Rules[i], p.Direction)
 		if err != nil {
 			return nil, err
+		}
+		if p.Direction == policy.Egress && namesPeers(p) {
+			rules = watchDNS(rules)
 		}
 		into := out.Spec.section(p.Direction, p.Rules[i].Action)
 		*into = append(*into, rules...)
@@ -143,7 +148,7 @@ func ciliumRules(r *policy.Rule, d policy.Direction) ([]ciliumRule, error) {
 
 // ciliumPeers gives the peers, one rule for each kind; none for nobody.
 func ciliumPeers(p *policy.Peers, d policy.Direction) (out []ciliumRule, err error) {
-	if len(p.Addresses)+len(p.Masked)+len(p.FQDNs) > 0 {
+	if len(p.Addresses)+len(p.Masked) > 0 || d == policy.Ingress && len(p.FQDNs) > 0 {
 		return nil, fmt.Errorf("peers that a CiliumNetworkPolicy cannot name")
 	}
 	if p.Any {
@@ -160,6 +165,9 @@ func ciliumPeers(p *policy.Peers, d policy.Direction) (out []ciliumRule, err err
 	}
 	if len(endpoints) > 0 {
 		out = append(out, side(d, ciliumRule{FromEndpoints: endpoints}))
+	}
+	if len(p.FQDNs) > 0 {
+		out = append(out, ciliumRule{ToFQDNs: ciliumNames(p.FQDNs)})
 	}
 	var entities []string
 	for _, e := range p.Entities {
@@ -210,7 +218,7 @@ func ciliumServices(r *policy.Rule) (out []ciliumRule, err error) {
 	for i := range r.Match.Services {
 		s := &r.Match.Services[i]
 		switch {
-		case s.Protocols.All() && !s.LooksAtL4():
+		case s.Protocols.All() && !s.LooksAtL4() && r.Match.HTTP == nil:
 			return []ciliumRule{{}}, nil
 		case s.Protocols == policy.Bytes(policy.ICMP), s.Protocols == policy.Bytes(policy.ICMPv6):
 			more, err := ciliumFields(s)
@@ -228,7 +236,7 @@ func ciliumServices(r *policy.Rule) (out []ciliumRule, err error) {
 	}
 	var portRule ciliumRule
 	for ; len(ports) > 0; ports = ports[min(len(ports), maxPorts):] {
-		portRule.ToPorts = append(portRule.ToPorts, ciliumPorts{ports[:min(len(ports), maxPorts)]})
+		portRule.ToPorts = append(portRule.ToPorts, ciliumPorts{ports[:min(len(ports), maxPorts)], ciliumHTTP(r.Match.HTTP)})
 	}
 	if len(portRule.ToPorts) > 0 {
 		out = append(out, portRule)

@@ -132,7 +132,7 @@ func bothTargets(t *testing.T, f func(*testing.T, translate.Target)) {
 func TestSourcePortsAreNotDropped(t *testing.T) {
 	bothTargets(t, func(t *testing.T, target translate.Target) {
 		c := convertLines(t, target,
-		"ip access-list extended T",
+			"ip access-list extended T",
 			" permit udp any eq 53 any", " permit tcp any any eq 443")
 		c.wants(true, "https", openingTo(443, policy.TCP, from("192.0.2.1"), 40000))
 		c.wants(false, "udp from another port", openingTo(5353, policy.UDP, from("192.0.2.1"), 40000))

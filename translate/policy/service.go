@@ -76,3 +76,9 @@ func (s *Service) matchesL4(p *Packet) bool {
 	named := s.PortNames == nil || p.PortName != "" && slices.Contains(s.PortNames, p.PortName)
 	return sport && dport && icmp && flags && named
 }
+
+// NamesDNS reports whether the service names port 53 of TCP or UDP by itself,
+// where a proxy can read the questions and answers of the DNS.
+func (s *Service) NamesDNS() bool {
+	return (s.Protocols.Has(UDP) || s.Protocols.Has(TCP)) && slices.Contains(s.DestinationPorts, Range{53, 53})
+}
