@@ -72,6 +72,13 @@ const budget = 10000
 // Findings say what is narrower, refused or without
 // effect; a list with a finding of Seq 0 and State Refused has no policy.
 func Order(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Finding) {
+	if o.AllowWider {
+		return widened(policies, o)
+	}
+	return ordered(policies, o)
+}
+
+func ordered(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Finding) {
 	r := &orderer{options: o, ids: newIdentities(o.Inventory, o.ClusterCIDRs), simple: map[string]podSet{}, aimed: map[policy.RuleID]bool{}}
 	policies = r.identify(policies)
 	if o.Target.Verbatim {

@@ -24,6 +24,11 @@ type convertOptions struct {
 	target, report, output string
 	clusterCIDRs           []string
 	dialect                dialectFlag
+	inventory              inventoryFlag
+	transit                transitFlag
+	allowWider             bool
+	// found are the lists in transit that some file defines.
+	found map[string]bool
 }
 
 func newConvertCommand() *cobra.Command {
@@ -33,12 +38,17 @@ func newConvertCommand() *cobra.Command {
 		Short: "Turn Cisco configuration files into policy objects",
 		Long: `Convert writes policy objects as YAML to stdout and a report with one row for
 each line of the files to stderr. What a target cannot say exactly is narrower
-or refused, and never wider. FILE may be - for standard input.
+or refused, and never wider unless --allow-wider is given. FILE may be - for
+standard input.
+
+With an inventory the addresses of a legacy network become the pods that stand
+for them, and the lists of its interfaces those of the workloads behind them.
 
 The exit status is 0 when every line is exact, 1 when lines are narrower,
 refused or not understood, and 2 when nothing could be converted.`,
 		Example: `  aclium convert edge.cfg > policy.yaml
-  aclium convert -t cilium --cluster-cidr 10.1.0.0/16 edge.cfg | kubectl apply -f -`,
+  aclium convert -t cilium --cluster-cidr 10.1.0.0/16 edge.cfg | kubectl apply -f -
+  aclium convert --inventory site.yaml --transit EDGE router.cfg > policy.yaml`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			return o.run(files, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
@@ -49,7 +59,10 @@ refused or not understood, and 2 when nothing could be converted.`,
 	f.StringVar(&o.report, "report", "text", "form of the report on stderr: text, json or none")
 	f.StringVarP(&o.output, "output", "o", "yaml", "form of the objects on stdout: yaml or json")
 	f.StringArrayVar(&o.clusterCIDRs, "cluster-cidr", nil, "address range of the cluster's pods; may be given more than once")
+	f.BoolVar(&o.allowWider, "allow-wider", false, "let refused lines through without the source port or ICMP code that the target cannot name, and leave out denies that it cannot say")
 	o.dialect.add(c)
+	o.inventory.add(c)
+	o.transit.add(c)
 	return c
 }
 
@@ -94,14 +107,22 @@ func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer
 	if o.textTarget() {
 		return o.canonical(files, in, out, errOut)
 	}
+	inv, err := o.inventory.read(in)
+	if err != nil {
+		return err
+	}
 	var objects []kube.Object
 	var rows []row
+	o.found = map[string]bool{}
 	for _, name := range files {
-		more, report, err := convertFile(name, in, o.dialect, translate.OrderOptions{Target: target, ClusterCIDRs: cidrs}, errOut)
+		more, report, err := o.convertFile(name, in, translate.OrderOptions{Target: target, ClusterCIDRs: cidrs, Inventory: inv, AllowWider: o.allowWider}, errOut)
 		if err != nil {
 			return err
 		}
 		objects, rows = append(objects, more...), append(rows, report...)
+	}
+	if err := o.transit.missing(o.found); err != nil {
+		return err
 	}
 	// The files are one cluster's: no two objects may have one priority.
 	if err := kube.Prioritize(objects); err != nil {
@@ -132,17 +153,22 @@ func (o *convertOptions) prefixes() (out []netip.Prefix, err error) {
 }
 
 // convertFile converts one file. Mistakes in it are printed with their place.
-func convertFile(name string, in io.Reader, dialect dialectFlag, o translate.OrderOptions, errOut io.Writer) ([]kube.Object, []row, error) {
-	config, notices, err := dialect.read(name, in)
+func (c *convertOptions) convertFile(name string, in io.Reader, o translate.OrderOptions, errOut io.Writer) ([]kube.Object, []row, error) {
+	config, notices, err := c.dialect.read(name, in)
+	var with translate.Options
+	if err == nil {
+		with, err = compileOptions(config, o.Inventory, c.transit, c.found)
+		o.Inventory = with.Inventory
+	}
 	var policies []policy.Policy
 	var findings []policy.Finding
 	if err == nil {
-		policies, findings, err = translate.Compile(config)
+		policies, findings, err = with.Compile(config)
 	}
 	if err != nil {
 		return nil, nil, printMistakes(err, errOut)
 	}
-	if o.Withheld, err = translate.Withheld(config); err != nil {
+	if o.Withheld, err = with.Withheld(config); err != nil {
 		return nil, nil, err
 	}
 	ordered, more := translate.Order(policies, o)
@@ -151,7 +177,7 @@ func convertFile(name string, in io.Reader, dialect dialectFlag, o translate.Ord
 		return nil, nil, err
 	}
 	r := reporter{target: o.Target.Name, objects: objects}
-	r.notices(notices)
+	r.notices(slices.DeleteFunc(notices, func(n grammar.Notice) bool { return mapsIdentity(config, n) }))
 	r.findings(findings, func(policy.Finding) (translate.Target, bool) { return translate.Target{}, false })
 	r.findings(more, translate.Recommend(policies, o))
 	r.exact(policies, ordered.Policies())
