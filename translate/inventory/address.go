@@ -82,8 +82,9 @@ func touches(a, r policy.AddrRange) bool {
 	return !next.IsValid() || r.First.Compare(next) <= 0
 }
 
-// rangeText gives the shortest text of a range: a host, a prefix, or both ends.
-func rangeText(r policy.AddrRange) string {
+// RangeText gives the shortest text of a range, as an inventory file has it: a
+// host, a prefix, or both ends.
+func RangeText(r policy.AddrRange) string {
 	if r.First == r.Last {
 		return r.First.String()
 	}

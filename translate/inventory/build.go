@@ -179,7 +179,7 @@ func (b *builder) clash(f, c claim) {
 	if after(f.source, c.source) {
 		f, c = c, f
 	}
-	b.errors.fail(c.source, "%s of %s overlaps %s of %s at %s", rangeText(c.AddrRange), b.ownerName(c), rangeText(f.AddrRange), b.ownerName(f), f.source)
+	b.errors.fail(c.source, "%s of %s overlaps %s of %s at %s", RangeText(c.AddrRange), b.ownerName(c), RangeText(f.AddrRange), b.ownerName(f), f.source)
 }
 
 func after(a, b policy.Source) bool {

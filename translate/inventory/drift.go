@@ -168,7 +168,7 @@ func free(r policy.AddrRange, taken []netip.Addr) (out []string) {
 		}
 	}
 	if len(taken) == 0 {
-		return []string{rangeText(r)}
+		return []string{RangeText(r)}
 	}
 	return nil
 }
@@ -265,6 +265,22 @@ func serviceText(addresses []netip.Addr, ports []ServicePort) string {
 	}
 	slices.Sort(texts)
 	return fmt.Sprintf("%v with %s", addresses, strings.Join(texts, ", "))
+}
+
+// Idle gives the clusterCIDRs in which no workload has an address, where there
+// are workloads with addresses at all: ranges that may be another cluster's.
+func (i *Inventory) Idle() (out []netip.Prefix) {
+	var all []policy.AddrRange
+	for _, w := range i.Workloads {
+		all = append(all, w.Addresses...)
+	}
+	for _, p := range i.ClusterCIDRs {
+		meets := func(r policy.AddrRange) bool { return p.Contains(r.First) || r.Has(p.Addr()) }
+		if len(all) > 0 && !slices.ContainsFunc(all, meets) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // Suggest says which pods have addresses today and what would select them:

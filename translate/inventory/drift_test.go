@@ -54,7 +54,7 @@ services:
 		"3:3 unused: 10.1.40.0/24 of workload DB belongs to no pod",
 		"4:3 empty: workload GONE (" + ns + "shop,app=gone) selects no pods today",
 		"5:3 shared: workloads DB and TIER both select shop/db-1: each says that its pods have its addresses alone",
-				"0:0 outside: 1 pod outside of clusterCIDRs: shop/far 10.8.0.1",
+		"0:0 outside: 1 pod outside of clusterCIDRs: shop/far 10.8.0.1",
 		"9:3 service: service shop/web is [10.96.0.5] with TCP 80 to 8080 in the inventory and [10.96.0.6] with TCP 80 to 8080 in the cluster",
 		"10:3 service: service shop/db is not in the cluster",
 	}
@@ -111,5 +111,17 @@ func TestLargeDrift(t *testing.T) {
 	start := time.Now()
 	if d := inv.Drift(s); len(d) > 0 || time.Since(start) > 20*time.Second {
 		t.Error(len(d), time.Since(start))
+	}
+}
+
+func TestIdle(t *testing.T) {
+	for file, want := range map[string]string{
+		"clusterCIDRs: [10.1.0.0/16]": "[]",
+		"workloads: [{name: A, labels: {a: b}, addresses: [10.0.0.0/8]}]\nclusterCIDRs: [10.1.0.0/16, 11.0.0.0/8]": "[11.0.0.0/8]",
+		"workloads: [{name: A, labels: {a: b}, addresses: [10.1.0.1]}]\nclusterCIDRs: [10.1.0.0/16, 'fd00::/64']":  "[fd00::/64]",
+	} {
+		if got := fmt.Sprint(mustRead(t, "i.yaml", file).Idle()); got != want {
+			t.Errorf("%s: got %s, want %s", file, got, want)
+		}
 	}
 }

@@ -205,15 +205,21 @@ func randomInventory(r *rand.Rand) *Inventory {
 }
 
 func TestWriteRoundTrip(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(150) {
 		inv := randomInventory(rand.New(rand.NewPCG(seed, 1)))
-		var first, second bytes.Buffer
+		var first, second, third bytes.Buffer
 		if err := Write(&first, inv); err != nil {
 			t.Fatal(err)
 		}
 		again := mustRead(t, "again.yaml", first.String())
 		if d := cmp.Diff(inv, again, compare); d != "" {
 			t.Fatalf("%s\n%s", first.String(), d)
+		}
+		if err := WriteJSON(&third, inv); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(inv, mustRead(t, "again.json", third.String()), compare); d != "" {
+			t.Fatalf("%s\n%s", third.String(), d)
 		}
 		if err := Write(&second, again); err != nil || first.String() != second.String() {
 			t.Fatalf("%v\n%s\nis no canonical form:\n%s", err, first.String(), second.String())

@@ -26,7 +26,7 @@ func summary(inv *Inventory) (out []string) {
 	for _, w := range inv.Workloads {
 		line := w.Name + ": " + strings.ReplaceAll(w.Selector.String(), ns, "ns=")
 		for _, r := range w.Addresses {
-			line += " " + rangeText(r)
+			line += " " + RangeText(r)
 		}
 		out = append(out, line)
 	}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -16,6 +17,38 @@ import (
 // same inventory again. The error names what the file has no words for, or says
 // that w cannot be written.
 func Write(w io.Writer, i *Inventory) error {
+	root, err := i.node()
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(root); err != nil {
+		return fmt.Errorf("write inventory: %w", err)
+	}
+	_, err = w.Write(b.Bytes())
+	return err
+}
+
+// WriteJSON writes what Write writes as JSON, which Read reads too.
+func WriteJSON(w io.Writer, i *Inventory) error {
+	root, err := i.node()
+	if err != nil {
+		return err
+	}
+	var v map[string]any
+	if err := root.Decode(&v); err != nil {
+		return fmt.Errorf("write inventory: %w", err)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// node gives the whole file.
+func (i *Inventory) node() (*yaml.Node, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	if len(i.Workloads) > 0 {
 		put(root, "workloads", listOf(i.Workloads, workloadNode))
@@ -38,20 +71,13 @@ func Write(w io.Writer, i *Inventory) error {
 		for k := range i.Services {
 			n, err := i.serviceNode(&i.Services[k])
 			if err != nil {
-				return err
+				return nil, err
 			}
 			add(services, n)
 		}
 		put(root, "services", services)
 	}
-	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	if err := e.Encode(root); err != nil {
-		return fmt.Errorf("write inventory: %w", err)
-	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return root, nil
 }
 
 func text(s string) *yaml.Node {
@@ -85,7 +111,7 @@ func workloadNode(w *Workload) *yaml.Node {
 	if len(w.Addresses) > 0 {
 		addresses := flow(yaml.SequenceNode)
 		for _, r := range w.Addresses {
-			add(addresses, text(rangeText(r)))
+			add(addresses, text(RangeText(r)))
 		}
 		put(n, "addresses", addresses)
 	}
