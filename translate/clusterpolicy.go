@@ -58,6 +58,9 @@ func (o *orderer) fromPods(p part) (out written, ok bool, bad *refusal) {
 		if !p.pods.inNamespace() {
 			return out, true, o.homeless(p, "what comes from outside the cluster needs a NetworkPolicy, which lives in a namespace")
 		}
+		if onNamespaceLabels(p.pods) {
+			return out, true, o.byNamespace(p)
+		}
 		if n := countPeers(rules); n > budget {
 			return out, true, w.tooLarge(n)
 		}
@@ -98,6 +101,11 @@ func permitsAll(rules []policy.Rule) bool {
 // homeless refuses a subject that no object can live beside.
 func (o *orderer) homeless(p part, why string) *refusal {
 	return &refusal{list: p.lists[0], reason: p.subject() + " names no namespace, and " + why + ": name it (workload namespace NAME)"}
+}
+
+// byNamespace refuses a subject that a NetworkPolicy cannot select.
+func (o *orderer) byNamespace(p part) *refusal {
+	return &refusal{list: p.lists[0], reason: p.subject() + " is told apart by labels of its namespace, which a NetworkPolicy cannot do for the pods that it protects"}
 }
 
 // mute refuses lists of which nothing is permitted that the target can say.

@@ -80,7 +80,7 @@ func Order(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Fin
 
 func ordered(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Finding) {
 	r := &orderer{options: o, ids: newIdentities(o.Inventory, o.ClusterCIDRs), simple: map[string]podSet{}, aimed: map[policy.RuleID]bool{}}
-	policies = r.identify(policies)
+	policies = r.named(r.identify(policies))
 	if o.Target.Verbatim {
 		return r.verbatim(policies), r.findings
 	}
@@ -422,12 +422,17 @@ func (o *orderer) part(p part, d policy.Direction) (written, *refusal) {
 	switch {
 	case !t.Clusterwide && !p.pods.inNamespace():
 		return written{}, o.homeless(p, "an object lives in one")
+	case !t.NamespaceLabels && onNamespaceLabels(p.pods):
+		return written{}, o.byNamespace(p)
 	case t.PodsAlone && d == policy.Ingress:
 		if out, ok, bad := o.fromPods(p); ok {
 			return out, bad
 		}
 		if !p.pods.inNamespace() {
 			return written{}, o.homeless(p, "the list needs a NetworkPolicy, which lives in one")
+		}
+		if onNamespaceLabels(p.pods) {
+			return written{}, o.byNamespace(p)
 		}
 	case t.Ordered:
 		s := &saying{orderer: o, part: p, direction: d}

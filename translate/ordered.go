@@ -170,17 +170,10 @@ func (s *saying) peers(p *policy.Peers, f policy.Family) (policy.Peers, string) 
 	if addrs = addrs.intersect(wholeFamilies(f)); len(wholeFamilies(f).minus(addrs)) == 0 {
 		return policy.Everybody(), ""
 	}
-	out := policy.Peers{Addresses: addrs}
+	out := policy.Peers{Addresses: addrs, Selectors: p.Selectors}
 	if s.ids.given {
 		doubt, reason := space{identities: s.ids, noPods: s.options.Target.AddressesAreNoPods}.peerDoubt(addrs, f)
 		out.Addresses, why = addrs.minus(s.ids.cluster).minus(doubt.addrs), cmp.Or(why, string(reason))
-	}
-	for _, sel := range p.Selectors {
-		if key := s.options.Target.unnamedKey(sel); key != "" {
-			why = "pods cannot be told apart by " + key
-			continue
-		}
-		out.Selectors = append(out.Selectors, sel)
 	}
 	switch {
 	case len(p.Entities) > 0:
@@ -195,33 +188,8 @@ func (s *saying) peers(p *policy.Peers, f policy.Family) (policy.Peers, string) 
 
 // podPeers gives the pods among a line's peers.
 func (s *saying) podPeers(p *policy.Peers, f policy.Family) (policy.Peers, string) {
-	for _, sel := range p.Selectors {
-		if key := s.options.Target.unnamedKey(sel); key != "" {
-			return policy.Peers{}, "pods cannot be told apart by " + key
-		}
-	}
 	r, unsure := space{identities: s.ids}.region(p, f)
 	return policy.Peers{Selectors: r.pods.selectors()}, string(unsure)
-}
-
-// Keys of labels that stand for more than a pod's own labels; Cilium's words.
-const (
-	namespaceLabels = "io.cilium.k8s.namespace.labels."
-	accountKey      = "io.cilium.k8s.policy.serviceaccount"
-	clusterKey      = "io.cilium.k8s.policy.cluster"
-)
-
-// unnamedKey gives what the selector looks at and the target has no word for.
-func (t *Target) unnamedKey(s policy.Selector) string {
-	for _, term := range s {
-		switch {
-		case term.Key == accountKey && !t.Accounts:
-			return "their service account"
-		case term.Key == clusterKey && !t.Clusters:
-			return "their cluster"
-		}
-	}
-	return ""
 }
 
 // add writes one line.
@@ -323,9 +291,7 @@ func (s *saying) permits(rules []policy.Rule, out *written) *refusal {
 	for i := range rules {
 		r := &rules[i]
 		d := s.options.Target.say(r.Match.Services, s.part.families())
-		if len(d.lost) > 0 {
-			s.note(s.part.lists[0], nil, policy.Narrower, "%s", d.why)
-		}
+		s.noteLost(d)
 		if len(d.said) > 0 {
 			s.add(r, s.part.families(), *peerEnd(r, s.direction), d.said)
 			s.rules[len(s.rules)-1].Text = r.Text
@@ -333,4 +299,15 @@ func (s *saying) permits(rules []policy.Rule, out *written) *refusal {
 	}
 	s.end()
 	return s.objects(s.rules, out)
+}
+
+// noteLost reports the permits that speak of what is lost.
+func (s *saying) noteLost(d division) {
+	for _, l := range s.part.lists {
+		for i := range l.Rules {
+			if r := &l.Rules[i]; r.Action == policy.Permit && s.part.covers(r, s.direction) && servicesMeet(d.lost, r.Match.Services, l.Family) {
+				s.note(l, r, policy.Narrower, "%s", d.why)
+			}
+		}
+	}
 }

@@ -30,6 +30,9 @@ type Target struct {
 	Pass bool
 	// PodsAlone says that ingress rules can name pods and nobody else.
 	PodsAlone bool
+	// NamespaceLabels says that a subject may be told apart by the labels of its
+	// namespace, as peers may everywhere.
+	NamespaceLabels bool
 	// Accounts and Clusters say that pods can be told apart by their service
 	// account and by their cluster.
 	Accounts, Clusters bool
@@ -41,19 +44,19 @@ type Target struct {
 // The targets.
 var (
 	NetworkPolicy     = Target{Name: "networkpolicy"}
-	Cilium            = Target{Name: "cilium", ICMP: true, Deny: true, AddressesAreNoPods: true, Accounts: true, Clusters: true, Entities: true, FQDNs: true, HTTP: true}
+	Cilium            = Target{Name: "cilium", ICMP: true, Deny: true, AddressesAreNoPods: true, NamespaceLabels: true, Accounts: true, Clusters: true, Entities: true, FQDNs: true, HTTP: true}
 	CiliumClusterwide = Target{
-		Name: "cilium-clusterwide", ICMP: true, Deny: true, AddressesAreNoPods: true, Accounts: true, Clusters: true,
+		Name: "cilium-clusterwide", ICMP: true, Deny: true, AddressesAreNoPods: true, NamespaceLabels: true, Accounts: true, Clusters: true,
 		Clusterwide: true, Nodes: true, Entities: true, FQDNs: true, HTTP: true,
 	}
-	ClusterNetworkPolicy = Target{Name: "cluster-network-policy", Ordered: true, Deny: true, Clusterwide: true, Pass: true, PodsAlone: true}
+	ClusterNetworkPolicy = Target{Name: "cluster-network-policy", Ordered: true, Deny: true, Clusterwide: true, Pass: true, PodsAlone: true, NamespaceLabels: true}
 	Calico               = Target{
 		Name: "calico", Ordered: true, Deny: true, Clusterwide: true, Families: true,
-		ICMP: true, ICMPCodes: true, Protocols: true, SourcePorts: true, Accounts: true,
+		ICMP: true, ICMPCodes: true, Protocols: true, SourcePorts: true, NamespaceLabels: true, Accounts: true,
 	}
 	Enforcer = Target{
 		Name: "enforcer", Ordered: true, Deny: true, Clusterwide: true, Families: true, Verbatim: true, Nodes: true,
-		ICMP: true, ICMPCodes: true, Protocols: true, SourcePorts: true, Accounts: true, Clusters: true, Entities: true,
+		ICMP: true, ICMPCodes: true, Protocols: true, SourcePorts: true, NamespaceLabels: true, Accounts: true, Clusters: true, Entities: true,
 	}
 )
 

@@ -246,7 +246,6 @@ func calicoPeers(p *policy.Peers, version int) (out []calicoEntity, err error) {
 // Labels that Calico gives to every endpoint of a pod.
 const (
 	calicoNamespace = "projectcalico.org/namespace"
-	calicoAccount   = "projectcalico.org/serviceaccount"
 	// calicoPod keeps network sets and hosts out, which selectors mean too.
 	calicoPod = `projectcalico.org/orchestrator == "k8s"`
 	// calicoNamespaceName is the label of a namespace that holds its name.
@@ -267,9 +266,9 @@ func calicoSelector(s policy.Selector) (pods, namespaces string, err error) {
 		switch t.Key {
 		case policy.NamespaceKey:
 			t.Key = calicoNamespace
-		case "io.cilium.k8s.policy.serviceaccount":
-			t.Key = calicoAccount
-		case "io.cilium.k8s.policy.cluster":
+		case serviceAccountKey:
+			t.Key = calicoServiceAccount
+		case clusterKey:
 			return "", "", fmt.Errorf("pods of another cluster, which Calico cannot name")
 		}
 		if isNamespace {

@@ -128,9 +128,13 @@ func clusterBody(o *Object, p *policy.Policy) (any, error) {
 	case len(p.Rules) > maxClusterItems:
 		return nil, fmt.Errorf("%d rules, and a ClusterNetworkPolicy holds %d", len(p.Rules), maxClusterItems)
 	}
+	subject, err := clusterPodsOf(p.Subject.Selectors[0])
+	if err != nil {
+		return nil, err
+	}
 	out := &clusterObject{
 		TypeMeta: metav1.TypeMeta{APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: o.Kind}, Metadata: metadata(o, p),
-		Spec: clusterSpec{Tier: "Admin", Subject: clusterPodsOf(p.Subject.Selectors[0])},
+		Spec: clusterSpec{Tier: "Admin", Subject: subject},
 	}
 	for i := range p.Rules {
 		r, err := newClusterRule(&p.Rules[i], p.Direction)
@@ -167,13 +171,13 @@ func newClusterRule(r *policy.Rule, d policy.Direction) (*clusterRule, error) {
 	return out, err
 }
 
-func clusterPodsOf(s policy.Selector) clusterPeer {
+func clusterPodsOf(s policy.Selector) (clusterPeer, error) {
 	namespaces, pods := splitNamespace(s)
 	n := labelSelector(namespaces)
 	if len(pods) == 0 {
-		return clusterPeer{Namespaces: &n}
+		return clusterPeer{Namespaces: &n}, nil
 	}
-	return clusterPeer{Pods: &clusterPods{n, labelSelector(pods)}}
+	return clusterPeer{Pods: &clusterPods{n, labelSelector(pods)}}, podsAlone(pods)
 }
 
 func clusterPeers(p *policy.Peers, d policy.Direction) (out []clusterPeer, err error) {
@@ -184,7 +188,11 @@ func clusterPeers(p *policy.Peers, d policy.Direction) (out []clusterPeer, err e
 		return []clusterPeer{{Namespaces: &metav1.LabelSelector{}}, {Networks: []string{"0.0.0.0/0", "::/0"}}}, nil
 	}
 	for _, s := range p.Selectors {
-		out = append(out, clusterPodsOf(s))
+		peer, err := clusterPodsOf(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, peer)
 	}
 	var networks []string
 	for _, r := range p.Addresses {

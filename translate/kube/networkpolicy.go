@@ -21,6 +21,9 @@ type networkObject struct {
 }
 
 func networkBody(o *Object, p *policy.Policy, selector []policy.Term) (any, error) {
+	if err := podsAlone(selector); err != nil {
+		return nil, err
+	}
 	out := &networkObject{
 		TypeMeta: metav1.TypeMeta{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy"},
 		Metadata: metadata(o, p),
@@ -70,6 +73,9 @@ func networkPeers(p *policy.Peers) (out []networkingv1.NetworkPolicyPeer, some b
 	}
 	for _, s := range p.Selectors {
 		namespaces, pods := splitNamespace(s)
+		if err := podsAlone(pods); err != nil {
+			return nil, false, err
+		}
 		n, l := labelSelector(namespaces), labelSelector(pods)
 		peer := networkingv1.NetworkPolicyPeer{NamespaceSelector: &n}
 		if len(pods) > 0 {
@@ -90,6 +96,19 @@ func networkPeers(p *policy.Peers) (out []networkingv1.NetworkPolicyPeer, some b
 // namespaceLabels is the prefix under which the labels of a pod's namespace
 // stand among its own; the word is Cilium's.
 const namespaceLabels = "io.cilium.k8s.namespace.labels."
+
+// podsAlone wants terms on labels that pods carry themselves.
+func podsAlone(terms []policy.Term) error {
+	for _, t := range terms {
+		if strings.HasPrefix(t.Key, namespaceLabels) || t.Key == serviceAccountKey || t.Key == clusterKey {
+			return fmt.Errorf("pods told apart by %s, which is no label of theirs", t.Key)
+		}
+	}
+	return nil
+}
+
+// clusterKey is the label under which a pod's cluster stands; Cilium's word.
+const clusterKey = "io.cilium.k8s.policy.cluster"
 
 // splitNamespace divides a selector into terms on the namespace, which carries
 // its name under a key of its own, and the others.
