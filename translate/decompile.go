@@ -54,14 +54,29 @@ func Decompile(s policy.Stack) (*grammar.Config, []policy.Finding, error) {
 		}
 	}
 	d.objects(s)
-	config, notices, err := grammar.ParseFile(decompiledFile, strings.NewReader(d.text()))
+	config, err := understood(d.text())
 	if err != nil {
-		return nil, nil, fmt.Errorf("decompile: the text is not understood: %w", err)
+		return nil, nil, err
 	}
-	for _, n := range notices {
-		return nil, nil, fmt.Errorf("decompile: the text is not understood: %s: %s", n.Pos, n.Msg)
+	// Places are those of the text as it is printed.
+	var canonical strings.Builder
+	if err := config.Print(&canonical); err != nil || canonical.Len() == 0 {
+		return config, d.findings, err
 	}
-	return config, d.findings, nil
+	config, err = understood(canonical.String())
+	return config, d.findings, err
+}
+
+// understood reads text of which every line must be understood.
+func understood(text string) (*grammar.Config, error) {
+	config, notices, err := grammar.ParseFile(decompiledFile, strings.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("decompile: the text is not understood: %w", err)
+	}
+	if len(notices) > 0 {
+		return nil, fmt.Errorf("decompile: the text is not understood: %s: %s", notices[0].Pos, notices[0].Msg)
+	}
+	return config, nil
 }
 
 type decompiler struct {

@@ -29,13 +29,17 @@ type convertOptions struct {
 	allowWider             bool
 	// found are the lists in transit that some file defines.
 	found map[string]bool
+	// from says what the files hold; skipOthers leaves out objects that are no
+	// policies.
+	from       string
+	skipOthers bool
 }
 
 func newConvertCommand() *cobra.Command {
 	var o convertOptions
 	c := &cobra.Command{
 		Use:   "convert FILE...",
-		Short: "Turn Cisco configuration files into policy objects",
+		Short: "Turn Cisco configuration files into policy objects, and back",
 		Long: `Convert writes policy objects as YAML to stdout and a report with one row for
 each line of the files to stderr. What a target cannot say exactly is narrower
 or refused, and never wider unless --allow-wider is given. FILE may be - for
@@ -44,11 +48,15 @@ standard input.
 With an inventory the addresses of a legacy network become the pods that stand
 for them, and the lists of its interfaces those of the workloads behind them.
 
+Files of policy objects, of whatever kind, are read as well: -t ios writes them
+as access-lists, and every other target as objects of its kind.
+
 The exit status is 0 when every line is exact, 1 when lines are narrower,
 refused or not understood, and 2 when nothing could be converted.`,
 		Example: `  aclium convert edge.cfg > policy.yaml
   aclium convert -t cilium --cluster-cidr 10.1.0.0/16 edge.cfg | kubectl apply -f -
-  aclium convert --inventory site.yaml --transit EDGE router.cfg > policy.yaml`,
+  aclium convert --inventory site.yaml --transit EDGE router.cfg > policy.yaml
+  kubectl get networkpolicies -A -o yaml | aclium convert -t ios -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			return o.run(files, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
@@ -60,6 +68,8 @@ refused or not understood, and 2 when nothing could be converted.`,
 	f.StringVarP(&o.output, "output", "o", "yaml", "form of the objects on stdout: yaml or json")
 	f.StringArrayVar(&o.clusterCIDRs, "cluster-cidr", nil, "address range of the cluster's pods; may be given more than once")
 	f.BoolVar(&o.allowWider, "allow-wider", false, "let refused lines through without the source port or ICMP code that the target cannot name, and leave out denies that it cannot say")
+	f.StringVar(&o.from, "from", fromAuto, "what the files hold: cisco, policy, or auto for what they look like")
+	f.BoolVar(&o.skipOthers, "skip-others", false, "leave out objects that are no policies")
 	o.dialect.add(c)
 	o.inventory.add(c)
 	o.transit.add(c)
@@ -104,7 +114,13 @@ func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer
 	if !slices.Contains([]string{"text", "json", "none"}, o.report) || !slices.Contains([]string{"yaml", "json"}, o.output) {
 		return fmt.Errorf("--report is text, json or none, and --output is yaml or json")
 	}
-	if o.textTarget() {
+	objectFiles, in, err := o.areObjects(files, in)
+	switch {
+	case err != nil:
+		return err
+	case objectFiles:
+		return o.fromObjects(files, in, out, errOut, translate.OrderOptions{Target: target, ClusterCIDRs: cidrs, AllowWider: o.allowWider})
+	case o.textTarget():
 		return o.canonical(files, in, out, errOut)
 	}
 	inv, err := o.inventory.read(in)
