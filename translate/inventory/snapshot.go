@@ -219,6 +219,8 @@ func (g *grouper) clusterCIDRs() {
 		nodes = canonicalRanges(nodes)
 		outside := g.podsOutside(bits, nodes)
 		switch {
+		case len(nodes) > 0 && len(g.podsOutside(bits, nil)) == 0:
+			g.note("no pod with an %s address shows that the nodes' podCIDRs are in use: clusterCIDRs of %s are left out, give them by hand", familyName(bits), familyName(bits))
 		case len(nodes) == 0 && len(outside) > 0:
 			g.note("the nodes name no podCIDRs for %s: clusterCIDRs are left out, give them by hand", familyName(bits))
 		case len(outside) > 0:

@@ -118,6 +118,19 @@ func TestPodsOutsideTakeTheClusterCIDRsAway(t *testing.T) {
 	}
 }
 
+// Nodes may have podCIDRs that the network in use does not look at.
+func TestNoPodShowsThatTheRangesAreInUse(t *testing.T) {
+	s := shop()
+	s.PodCIDRs = append(s.PodCIDRs, netip.MustParsePrefix("fd00::/64"))
+	for i := range s.Pods {
+		s.Pods[i].Addresses = slices.DeleteFunc(s.Pods[i].Addresses, netip.Addr.Is6)
+	}
+	inv, notes, err := FromSnapshot(s)
+	if err != nil || len(inv.ClusterCIDRs) != 1 || !slices.ContainsFunc(notes, func(n string) bool { return strings.HasPrefix(n, "no pod with an IPv6 address") }) {
+		t.Error(inv.ClusterCIDRs, notes, err)
+	}
+}
+
 func TestTwoPodsWithOneAddressAreAnError(t *testing.T) {
 	s := shop()
 	s.Pods[4].Addresses = s.Pods[0].Addresses
