@@ -116,11 +116,7 @@ func (s *saying) mute() *refusal {
 // objects cuts rules to what objects of the target hold.
 func (s *saying) objects(rules []policy.Rule, out *written) *refusal {
 	if !s.options.Target.Pass {
-		if n := countPeers(rules); n > budget {
-			return (&cellWalk{orderer: s.orderer, part: s.part}).tooLarge(n)
-		}
-		out.ordered = []policy.Policy{s.part.policy(s.direction, rules)}
-		return nil
+		return s.byWeight(rules, out)
 	}
 	var cut []policy.Rule
 	for i := range rules {
@@ -160,20 +156,25 @@ func cutRule(r *policy.Rule, d policy.Direction) (out []policy.Rule) {
 	return out
 }
 
-func cutPeers(p *policy.Peers) (out []policy.Peers) {
+func cutPeers(p *policy.Peers) []policy.Peers {
+	return cutPeersBy(p, maxClusterPeers, maxClusterPeers*maxClusterNetworks)
+}
+
+// cutPeersBy divides peers into lists of at most so many selectors, and of
+// prefixes.
+func cutPeersBy(p *policy.Peers, selectors, networks int) (out []policy.Peers) {
 	if p.Any {
 		return []policy.Peers{*p}
 	}
-	for all := p.Selectors; len(all) > 0; all = all[min(len(all), maxClusterPeers):] {
-		out = append(out, policy.Peers{Selectors: all[:min(len(all), maxClusterPeers)]})
+	for all := p.Selectors; len(all) > 0; all = all[min(len(all), selectors):] {
+		out = append(out, policy.Peers{Selectors: all[:min(len(all), selectors)]})
 	}
 	var prefixes []policy.AddrRange
 	for _, r := range p.Addresses {
 		prefixes = append(prefixes, prefixesOf(r)...)
 	}
-	const most = maxClusterPeers * maxClusterNetworks
-	for ; len(prefixes) > 0; prefixes = prefixes[min(len(prefixes), most):] {
-		out = append(out, policy.Peers{Addresses: prefixes[:min(len(prefixes), most)]})
+	for ; len(prefixes) > 0; prefixes = prefixes[min(len(prefixes), networks):] {
+		out = append(out, policy.Peers{Addresses: prefixes[:min(len(prefixes), networks)]})
 	}
 	return out
 }

@@ -284,3 +284,31 @@ func TestRecommend(t *testing.T) {
 		}
 	}
 }
+
+// TestCalicoIsCut: a list that is too long for one object becomes several, which
+// decide in its order.
+func TestCalicoIsCut(t *testing.T) {
+	var rules []policy.Rule
+	for i := range 6000 {
+		a := line(policy.Permit, hosts(fmt.Sprintf("100.%d.%d.0/25", i>>8, i&255)), tcp(policy.AllNumbers()))
+		if i%2 == 0 {
+			a.Action = policy.Deny
+		}
+		rules = append(rules, a)
+	}
+	list := towards(policy.Egress, append(rules, line(policy.Permit, hosts("100.0.0.0/8"), tcp(policy.AllNumbers())))...)
+	stack, findings := order(translate.Calico, list)
+	if n := len(stack.Policies()); n < 3 || n > 10 {
+		t.Fatalf("%d policies, %+v", n, findings)
+	}
+	for _, to := range []string{"100.0.0.1", "100.0.0.200", "100.0.1.1", "100.23.110.1", "100.23.111.1", "101.0.0.1"} {
+		p := policy.Packet{
+			Source:      policy.Endpoint{Addr: netip.MustParseAddr("10.1.0.9"), Labels: map[string]string{"app": "w", policy.NamespaceKey: "shop"}},
+			Destination: policy.Endpoint{Addr: netip.MustParseAddr(to)}, Protocol: policy.TCP, DestinationPort: 1, Flags: policy.SYN,
+		}
+		want, _ := list.Eval(&p)
+		if got, _ := stack.Judge(policy.Egress, &p); got != want {
+			t.Errorf("%s: %v, want %v", to, got, want)
+		}
+	}
+}

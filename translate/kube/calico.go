@@ -49,28 +49,34 @@ type (
 	}
 )
 
+// calicoOrder is the order of the first policy on some pods. A list of more than
+// one has the numbers behind it, of which there are at most some hundred.
 const calicoOrder = 100
 
 // calico encodes one NetworkPolicy for each policy and namespace of its
 // subject, or a GlobalNetworkPolicy when that names none.
 func calico(s policy.Stack) (out []Object, err error) {
-	names := map[string]int{}
+	names, places := map[string]int{}, map[string]int{}
 	for i := range s {
 		if s[i].Combine != policy.Ordered {
 			return nil, fmt.Errorf("a tier of policies without order, which Calico does not have")
 		}
 		for k := range s[i].Policies {
-			objects, err := calicoObjects(&s[i].Policies[k], names)
+			p := &s[i].Policies[k]
+			// Policies on the same pods are asked in their order.
+			same := fmt.Sprint(p.Direction, p.Subject.Selectors)
+			objects, err := calicoObjects(p, calicoOrder+places[same], names)
 			if err != nil {
-				return nil, fmt.Errorf("policy %s on %s: %w", s[i].Policies[k].ACL, s[i].Policies[k].Subject.Name, err)
+				return nil, fmt.Errorf("policy %s on %s: %w", p.ACL, p.Subject.Name, err)
 			}
+			places[same]++
 			out = append(out, objects...)
 		}
 	}
 	return out, nil
 }
 
-func calicoObjects(p *policy.Policy, names map[string]int) (out []Object, err error) {
+func calicoObjects(p *policy.Policy, order int, names map[string]int) (out []Object, err error) {
 	switch {
 	case len(p.Subject.Selectors) != 1 || p.Subject.Nodes:
 		return nil, fmt.Errorf("a subject that is not one set of pods")
@@ -97,7 +103,7 @@ func calicoObjects(p *policy.Policy, names map[string]int) (out []Object, err er
 		}
 		body := &calicoObject{
 			TypeMeta: metav1.TypeMeta{APIVersion: "projectcalico.org/v3", Kind: o.Kind}, Metadata: metadata(&o, p),
-			Spec: calicoSpec{Order: calicoOrder},
+			Spec: calicoSpec{Order: float64(order)},
 		}
 		if body.Spec.Selector, body.Spec.NamespaceSelector, err = calicoSelector(rest); err != nil {
 			return nil, err
