@@ -173,7 +173,7 @@ func (d *decompiler) ends(p *policy.Peers, f policy.Family) (out []string, why s
 	for _, r := range ranges {
 		members = append(members, memberTexts(r)...)
 	}
-	if len(members) > 0 {
+	if members = unique(members); len(members) > 0 {
 		out = append(out, "object-group "+d.group(members, f))
 	}
 	return out, ""
@@ -293,7 +293,19 @@ func workloadMembers(pods podSet) (out []string, why string) {
 			return nil, "the pods are named in more ways than anybody reads"
 		}
 	}
-	return out, ""
+	return unique(out), ""
+}
+
+// unique leaves out what stands before already: a group has a member once.
+func unique(texts []string) (out []string) {
+	seen := map[string]bool{}
+	for _, t := range texts {
+		if !seen[t] {
+			seen[t] = true
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // namespaceFirst gives the terms with that of the namespace where a line has it.
