@@ -23,6 +23,10 @@ type differenceRow struct {
 	File      string           `json:"file"`
 	Line      int              `json:"line"`
 	Text      string           `json:"text"`
+	// SeenSource and SeenDestination are the addresses that objects see, where
+	// a pod has another one than in the lists.
+	SeenSource      string `json:"seenSource,omitempty"`
+	SeenDestination string `json:"seenDestination,omitempty"`
 	// Other is the deciding line of the other side.
 	Other lineRow `json:"other"`
 }
@@ -48,7 +52,17 @@ func differenceRows(all []verify.Difference) []differenceRow {
 	for i := range all {
 		d := &all[i]
 		want := lineRowOf(&d.Want)
-		rows = append(rows, differenceRow{packetRowOf(&d.Packet), d.Direction, want.ACL, want.Seq, want.File, want.Line, want.Text, lineRowOf(&d.Got)})
+		row := differenceRow{
+			packetRow: packetRowOf(&d.Packet), Direction: d.Direction, ACL: want.ACL, Seq: want.Seq, File: want.File, Line: want.Line, Text: want.Text,
+			Other: lineRowOf(&d.Got),
+		}
+		if d.Seen.Source.Addr != d.Packet.Source.Addr {
+			row.SeenSource = d.Seen.Source.Addr.String()
+		}
+		if d.Seen.Destination.Addr != d.Packet.Destination.Addr {
+			row.SeenDestination = d.Seen.Destination.Addr.String()
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }
@@ -63,6 +77,9 @@ func printDifferences(b *bytes.Buffer, heading string, all []verify.Difference, 
 	for i := range all {
 		d := &all[i]
 		fmt.Fprintf(b, "  %s (%s)\n", describe(&d.Packet, inv), d.Direction)
+		if d.Seen.Source.Addr != d.Packet.Source.Addr || d.Seen.Destination.Addr != d.Packet.Destination.Addr {
+			fmt.Fprintf(b, "    %s see %s\n", names[1], trace.String(&d.Seen))
+		}
 		fmt.Fprintf(b, "    %s: %s\n", names[0], decisionText(&d.Want))
 		fmt.Fprintf(b, "    %s: %s\n", names[1], decisionText(&d.Got))
 		if i == 0 {

@@ -83,7 +83,7 @@ func (o *verifyOptions) run(file string, in io.Reader, out, errOut io.Writer) er
 	if err != nil {
 		return err
 	}
-	r, err := verify.Compare(want.stack(), got, inv, verify.Options{Blind: blind(got), Families: families, Witnesses: max(o.packets, 1)})
+	r, err := verify.Compare(want.stack(), got, inv, verify.Options{Blind: blind(got), Moved: moved(inv), Families: families, Witnesses: max(o.packets, 1)})
 	if err != nil {
 		return err
 	}
@@ -101,6 +101,12 @@ func (o *verifyOptions) run(file string, in io.Reader, out, errOut io.Writer) er
 // lists of an AccessPolicy, which stand in series.
 func blind(s policy.Stack) bool {
 	return len(s) == 0 || slices.ContainsFunc(s, func(t policy.Tier) bool { return t.Combine != policy.Series })
+}
+
+// moved reports whether the inventory gives addresses to workloads, which their
+// pods need not have any more.
+func moved(inv *inventory.Inventory) bool {
+	return inv != nil && slices.ContainsFunc(inv.Workloads, func(w inventory.Workload) bool { return len(w.Addresses) > 0 })
 }
 
 // note says what the comparison says nothing of.

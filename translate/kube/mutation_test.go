@@ -34,7 +34,7 @@ func TestConversionsAreProved(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(5, 17))
 			equal, narrower := 0, 0
-			for n := range 150 {
+			for n := range proofs() {
 				g := &lister{Rand: r, target: target, supported: n%4 != 0}
 				p := g.list(policy.Direction(1 + n%2))
 				ordered, findings := translate.Order([]policy.Policy{p}, translate.OrderOptions{Target: target, ClusterCIDRs: knownRange.ClusterCIDRs})

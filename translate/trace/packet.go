@@ -114,9 +114,6 @@ func (p *parser) packet(out *policy.Packet) {
 func (p *parser) ends(out *policy.Packet, behindSource, behindDestination func()) {
 	source := p.next("a source address")
 	out.Source.Addr = p.addr(source)
-	if out.Source.Addr.Is6() && out.Protocol == policy.ICMP {
-		out.Protocol = policy.ICMPv6
-	}
 	behindSource()
 	w := p.next("a destination address")
 	out.Destination.Addr = p.addr(w)
@@ -179,6 +176,9 @@ func (p *parser) protocol() uint8 {
 
 // icmp reads a type with or without its code, or the name of a message.
 func (p *parser) icmp(out *policy.Packet) {
+	if out.Source.Addr.Is6() {
+		out.Protocol = policy.ICMPv6
+	}
 	w := p.next("an ICMP type")
 	typ, err := strconv.ParseUint(w.text, 10, 8)
 	if err == nil {

@@ -19,6 +19,9 @@ type Options struct {
 	Blind bool
 	// Families are those that are compared; 0 means both.
 	Families policy.Family
+	// Moved says that want knows the pods by the addresses that the inventory
+	// gives to workloads, and got sees them at addresses of the cluster.
+	Moved bool
 	// Witnesses bounds the packets shown for each direction and each of wider
 	// and narrower; 0 means 20.
 	Witnesses int
@@ -47,7 +50,9 @@ type Result struct {
 // A Difference is a packet on which the sides disagree, judged where its
 // subject stands: at the destination for Ingress, at the source for Egress.
 type Difference struct {
-	Packet    policy.Packet
+	Packet policy.Packet
+	// Seen is the packet as got sees it: pods may have moved.
+	Seen      policy.Packet
 	Direction policy.Direction
 	Want, Got Decision
 }
@@ -133,7 +138,9 @@ type comparison struct {
 }
 
 func (c *comparison) run() error {
-	want, got := c.stack(c.want), c.stack(c.got)
+	want := c.stack(c.want)
+	c.seeing = true
+	got := c.stack(c.got)
 	if want == got {
 		return nil
 	}
@@ -160,7 +167,10 @@ func (c *comparison) differences(set ref) (out []Difference, more bool, err erro
 	}
 	limit := c.options.witnesses()
 	told := map[[2]policy.RuleID]bool{}
-	parts := append(c.split(c.want, set, 2*limit), c.split(c.got, set, 2*limit)...)
+	c.seeing = false
+	parts := c.split(c.want, set, 2*limit)
+	c.seeing = true
+	parts = append(parts, c.split(c.got, set, 2*limit)...)
 	for _, part := range parts {
 		d, sure, err := c.difference(part)
 		switch {
@@ -186,9 +196,9 @@ var errUnconfirmed = errors.New("verify: the model does not confirm a difference
 // difference picks a packet of the set and has it judged by the model. It is
 // not sure when the packet's request could not be made.
 func (c *comparison) difference(set ref) (d Difference, sure bool, err error) {
-	p, complete := c.pick(set)
-	d = Difference{Packet: p, Direction: c.direction}
-	d.Want, d.Got = c.decide(c.want, &p), c.decide(c.got, &p)
+	p, seen, complete := c.pick(set)
+	d = Difference{Packet: p, Seen: seen, Direction: c.direction}
+	d.Want, d.Got = c.decide(c.want, &p), c.decide(c.got, &seen)
 	switch {
 	case d.Want.Action != d.Got.Action:
 		return d, true, nil

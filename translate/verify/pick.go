@@ -16,20 +16,36 @@ type picker struct {
 	left ref
 }
 
-// pick gives a packet of a set that is not empty. It is not complete when the
-// packet should carry a request that could not be made.
-func (s *space) pick(set ref) (p policy.Packet, complete bool) {
+// pick gives a packet of a set that is not empty, and the same packet as
+// objects see it. It is not complete when the packet should carry a request
+// that could not be made.
+func (s *space) pick(set ref) (p, seen policy.Packet, complete bool) {
 	k := picker{s, set}
 	six := k.value(s.family, 0) == 1
 	subject, peer := k.end(s.subject), k.end(s.peer)
-	peer.Addr = k.address(s.peer, six, &peer)
-	subject.Addr = k.address(s.subject, six, &subject)
+	there := [2]netip.Addr{}
+	for i, e := range []struct {
+		end *end
+		out *policy.Endpoint
+	}{{s.peer, &peer}, {s.subject, &subject}} {
+		e.out.Addr = k.address(e.end, e.end.addr, six, e.out)
+		if there[i] = e.out.Addr; s.moved {
+			if at := k.address(e.end, e.end.seen, six, e.out); e.out.Labels != nil {
+				there[i] = at
+			}
+		}
+	}
 	p.Source, p.Destination = peer, subject
 	if s.direction == policy.Egress {
 		p.Source, p.Destination = subject, peer
 	}
 	k.transport(&p, six)
-	return p, k.ask(&p)
+	complete = k.ask(&p)
+	seen = p
+	if seen.Source.Addr, seen.Destination.Addr = there[0], there[1]; s.direction == policy.Egress {
+		seen.Source.Addr, seen.Destination.Addr = there[1], there[0]
+	}
+	return p, seen, complete
 }
 
 // value takes the smallest value of a field, or the usual one where the set
@@ -141,12 +157,12 @@ var plausible = [][]string{
 	{"1.0.0.0/8", "2.0.0.0/7", "4.0.0.0/6", "8.0.0.0/5", "16.0.0.0/4", "32.0.0.0/3", "64.0.0.0/3", "96.0.0.0/4", "112.0.0.0/5", "120.0.0.0/6", "124.0.0.0/7", "126.0.0.0/8", "128.0.0.0/2", "192.0.0.0/3", "2000::/3"},
 }
 
-func (k *picker) address(e *end, six bool, out *policy.Endpoint) netip.Addr {
+func (k *picker) address(e *end, f field, six bool, out *policy.Endpoint) netip.Addr {
 	n := 32
 	if six {
 		n = 128
 	}
-	if k.level(k.left) >= e.addr.level(n) {
+	if k.level(k.left) >= f.level(n) {
 		usual := usualAddresses[[2]bool{out.Labels != nil, six}]
 		if e == k.subject {
 			return usual.Next()
@@ -160,12 +176,12 @@ func (k *picker) address(e *end, six bool, out *policy.Endpoint) netip.Addr {
 				ranges = append(ranges, policy.PrefixRange(p))
 			}
 		}
-		if both := k.and(k.left, k.inside(e, ranges)); both != no {
+		if both := k.and(k.left, k.inside(f, ranges)); both != no {
 			k.left = both
 			break
 		}
 	}
-	bits, _ := k.bits(e.addr, n)
+	bits, _ := k.bits(f, n)
 	raw := make([]byte, n/8)
 	for i, b := range bits {
 		raw[i/8] = raw[i/8]<<1 | b
@@ -175,10 +191,10 @@ func (k *picker) address(e *end, six bool, out *policy.Endpoint) netip.Addr {
 }
 
 // inside is addresses without their family, which is chosen already.
-func (k *picker) inside(e *end, ranges []policy.AddrRange) ref {
+func (k *picker) inside(f field, ranges []policy.AddrRange) ref {
 	var fs []ref
 	for _, r := range ranges {
-		fs = append(fs, k.between(e.addr, bitsOf(r.First), bitsOf(r.Last)))
+		fs = append(fs, k.between(f, bitsOf(r.First), bitsOf(r.Last)))
 	}
 	return k.any(fs)
 }

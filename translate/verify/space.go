@@ -38,7 +38,10 @@ type space struct {
 	// lists says that the ends are anybody's, as on a router, and that every
 	// policy has a say.
 	lists bool
-	next  uint32
+	// moved says that objects see pods at other addresses than lists do, and
+	// seeing that it is what the objects see that is made a function.
+	moved, seeing bool
+	next          uint32
 
 	family        field
 	subject, peer *end
@@ -59,7 +62,10 @@ type end struct {
 	// nodeLabels are those of the end when it is a node.
 	nodeLabels []choice
 	addr       field
-	names      map[string]field
+	// seen is the address that a pod has where objects are enforced, if pods
+	// have moved.
+	seen  field
+	names map[string]field
 }
 
 // The roles of an end. A node's own end is that of the packet's node or of
@@ -119,7 +125,12 @@ func newSpace(d policy.Direction, known vocabulary, inv *inventory.Inventory, o 
 	s := &space{diagram: newDiagram(o.budget()), direction: d, options: o, inventory: inv, known: known}
 	s.family = s.take(1)
 	s.subject, s.peer = s.end(&known.subject), s.end(&known.peer)
-	s.peer.addr, s.subject.addr = s.take(128), s.take(128)
+	s.moved = o.Moved && inv != nil
+	for _, e := range []*end{s.peer, s.subject} {
+		if e.addr = s.take(128); s.moved {
+			e.seen = s.take(128)
+		}
+	}
 	s.later, s.protocol, s.port = s.take(1), s.take(8), s.take(16)
 	s.portName = s.choice("", known.portNames)
 	s.from, s.flags, s.request = s.take(16), s.take(8), s.take(1)
@@ -198,10 +209,7 @@ func (s *space) has(p *policy.Peers, e *end) ref {
 	if p.Any {
 		return yes
 	}
-	fs := []ref{s.addresses(e, p.Addresses)}
-	for _, m := range p.Masked {
-		fs = append(fs, s.masked(e, m))
-	}
+	fs := []ref{s.addressed(p, e)}
 	if len(p.Selectors) > 0 {
 		fs = append(fs, s.and(s.is(e.role, pod), s.selects(p.Selectors, e.labels)))
 	}
@@ -213,6 +221,23 @@ func (s *space) has(p *policy.Peers, e *end) ref {
 		outside = append(outside, s.is(e.names[pattern], 1))
 	}
 	return s.any(append(fs, s.and(s.isEntity(e, policy.World), s.any(outside))))
+}
+
+// addressed holds where the set has the end by its address. Objects see the
+// address that a moved pod has.
+func (s *space) addressed(p *policy.Peers, e *end) ref {
+	at := func(e *end) ref {
+		fs := []ref{s.addresses(e, p.Addresses)}
+		for _, m := range p.Masked {
+			fs = append(fs, s.masked(e, m))
+		}
+		return s.any(fs)
+	}
+	if !s.moved || !s.seeing {
+		return at(e)
+	}
+	isPod := s.is(e.role, pod)
+	return s.or(s.and(isPod, at(&end{addr: e.seen})), s.without(at(e), isPod))
 }
 
 // isEntity holds where the end belongs to the entity: the world is whatever is

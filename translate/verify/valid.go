@@ -126,6 +126,14 @@ func (s *space) placed(e *end) ref {
 	isPod := s.is(e.role, pod)
 	var fs, claimed []ref
 	for _, family := range []policy.Family{policy.IPv4, policy.IPv6} {
+		if s.podless(family) {
+			fs = append(fs, s.and(isPod, s.isFamily(family)).not())
+			continue
+		}
+		if s.moved {
+			there := s.all([]ref{s.isFamily(family), isPod})
+			fs = append(fs, s.implies(there, s.podRange(&end{addr: e.seen}, family)))
+		}
 		var homed []ref
 		for i := range s.inventory.Workloads {
 			w := &s.inventory.Workloads[i]
@@ -144,6 +152,17 @@ func (s *space) placed(e *end) ref {
 	cluster := s.addresses(e, s.clusterRanges(policy.Dual))
 	fs = append(fs, s.implies(isPod.not(), s.or(cluster, s.any(claimed)).not()))
 	return s.all(fs)
+}
+
+// podless reports whether the cluster is known and has no addresses of a
+// family.
+func (s *space) podless(f policy.Family) bool {
+	for i := range s.inventory.Workloads {
+		if len(rangesOf(f, s.inventory.Workloads[i].Addresses)) > 0 {
+			return false
+		}
+	}
+	return len(s.inventory.ClusterCIDRs) > 0 && len(s.clusterRanges(f)) == 0
 }
 
 // podRange holds inside the cluster's ranges of a family; everywhere when they
