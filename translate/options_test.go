@@ -22,6 +22,12 @@ interfaces: {GigabitEthernet0/1: BACKEND, inside: WEB, Ethernet1/1: DB, GigabitE
 clusterCIDRs: [10.1.0.0/16]
 `
 
+// shopService leads to BACKEND, two ports of one service to the same port.
+const shopService = `services:
+- {name: front, namespace: shop, addresses: [10.96.0.5], ports: [{port: 80, targetPort: 8080}], workload: BACKEND}
+- {name: two, namespace: shop, addresses: [10.96.0.6], ports: [{port: 81, targetPort: 7070}, {port: 82, targetPort: 7070}], workload: BACKEND}
+`
+
 func siteOf(t *testing.T, more string) *inventory.Inventory {
 	t.Helper()
 	inv, err := inventory.Read("site.yaml", strings.NewReader(siteFile+more))
@@ -229,6 +235,106 @@ interface GigabitEthernet0/1
  ip access-group IN out
 `,
 			denied: []string{"web backend 1", "fresh backend 1"},
+			silent: true,
+		},
+		{
+			name: "a service stands for its pods at their port", more: shopService,
+			config: `ip access-list extended OUT
+ permit tcp any host 10.96.0.5 eq 80
+ permit tcp any 10.1.30.0 0.0.0.15 eq 5432
+interface inside
+ ip access-group OUT in
+`,
+			passes: []string{"web backend 8080", "web db 5432"},
+			denied: []string{"web backend 80", "web db 8080", "web 10.96.0.5 80", "web 192.0.2.1 80"},
+			silent: true,
+		},
+		{
+			name: "two ports of services that lead to one must both be permitted", more: shopService,
+			config: `ip access-list extended OUT
+ permit tcp any host 10.96.0.6 eq 81
+ deny tcp any host 10.96.0.6 eq 82
+ permit tcp any any eq 9090
+interface inside
+ ip access-group OUT in
+`,
+			passes:   []string{"web backend 9090"},
+			denied:   []string{"web backend 7070"},
+			findings: []string{"OUT/10 narrower: service two at 10.96.0.6 port 81 and service two at 10.96.0.6 port 82 lead to one port, 7070"},
+		},
+		{
+			name: "pods that are denied by their own addresses", more: shopService,
+			config: `ip access-list extended OUT
+ permit tcp any host 10.96.0.5 eq 80
+ deny ip any 10.1.20.0 0.0.1.255
+ permit ip any any
+interface inside
+ ip access-group OUT in
+`,
+			passes: []string{"web db 8080", "web 192.0.2.1 1"},
+			denied: []string{"web backend 8080", "web backend 80"},
+			findings: []string{
+				"OUT/10 narrower: service front at 10.96.0.5 port 80 leads to pods at port 8080, where line 20 denies",
+				"OUT/20 narrower: denies what service front at 10.96.0.5 port 80 leads to, which line 10 decides otherwise or may",
+			},
+		},
+		{
+			name: "a service that is denied, and its pods are not", more: shopService,
+			config: `ip access-list extended OUT
+ deny tcp any host 10.96.0.5 eq 80
+ permit ip any any
+interface inside
+ ip access-group OUT in
+`,
+			passes: []string{"web backend 80", "web backend 8081"},
+			denied: []string{"web backend 8080"},
+		},
+		{
+			name: "a service that nobody names is judged by its pods", more: shopService,
+			config: `ip access-list extended OUT
+ permit tcp any 10.1.20.0 0.0.1.255 eq 8080
+interface inside
+ ip access-group OUT in
+`,
+			passes: []string{"web backend 8080"},
+			denied: []string{"web backend 80"},
+			silent: true,
+		},
+		{
+			name: "a service is the subject's own end", more: shopService,
+			config: `ip access-list extended IN
+ permit tcp host 192.0.2.7 host 10.96.0.5 eq 80
+ permit tcp any host 10.96.0.5 eq 443
+interface GigabitEthernet0/1
+ ip access-group IN out
+`,
+			passes:   []string{"192.0.2.7 backend 8080"},
+			denied:   []string{"192.0.2.8 backend 8080", "192.0.2.7 backend 80", "192.0.2.7 backend 443"},
+			findings: []string{"IN/20 no-effect: no port of the service that it names fits the line"},
+		},
+		{
+			name: "pods that are permitted by their own addresses, and not by their service", more: shopService,
+			config: `ip access-list extended IN
+ permit tcp host 192.0.2.7 host 10.96.0.5 eq 80
+ permit tcp host 192.0.2.8 10.1.20.0 0.0.1.255 eq 8080
+interface GigabitEthernet0/1
+ ip access-group IN out
+`,
+			passes:   []string{"192.0.2.7 backend 8080"},
+			denied:   []string{"192.0.2.8 backend 8080"},
+			findings: []string{"IN/20 narrower: permits what service front at 10.96.0.5 port 80 leads to"},
+		},
+		{
+			name: "a service in transit", more: shopService, transit: []string{"EDGE"},
+			config: `ip access-list extended EDGE
+ permit tcp any host 10.96.0.5 eq 80
+ permit tcp any 10.1.10.0 0.0.0.255
+ permit tcp any 10.1.30.0 0.0.0.15 eq 5432
+interface GigabitEthernet0/7
+ ip access-group EDGE in
+`,
+			passes: []string{"web backend 8080", "192.0.2.1 backend 8080", "db web 1", "web db 5432"},
+			denied: []string{"web backend 80", "db backend 8081", "web 192.0.2.1 80"},
 			silent: true,
 		},
 		{
