@@ -338,3 +338,15 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// Every contradiction is told at once, also those behind a longer range of the
+// same workload.
+func TestEveryOverlapIsTold(t *testing.T) {
+	_, err := Read("i.yaml", strings.NewReader(`workloads:
+- {name: A, labels: {app: a}, addresses: [10.0.0.0-10.0.0.100, 10.0.0.6-10.0.0.7]}
+- {name: B, labels: {app: b}, addresses: [10.0.0.5-10.0.0.6]}
+`))
+	if list, _ := err.(ErrorList); len(list) != 2 {
+		t.Errorf("got %v, want two errors", err)
+	}
+}
