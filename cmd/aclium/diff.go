@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -89,11 +90,15 @@ func (o *diffOptions) run(oldName, newName string, in io.Reader, out, errOut io.
 		return err
 	}
 	d := &differ{inv: inv, options: verify.Options{Families: families, Witnesses: max(o.packets, 1)}}
-	if d.old, err = readLists(oldName, in, o.dialect, errOut); err != nil {
+	if d.old, err = readLists(oldName, in, o.dialect, inv, errOut); err != nil {
 		return err
 	}
-	if d.new, err = readLists(newName, in, o.dialect, errOut); err != nil {
+	if d.new, err = readLists(newName, in, o.dialect, inv, errOut); err != nil {
 		return err
+	}
+	d.inv = d.new.inventory
+	if !reflect.DeepEqual(workloadsOf(d.old.inventory), workloadsOf(d.inv)) {
+		d.words = append(d.words, "the identity maps differ: addresses are those of the new configuration's workloads")
 	}
 	if err := d.run(); err != nil {
 		return err
@@ -109,20 +114,24 @@ func (o *diffOptions) run(oldName, newName string, in io.Reader, out, errOut io.
 
 // readLists reads a configuration of any dialect. Those that are not
 // translated have lists and no policies.
-func readLists(name string, in io.Reader, dialect dialectFlag, errOut io.Writer) (*side, error) {
+func readLists(name string, in io.Reader, dialect dialectFlag, inv *inventory.Inventory, errOut io.Writer) (*side, error) {
 	config, _, err := dialect.read(name, in)
 	if err != nil {
 		return nil, printMistakes(err, errOut)
 	}
-	s := &side{config: config}
-	if config.Dialect != grammar.IOS && config.Dialect != grammar.ASA {
-		return s, nil
-	}
-	s.policies, _, err = translate.Compile(config)
+	with, err := compileOptions(config, inv, nil, nil)
 	if err != nil {
 		return nil, printMistakes(err, errOut)
 	}
-	withheld, err := translate.Withheld(config)
+	s := &side{config: config, inventory: with.Inventory}
+	if config.Dialect != grammar.IOS && config.Dialect != grammar.ASA {
+		return s, nil
+	}
+	s.policies, _, err = with.Compile(config)
+	if err != nil {
+		return nil, printMistakes(err, errOut)
+	}
+	withheld, err := with.Withheld(config)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +139,18 @@ func readLists(name string, in io.Reader, dialect dialectFlag, errOut io.Writer)
 		s.unproved = append(s.unproved, policy.Finding{ID: policy.RuleID{ACL: p.ACL}, Source: policy.Source{File: name}, Text: "access-list " + p.ACL + " on " + p.Subject.Name, Reason: "the list is not understood as a whole"})
 	}
 	return s, nil
+}
+
+// workloadsOf gives who has which address, without the places that say so.
+func workloadsOf(inv *inventory.Inventory) (out []inventory.Workload) {
+	if inv == nil {
+		return nil
+	}
+	for _, w := range inv.Workloads {
+		w.Source = policy.Source{}
+		out = append(out, w)
+	}
+	return out
 }
 
 func (d *differ) run() error {

@@ -18,6 +18,9 @@ import (
 type side struct {
 	config   *grammar.Config
 	policies []policy.Policy
+	// inventory is what is known of the cluster, with the identity maps of the
+	// configuration; nil when nothing is.
+	inventory *inventory.Inventory
 	// unproved are lines and lists that no policy holds: what they mean is
 	// not in the comparison.
 	unproved []policy.Finding
@@ -28,19 +31,33 @@ func (s *side) stack() policy.Stack {
 	return policy.Stack{{Combine: policy.Series, Policies: s.policies}}
 }
 
-// readSide reads a configuration and compiles it. Mistakes are printed.
-func readSide(name string, in io.Reader, dialect dialectFlag, errOut io.Writer) (*side, error) {
-	config, notices, err := dialect.read(name, in)
+// A sideReader says how configurations are read that are compared.
+type sideReader struct {
+	dialect   dialectFlag
+	inventory *inventory.Inventory
+	transit   transitFlag
+	found     map[string]bool
+}
+
+// read reads a configuration and compiles it as convert does. Mistakes are
+// printed.
+func (r *sideReader) read(name string, in io.Reader, errOut io.Writer) (*side, error) {
+	config, notices, err := r.dialect.read(name, in)
 	s := &side{config: config}
+	var with translate.Options
 	var findings []policy.Finding
 	if err == nil {
-		s.policies, findings, err = translate.Compile(config)
+		with, err = compileOptions(config, r.inventory, r.transit, r.found)
+		s.inventory = with.Inventory
+	}
+	if err == nil {
+		s.policies, findings, err = with.Compile(config)
 	}
 	if err != nil {
 		return nil, printMistakes(err, errOut)
 	}
 	for _, n := range notices {
-		if n.State == grammar.Unsupported {
+		if n.State == grammar.Unsupported && !mapsIdentity(config, n) {
 			s.unproved = append(s.unproved, policy.Finding{
 				Source: policy.Source{File: n.Pos.File, Line: n.Pos.Line, Column: n.Pos.Column}, Text: n.Text, State: policy.Refused, Reason: n.State.String() + ": " + n.Msg,
 			})

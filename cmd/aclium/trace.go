@@ -124,6 +124,11 @@ func (o *traceOptions) run(file, text string, in io.Reader, out, errOut io.Write
 	if err != nil {
 		return err
 	}
+	with, err := compileOptions(config, inv, nil, nil)
+	if err != nil {
+		return printMistakes(err, errOut)
+	}
+	inv = with.Inventory
 	p, err := o.packet(config.Dialect, text, inv, errOut)
 	if err != nil {
 		return err

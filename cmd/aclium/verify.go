@@ -16,6 +16,7 @@ import (
 type verifyOptions struct {
 	against, output string
 	inventory       inventoryFlag
+	transit         transitFlag
 	ranges          rangesFlag
 	family          familyFlag
 	dialect         dialectFlag
@@ -54,6 +55,7 @@ cannot be read or the comparison is too large.`,
 	_ = c.MarkFlagFilename("against", "yaml", "yml", "json")
 	completeFormats(c)
 	o.inventory.add(c)
+	o.transit.add(c)
 	o.ranges.add(c)
 	o.family.add(c)
 	o.dialect.add(c)
@@ -75,10 +77,15 @@ func (o *verifyOptions) run(file string, in io.Reader, out, errOut io.Writer) er
 	if inv, err = o.ranges.into(inv); err != nil {
 		return err
 	}
-	want, err := readSide(file, in, o.dialect, errOut)
+	reader := sideReader{o.dialect, inv, o.transit, map[string]bool{}}
+	want, err := reader.read(file, in, errOut)
 	if err != nil {
 		return err
 	}
+	if err := o.transit.missing(reader.found); err != nil {
+		return err
+	}
+	inv = want.inventory
 	got, err := decodeFile(o.against)
 	if err != nil {
 		return err
