@@ -31,7 +31,7 @@ func (w *cellWalk) takeNativeDenies() {
 			continue
 		}
 		w.native[r] = true
-		w.denies = append(w.denies, w.rule(policy.Deny, *peerEnd(r, w.direction), services, []policy.RuleID{r.ID}))
+		w.denies = append(w.denies, w.rule(policy.Deny, plainPeers(*peerEnd(r, w.direction)), services, []policy.RuleID{r.ID}))
 	}
 }
 
@@ -341,4 +341,12 @@ func (w *cellWalk) permitsByAddress() bool {
 		byRole := w.space.entities && slices.Equal(c.permitted.addrs, w.space.outside(c.families&w.part.families()))
 		return !c.whole && len(c.permitted.addrs) > 0 && (!byRole || w.space.byAddress)
 	})
+}
+
+// plainPeers gives peers that say no more than everybody where they are.
+func plainPeers(p policy.Peers) policy.Peers {
+	if p.Any {
+		return policy.Everybody()
+	}
+	return p
 }

@@ -231,7 +231,7 @@ func (c *tally) list(t *testing.T, g *lister, d policy.Direction) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	for range 220 {
+	for range 240 {
 		pkt := g.packet(&p)
 		action, line := p.Eval(&pkt)
 		meant, _ := ordered.Judge(d, &pkt)
