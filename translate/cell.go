@@ -420,7 +420,7 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 	doubt := w.lookup(r, u.family).doubt & m.roles
 	u.doubt |= doubt
 	if r.Action == policy.Permit && len(peerEnd(r, w.direction).Entities) > 0 && peers.roles&u.doubt != 0 && fits != fitNone {
-		w.leaveOut(r, "the nodes' addresses are not known, and a line before denies addresses")
+		w.note(l, r, policy.Narrower, "the nodes' addresses are not known, and a line before denies addresses")
 	}
 	u.inPart = u.inPart || unsure != ""
 	switch {

@@ -58,9 +58,11 @@ func randomEntities(r *rand.Rand) (p policy.Peers) {
 }
 
 func randomPeers(r *rand.Rand) policy.Peers {
-	switch r.IntN(6) {
-	case 5:
+	n := r.IntN(16)
+	if n == 15 {
 		return randomEntities(r)
+	}
+	switch n % 5 {
 	case 0, 4:
 		return policy.Everybody()
 	case 1:

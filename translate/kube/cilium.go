@@ -148,11 +148,11 @@ func ciliumRules(r *policy.Rule, d policy.Direction) ([]ciliumRule, error) {
 
 // ciliumPeers gives the peers, one rule for each kind; none for nobody.
 func ciliumPeers(p *policy.Peers, d policy.Direction) (out []ciliumRule, err error) {
-	if len(p.Addresses)+len(p.Masked) > 0 || d == policy.Ingress && len(p.FQDNs) > 0 {
-		return nil, fmt.Errorf("peers that a CiliumNetworkPolicy cannot name")
-	}
 	if p.Any {
 		return []ciliumRule{side(d, ciliumRule{FromEntities: []string{"all"}})}, nil
+	}
+	if len(p.Addresses)+len(p.Masked) > 0 || d == policy.Ingress && len(p.FQDNs) > 0 {
+		return nil, fmt.Errorf("peers that a CiliumNetworkPolicy cannot name")
 	}
 	var endpoints []metav1.LabelSelector
 	for _, s := range p.Selectors {
