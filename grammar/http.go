@@ -146,9 +146,6 @@ func httpPolicyNames(c *Config) (out []string) {
 	return out
 }
 
-// httpBlind is what is told about a map as long as nothing looks into HTTP.
-const httpBlind = "is kept; HTTP is not looked into"
-
 func (l *line) httpClassMapLine(n *httpClassMapLine) error {
 	m := l.Config.HTTPClassMap(n.Name.Value)
 	matchAny := n.Match.Value == "match-any"
@@ -159,7 +156,6 @@ func (l *line) httpClassMapLine(n *httpClassMapLine) error {
 	case m == nil:
 		m = &HTTPClassMap{Name: n.Name.Value, Pos: at(n.Name), MatchAny: matchAny}
 		l.Config.HTTPClassMaps = append(l.Config.HTTPClassMaps, m)
-		l.notice(l.pos, Unsupported, httpBlind)
 	case n.Match.Value != "" && m.MatchAny != matchAny:
 		return l.semantic(at(n.Match), "Class-map "+m.Name+" already exists as "+matchWord(m.MatchAny))
 	}
@@ -205,7 +201,6 @@ func (l *line) httpPolicyMapLine(n *httpPolicyMapLine) error {
 	case m == nil:
 		m = &HTTPPolicyMap{Name: n.Name.Value, Pos: at(n.Name)}
 		l.Config.HTTPPolicyMaps = append(l.Config.HTTPPolicyMaps, m)
-		l.notice(l.pos, Unsupported, httpBlind)
 	}
 	l.enter(ModeHTTPPolicyMap)
 	l.httpPolicyMap = m
@@ -268,7 +263,6 @@ func (l *line) httpServicePolicy(n *httpServicePolicy) error {
 		l.notice(l.pos, Replaced, "takes the place of policy-map "+old)
 	}
 	c.HTTPPolicy = name(n.Policy)
-	l.untranslated()
 	return nil
 }
 

@@ -53,7 +53,6 @@ func (l *line) regexMapLine(n *regexMapLine) error {
 	case m == nil:
 		m = &RegexMap{Name: n.Name.Value, Pos: at(n.Name)}
 		l.Config.RegexMaps = append(l.Config.RegexMaps, m)
-		l.notice(l.pos, Unsupported, "is kept; it changes no verdict")
 	}
 	l.enter(ModeRegexMap)
 	l.regexMap = m

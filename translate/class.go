@@ -15,6 +15,8 @@ type program struct {
 	refused bool
 	// path holds the class-maps that are being walked.
 	path []*grammar.ClassMap
+	// requestsLooked says that the class that is being walked looks into HTTP.
+	requestsLooked bool
 }
 
 // A label is a place that rules jump to before it is known.
@@ -36,9 +38,7 @@ func (b *program) here(l *label) {
 // emit adds a rule: packets that match take the exit, others go on behind it.
 func (b *program) emit(text string, m policy.Match, e exit) {
 	if e.rule != nil {
-		r := *e.rule
-		r.Match = m
-		b.rules = append(b.rules, r)
+		b.rules = append(b.rules, restricted(*e.rule, m)...)
 		return
 	}
 	e.to.from = append(e.to.from, len(b.rules))
@@ -91,7 +91,8 @@ func (b *program) class(p *grammar.ZonePair, c *grammar.PolicyClass, seq uint32)
 	}
 	rule := b.classRule(p, c, seq)
 	b.refuseKept(rule, c.Other)
-	b.refuseHTTP(rule, c.HTTPPolicy)
+	b.lookInto(rule, c.HTTPPolicy)
+	b.requestsLooked = rule.Match.HTTP != nil
 	b.classMap(m, exit{rule: rule}, rule)
 }
 
@@ -204,7 +205,8 @@ func (b *program) protocol(part grammar.ClassMatch, hit exit) {
 		b.fail(part.Name.Pos, "unknown protocol %s%s", part.Name.Text, hint)
 		return
 	}
-	if p.note != "" {
+	looked := part.Name.Text == "http" && b.requestsLooked
+	if p.note != "" && !looked {
 		b.note(policy.RuleID{ACL: "class-map " + b.path[len(b.path)-1].Name}, part.Pos, part.Text, p.state, "%s", p.note)
 	}
 	b.emit(part.Text, policy.Match{Source: policy.Everybody(), Destination: policy.Everybody(), Services: p.services()}, hit)
@@ -274,14 +276,6 @@ func (b *program) unsaidLine(a *grammar.ACL, n *line, final *policy.Rule) {
 func (b *program) refuseKept(final *policy.Rule, kept []*grammar.Statement) {
 	if s := meaningful(kept); s != nil {
 		b.refuse(final, s.Pos, s.Text, s.Words)
-	}
-}
-
-// refuseHTTP refuses the policy when a class looks into HTTP: without that it
-// would permit more.
-func (b *program) refuseHTTP(final *policy.Rule, p grammar.Name) {
-	if p.Text != "" {
-		b.refuse(final, p.Pos, "service-policy http "+p.Text, "service-policy http "+p.Text)
 	}
 }
 

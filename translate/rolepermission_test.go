@@ -38,7 +38,6 @@ func TestWhatIsNotSaidIsRefused(t *testing.T) {
 		refused bool
 	}{
 		"a class":                     {strings.Replace(pairOfZones, "%", "", 1), false},
-		"a class with an HTTP policy": {strings.Replace(pairOfZones, "%", "service-policy http H", 1), true},
 		"a class with another policy": {strings.Replace(pairOfZones, "%", "service-policy urlfilter U", 1), true},
 		"permission":                  {lists + "cts role-based permissions from 10 to 20 RB\ncts role-based enforcement\n", true},
 		"default permission":          {lists + "cts role-based permissions default RB\ncts role-based enforcement vlan-list all\n", true},
