@@ -523,7 +523,7 @@ func (w *cellWalk) mixes(permitted, denied region, f policy.Family) bool {
 		return false
 	}
 	hidden := func(pods podSet) bool { return w.space.hidden(pods, f) }
-	return len(denied.addrs) > 0 && hidden(permitted.pods) || len(permitted.addrs) > 0 && hidden(denied.pods)
+	return len(denied.addrs) > 0 && hidden(permitted.pods) || len(permitted.addrs) > 0 && len(denied.pods) > 0 && (w.space.blind(f) || hidden(denied.pods))
 }
 
 // lineList gives lines as "ACL 10,20; OTHER 5".

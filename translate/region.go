@@ -107,10 +107,16 @@ func (s space) peerDoubt(addrs addrSet, f policy.Family) (region, uncertain) {
 // unseen gives the part of a region in which a pod may stand behind an address
 // or an address for a pod that nobody knows.
 func (s space) unseen(r region, f policy.Family) region {
-	if !s.hidden(r.pods, f) {
+	if !s.hidden(r.pods, f) && !s.blind(f) {
 		r.pods = nil
 	}
 	return r
+}
+
+// blind reports whether an address of an object may be any pod's: lists speak
+// of those that pods had, and nobody knows which they have.
+func (s space) blind(f policy.Family) bool {
+	return s.given && !s.noPods && slices.ContainsFunc(singly(f), func(one policy.Family) bool { return !s.known(one) && !s.podless(one) })
 }
 
 // doubtful gives everybody that a line's peers may stand for.
