@@ -261,3 +261,35 @@ func randomHTTP(r *rand.Rand) string {
 	}
 	return b.String()
 }
+
+// TestRequestsInEveryTarget: no target permits a request that the text resets,
+// and Cilium's permit all that go on.
+func TestRequestsInEveryTarget(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 9))
+	said := 0
+	for range 40 {
+		text := webText + randomHTTP(r)
+		c, policies, findings := compiled(t, text)
+		if translate.Refused(findings) != nil {
+			continue
+		}
+		said++
+		for _, target := range translate.Targets() {
+			stack, more := translate.Order(policies, translate.OrderOptions{Target: target})
+			if target.HTTP && translate.Refused(more) != nil {
+				t.Errorf("%s: %v", target.Name, translate.Refused(more))
+			}
+			for range 20 {
+				q := requestTo(80, randomRequest(r))
+				want := linewalk.Request(c, "H", q.HTTP)
+				got, id := stack.Judge(policy.Ingress, q)
+				if refused := translate.Refused(more) != nil; !refused && (got == policy.Permit) != want && (target.HTTP || !want) {
+					t.Fatalf("%s%s: %+v: %v by %v, want %v", text, target.Name, q.HTTP, got, id, want)
+				}
+			}
+		}
+	}
+	if said < 5 {
+		t.Errorf("%d maps are said", said)
+	}
+}

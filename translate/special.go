@@ -104,6 +104,17 @@ func (w *cellWalk) addSpecial(r *policy.Rule, u *undecided, m region) {
 	s.permitted[u.cell][u.family] = m
 }
 
+// in reports whether the line stands in a list. A line of a zone is not called
+// as its list is.
+func (s *special) in(l *policy.Policy) bool {
+	for i := range l.Rules {
+		if &l.Rules[i] == s.rule {
+			return true
+		}
+	}
+	return false
+}
+
 // specialRules gives the rules of all such lines.
 func (w *cellWalk) specialRules() (out []policy.Rule) {
 	for _, s := range w.specials {
@@ -201,7 +212,7 @@ func (w *cellWalk) reportSpecials() {
 			lost = lost || !both || !w.nameable(&w.cells[at]) && !w.cells[at].foreign
 		}
 		lost = lost && !w.everywhere(s)
-		l := w.part.lists[slices.IndexFunc(w.part.lists, func(l *policy.Policy) bool { return l.ACL == s.rule.ID.ACL })]
+		l := w.part.lists[slices.IndexFunc(w.part.lists, s.in)]
 		if lost {
 			w.note(l, s.rule, policy.Narrower, "%s is not said for every protocol and family that the lines permit", strings.ToLower(w.options.Target.Name))
 		}
