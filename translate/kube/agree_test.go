@@ -58,12 +58,12 @@ func randomEntities(r *rand.Rand) (p policy.Peers) {
 }
 
 func randomPeers(r *rand.Rand) policy.Peers {
-	n := r.IntN(16)
-	if n == 15 {
+	n := r.IntN(19)
+	if n == 18 {
 		return randomEntities(r)
 	}
-	switch n % 5 {
-	case 0, 4:
+	switch n % 6 {
+	case 0, 4, 5:
 		return policy.Everybody()
 	case 1:
 		bits := 26 + r.IntN(7)
