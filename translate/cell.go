@@ -69,6 +69,9 @@ type cellWalk struct {
 	ranks     *ranking
 	shared    *group // what common has found
 	specials  []*special
+	// lostNodes says that a permit does not reach nodes because a line before
+	// denies addresses.
+	lostNodes bool
 	// left are the lines that the target cannot say, with the reason.
 	left map[*policy.Rule]string
 }
@@ -419,7 +422,9 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 	m := peers.intersect(u.left)
 	doubt := w.lookup(r, u.family).doubt & m.roles
 	u.doubt |= doubt
-	if r.Action == policy.Permit && len(peerEnd(r, w.direction).Entities) > 0 && peers.roles&u.doubt != 0 && fits != fitNone {
+	if lost := r.Action == policy.Permit && peers.roles&u.doubt != 0; lost && len(peerEnd(r, w.direction).Entities) == 0 {
+		w.lostNodes = true
+	} else if lost {
 		w.note(l, r, policy.Narrower, "the nodes' addresses are not known, and a line before denies addresses")
 	}
 	u.inPart = u.inPart || unsure != ""

@@ -323,7 +323,7 @@ func (w *cellWalk) reportAddresses() {
 	if w.space.known(w.part.families()) {
 		reason = "addresses match no nodes of the cluster"
 	}
-	if w.permitsByAddress() {
+	if w.lostNodes || w.permitsByAddress() {
 		w.note(w.part.lists[0], nil, policy.Narrower, "in %s %s", w.options.Target.Name, reason)
 	}
 }
