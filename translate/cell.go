@@ -113,6 +113,9 @@ func (w *cellWalk) cut() []cell {
 			first, last, field = 0, 255, icmpTypes
 		}
 		starts := []uint16{first}
+		if !policy.HasPorts(protocol) && w.options.Target.zeroIsAll() {
+			starts = append(starts, 1)
+		}
 		for _, s := range w.services(protocol) {
 			for _, r := range field(s) {
 				if r.First > first {

@@ -56,7 +56,7 @@ func (w *cellWalk) denied(r *policy.Rule) []policy.Service {
 			g.cells = append(g.cells, &w.cells[i])
 		}
 	}
-	if others {
+	if others || w.zeroAlone(g.cells) {
 		return nil
 	}
 	return g.services()
@@ -91,6 +91,7 @@ type group struct {
 	region region
 	whole  bool
 	cells  []*cell
+	also   []*cell // what the rule names too, to name a cell
 }
 
 // countPeers gives the peers that the rules need: those of each rule, without
@@ -183,7 +184,10 @@ func (w *cellWalk) groups(common *group) (out []*group) {
 		}
 		g.cells = append(g.cells, c)
 	}
-	return out
+	for _, g := range out {
+		w.settleZero(g)
+	}
+	return slices.DeleteFunc(out, func(g *group) bool { return len(g.cells) == 0 })
 }
 
 func (w *cellWalk) nameable(c *cell) bool {
@@ -194,7 +198,7 @@ func (w *cellWalk) nameable(c *cell) bool {
 func (g *group) services() (out []policy.Service) {
 	for _, protocol := range celled {
 		var ranges []policy.Range
-		for _, c := range g.cells {
+		for _, c := range slices.Concat(g.cells, g.also) {
 			if c.protocol != protocol {
 				continue
 			}
@@ -276,6 +280,7 @@ func (w *cellWalk) reportFamilies() {
 // reportUnnameable names the lines that permit protocols which no rule names.
 func (w *cellWalk) reportUnnameable() {
 	common := w.common()
+	w.reportZero(common)
 	for i := range w.cells {
 		c := &w.cells[i]
 		if w.nameable(c) || c.foreign || !c.beyond(common) {

@@ -133,7 +133,10 @@ func (w *cellWalk) specialRules() (out []policy.Rule) {
 			groups[key].cells = append(groups[key].cells, &w.cells[i])
 		}
 		for _, key := range order {
-			out = append(out, w.specialRule(s, groups[key]))
+			if g := groups[key]; w.everywhere(s) || len(w.takeZero(g.cells)) > 0 {
+				g.cells = w.takeZero(g.cells)
+				out = append(out, w.specialRule(s, g))
+			}
 		}
 	}
 	return out
@@ -206,12 +209,13 @@ func (w *cellWalk) reportSpecials() {
 	names := false
 	for _, s := range w.specials {
 		names = names || s.rule.Match.HTTP == nil
-		lost := false
+		lost, cells := false, []*cell(nil)
 		for at := range s.permitted {
 			_, both := w.inAllFamilies(s, at)
 			lost = lost || !both || !w.nameable(&w.cells[at]) && !w.cells[at].foreign
+			cells = append(cells, &w.cells[at])
 		}
-		lost = lost && !w.everywhere(s)
+		lost = (lost || w.zeroAlone(cells)) && !w.everywhere(s)
 		l := w.part.lists[slices.IndexFunc(w.part.lists, s.in)]
 		if lost {
 			w.note(l, s.rule, policy.Narrower, "%s is not said for every protocol and family that the lines permit", strings.ToLower(w.options.Target.Name))

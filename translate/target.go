@@ -11,6 +11,8 @@ type Target struct {
 	Deny bool
 	// ICMP says that ICMP types can be named, ICMPCodes that codes can.
 	ICMP, ICMPCodes bool
+	// ICMPZero says that ICMP type 0 can be named, and is not read as any type.
+	ICMPZero bool
 	// Protocols says that every protocol can be named by its number.
 	Protocols bool
 	// SourcePorts says that source ports can be named.
@@ -52,11 +54,11 @@ var (
 	ClusterNetworkPolicy = Target{Name: "cluster-network-policy", Ordered: true, Deny: true, Clusterwide: true, Pass: true, PodsAlone: true, NamespaceLabels: true}
 	Calico               = Target{
 		Name: "calico", Ordered: true, Deny: true, Clusterwide: true, Families: true,
-		ICMP: true, ICMPCodes: true, Protocols: true, SourcePorts: true, NamespaceLabels: true, Accounts: true,
+		ICMP: true, ICMPCodes: true, ICMPZero: true, Protocols: true, SourcePorts: true, NamespaceLabels: true, Accounts: true,
 	}
 	Enforcer = Target{
 		Name: "enforcer", Ordered: true, Deny: true, Clusterwide: true, Families: true, Verbatim: true, Nodes: true,
-		ICMP: true, ICMPCodes: true, Protocols: true, SourcePorts: true, NamespaceLabels: true, Accounts: true, Clusters: true, Entities: true,
+		ICMP: true, ICMPCodes: true, ICMPZero: true, Protocols: true, SourcePorts: true, NamespaceLabels: true, Accounts: true, Clusters: true, Entities: true,
 	}
 )
 
