@@ -51,7 +51,7 @@ check:
 
 # Each judge is a module of its own, so that its versions never meet ours; what
 # ours asks for in addition goes into its go.mod by itself (-mod=mod).
-CONFORMANCE = cyclonus apiserver
+CONFORMANCE = cyclonus cilium apiserver
 conformance: $(CONFORMANCE:%=conformance-%)
 
 conformance-%:
