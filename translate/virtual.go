@@ -173,6 +173,11 @@ func (o *orderer) reportWays(p *policy.Policy, g *landing) {
 		}
 		return ids
 	}
+	for _, v := range g.ways {
+		if slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Action == policy.Permit && v.names(&r) }) {
+			o.note(p, nil, policy.NoEffect, "who may use %s may reach port %d of the pods behind it by their own addresses, too: an object sees no difference", v, v.port.Target)
+		}
+	}
 	for _, v := range g.ways[1:] {
 		if slices.Equal(lines(v), lines(g.ways[0])) {
 			continue
