@@ -108,6 +108,11 @@ func TestDecodeCilium(t *testing.T) {
 			[]string{web + " > " + db + " : icmp 8", web + " > " + db + " : icmp 11", "2001:db8::1 > 2001:db8:1::1 dev : icmp6 128"},
 			[]string{web + " > " + db + " : icmp 0", "2001:db8::1 > 2001:db8:1::1 dev : icmp6 8", web + " > " + db + " : tcp 80"},
 		}, {
+			"ICMP type 0 is every type of its family",
+			all + "  ingress: [{icmps: [{fields: [{type: EchoReply}]}]}]\n",
+			[]string{web + " > " + db + " : icmp 0", web + " > " + db + " : icmp 8"},
+			[]string{"2001:db8::1 > 2001:db8:1::1 dev : icmp6 128", web + " > " + db + " : tcp 80"},
+		}, {
 			"a deny beats every allow, of other policies as well",
 			all + "  ingress: [{fromEntities: [all]}]\n  ingressDeny: [{fromEndpoints: [{matchLabels: {app: web}}], toPorts: [{ports: [{port: '22', protocol: TCP}]}]}]\n",
 			[]string{web + " > " + db + " : tcp 23", "10.1.0.9 dev app=x > " + db + " : tcp 22", peer + " > " + db + " : tcp 22"},

@@ -177,7 +177,9 @@ func headerName(v value, name string) string {
 	return name
 }
 
-// ciliumICMPs reads types of ICMP, each with all of its codes.
+// ciliumICMPs reads types of ICMP, each with all of its codes. Type 0 is every
+// type, as Cilium enforces it (cilium/cilium#41304, in 1.20 too): what is read
+// is what passes.
 func ciliumICMPs(v value) (out []policy.Service) {
 	sets := map[uint8]policy.Ranges{}
 	for _, item := range v.list() {
@@ -187,7 +189,11 @@ func ciliumICMPs(v value) (out []policy.Service) {
 		}
 		for _, f := range list.list() {
 			protocol, kind := icmpType(f)
-			sets[protocol] = sets[protocol].Union(policy.Ranges{{First: uint16(kind) << 8, Last: uint16(kind)<<8 | 255}})
+			types := policy.Ranges{{First: uint16(kind) << 8, Last: uint16(kind)<<8 | 255}}
+			if kind == 0 {
+				types = policy.AllNumbers()
+			}
+			sets[protocol] = sets[protocol].Union(types)
 		}
 	}
 	for _, protocol := range []uint8{policy.ICMP, policy.ICMPv6} {

@@ -87,7 +87,7 @@ func TestMutationsAreFound(t *testing.T) {
 			}
 			t.Logf("%d mutations differ, by %d packets that the model and %d that the readers confirm; %d mean the same; %d are no objects",
 				m.different, m.packets, m.confirmed, m.equal, m.refused)
-			if m.different*10 < mutations*3 || m.confirmed*2 < m.packets {
+			if !testing.Short() && (m.different*10 < mutations*3 || m.confirmed*2 < m.packets) {
 				t.Error("the test is lopsided")
 			}
 		})
