@@ -270,16 +270,16 @@ func TestFamiliesOfCalico(t *testing.T) {
 	}
 }
 
-// TestRecommend names the first target that carries what is lacking.
-func TestRecommend(t *testing.T) {
+// TestCarrier names the first target that carries what is lacking.
+func TestCarrier(t *testing.T) {
 	fromDNS := policy.ServiceOf(policy.Bytes(policy.UDP))
 	fromDNS.SourcePorts = policy.NewRanges(policy.Range{First: 53, Last: 53})
 	list := towards(policy.Ingress, line(policy.Deny, policy.Everybody(), fromDNS), line(policy.Permit, policy.Everybody(), policy.AnyService()))
 	o := translate.OrderOptions{Target: translate.NetworkPolicy}
 	_, findings := translate.Order([]policy.Policy{list}, o)
-	recommend := translate.Recommend([]policy.Policy{list}, o)
+	advice := translate.Advise([]policy.Policy{list}, o, findings)
 	for _, f := range findings {
-		if other, ok := recommend(f); f.State == policy.Refused && (!ok || other.Name != "calico") {
+		if other, ok := advice.Carrier(f); f.State == policy.Refused && (!ok || other.Name != "calico") {
 			t.Errorf("%+v: %q, want calico", f, other.Name)
 		}
 	}

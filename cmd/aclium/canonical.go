@@ -35,7 +35,7 @@ func (o *convertOptions) canonical(files []string, in io.Reader, out, errOut io.
 		r.notices(printed(notices))
 	}
 	r.sort()
-	if err := o.writeReport(errOut, r.rows, nil); err != nil {
+	if err := o.writeReport(errOut, &r, o.summary(nil)); err != nil {
 		return err
 	}
 	if _, err := out.Write(text.Bytes()); err != nil {

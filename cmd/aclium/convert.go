@@ -100,6 +100,9 @@ type row struct {
 	// Recommended is the target that carries what is lacking here; empty when
 	// nothing is or none does.
 	Recommended string `json:"recommended,omitempty"`
+	// Alternative is what a refused list could say for the target to take it,
+	// and to permit less than it does; empty when nothing near is known.
+	Alternative string `json:"alternative,omitempty"`
 }
 
 func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer) error {
@@ -128,14 +131,14 @@ func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer
 		return err
 	}
 	var objects []kube.Object
-	var rows []row
+	var all reporter
 	o.found = map[string]bool{}
 	for _, name := range files {
-		more, report, err := o.convertFile(name, in, translate.OrderOptions{Target: target, ClusterCIDRs: cidrs, Inventory: inv, AllowWider: o.allowWider}, errOut)
+		r, err := o.convertFile(name, in, translate.OrderOptions{Target: target, ClusterCIDRs: cidrs, Inventory: inv, AllowWider: o.allowWider}, errOut)
 		if err != nil {
 			return err
 		}
-		objects, rows = append(objects, more...), append(rows, report...)
+		objects, all.rows, all.lists = append(objects, r.objects...), append(all.rows, r.rows...), append(all.lists, r.lists...)
 	}
 	if err := o.transit.missing(o.found); err != nil {
 		return err
@@ -148,13 +151,13 @@ func (o *convertOptions) run(files []string, in io.Reader, out, errOut io.Writer
 	if err != nil {
 		return err
 	}
-	if err := o.writeReport(errOut, rows, objects); err != nil {
+	if err := o.writeReport(errOut, &all, o.summary(objects)); err != nil {
 		return err
 	}
 	if _, err := out.Write(text); err != nil {
 		return fmt.Errorf("write objects: %w", err)
 	}
-	return verdictOf(rows)
+	return verdictOf(all.rows)
 }
 
 func (o *convertOptions) prefixes() (out []netip.Prefix, err error) {
@@ -169,8 +172,10 @@ func (o *convertOptions) prefixes() (out []netip.Prefix, err error) {
 }
 
 // convertFile converts one file. Mistakes in it are printed with their place.
-func (c *convertOptions) convertFile(name string, in io.Reader, o translate.OrderOptions, errOut io.Writer) ([]kube.Object, []row, error) {
+func (c *convertOptions) convertFile(name string, in io.Reader, o translate.OrderOptions, errOut io.Writer) (*reporter, error) {
 	config, notices, err := c.dialect.read(name, in)
+	stop := watch(errOut, "converting "+name)
+	defer stop()
 	var with translate.Options
 	if err == nil {
 		with, err = compileOptions(config, o.Inventory, c.transit, c.found)
@@ -182,23 +187,27 @@ func (c *convertOptions) convertFile(name string, in io.Reader, o translate.Orde
 		policies, findings, err = with.Compile(config)
 	}
 	if err != nil {
-		return nil, nil, printMistakes(err, errOut)
+		stop()
+		return nil, printMistakes(err, errOut)
 	}
 	if o.Withheld, err = with.Withheld(config); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	ordered, more := translate.Order(policies, o)
 	objects, err := kube.Encode(o.Target.Name, ordered)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r := reporter{target: o.Target.Name, objects: objects}
+	r := &reporter{target: o.Target.Name, objects: objects}
 	r.notices(slices.DeleteFunc(notices, func(n grammar.Notice) bool { return mapsIdentity(config, n) }))
 	r.findings(findings, func(policy.Finding) (translate.Target, bool) { return translate.Target{}, false })
-	r.findings(more, translate.Recommend(policies, o))
+	advice := translate.Advise(policies, o, more)
+	r.findings(more, advice.Carrier)
 	r.exact(policies, ordered.Policies())
+	r.left(policies, advice)
 	r.sort()
-	return objects, r.rows, nil
+	r.summarize(config, policies, advice)
+	return r, nil
 }
 
 // printMistakes prints a list of mistakes and gives the error that sums it up.
@@ -237,6 +246,7 @@ type reporter struct {
 	target  string
 	objects []kube.Object
 	rows    []row
+	lists   []*listSummary
 }
 
 // notices reports what the language did not take as it stands. Lines that have
@@ -299,6 +309,25 @@ func (r *reporter) exact(policies, ordered []policy.Policy) {
 	}
 }
 
+// left adds the lines of refused lists of which nothing was said.
+func (r *reporter) left(policies []policy.Policy, advice *translate.Advice) {
+	said, refused := map[policy.RuleID]bool{}, map[string]bool{}
+	for _, w := range r.rows {
+		said[policy.RuleID{ACL: w.ACL, Seq: w.Seq}] = true
+		refused[w.ACL] = refused[w.ACL] || w.Seq == 0 && w.State == policy.Refused
+	}
+	for i := range policies {
+		for k := range policies[i].Rules {
+			rule := &policies[i].Rules[k]
+			if said[rule.ID] || rule.Uncounted || !refused[policies[i].ACL] {
+				continue
+			}
+			said[rule.ID] = true
+			r.findings([]policy.Finding{{ID: rule.ID, Source: rule.Source, Text: rule.Text, State: policy.Refused, Reason: listRefused}}, advice.Carrier)
+		}
+	}
+}
+
 // converted reports whether a list came through in its direction.
 func converted(p *policy.Policy, ordered []policy.Policy) bool {
 	return slices.ContainsFunc(ordered, func(o policy.Policy) bool {
@@ -322,8 +351,9 @@ func (r *reporter) sort() {
 	})
 }
 
-func (o *convertOptions) writeReport(w io.Writer, rows []row, objects []kube.Object) error {
+func (o *convertOptions) writeReport(w io.Writer, r *reporter, summary string) error {
 	var b bytes.Buffer
+	rows := r.rows
 	switch o.report {
 	case "none":
 		return nil
@@ -342,7 +372,8 @@ func (o *convertOptions) writeReport(w io.Writer, rows []row, objects []kube.Obj
 			return err
 		}
 	default:
-		textReport(&b, rows, o.summary(objects))
+		textReport(&b, rows, summary)
+		writeSummary(&b, o.target, r.lists)
 	}
 	_, err := w.Write(b.Bytes())
 	return err

@@ -129,7 +129,7 @@ func (o *convertOptions) fromObjects(files []string, in io.Reader, out, errOut i
 		return err
 	}
 	r.sort()
-	if err := o.writeReport(errOut, r.rows, r.objects); err != nil {
+	if err := o.writeReport(errOut, &r, o.summary(r.objects)); err != nil {
 		return err
 	}
 	if _, err := out.Write(text.Bytes()); err != nil {
@@ -152,8 +152,11 @@ func (o *convertOptions) objectsOf(r *reporter, lists []policy.Policy, said []po
 		// Objects track connections before and after.
 		return f.State == policy.NoEffect && f.ID.Seq == 0
 	})
-	r.findings(more, translate.Recommend(lists, order))
+	advice := translate.Advise(lists, order, more)
+	r.findings(more, advice.Carrier)
 	r.exact(lists, ordered.Policies())
+	r.left(lists, advice)
+	r.summarize(nil, lists, advice)
 	return o.render(r.objects)
 }
 
