@@ -525,13 +525,15 @@ func (w *cellWalk) mayPermit(l *policy.Policy, r *policy.Rule, u *undecided, m r
 }
 
 // mixes reports whether what is permitted may hide what was denied: a pod
-// behind an address or an address of a pod.
+// behind an address or an address of a pod. Where the target's addresses match
+// no pod, a permitted address hides none.
 func (w *cellWalk) mixes(permitted, denied region, f policy.Family) bool {
 	if w.space.apart(f) {
 		return false
 	}
 	hidden := func(pods podSet) bool { return w.space.hidden(pods, f) }
-	return len(denied.addrs) > 0 && hidden(permitted.pods) || len(permitted.addrs) > 0 && len(denied.pods) > 0 && (w.space.blind(f) || hidden(denied.pods))
+	behind := len(permitted.addrs) > 0 && len(denied.pods) > 0 && !w.space.noPods
+	return len(denied.addrs) > 0 && hidden(permitted.pods) || behind && (w.space.blind(f) || hidden(denied.pods))
 }
 
 // lineList gives lines as "ACL 10,20; OTHER 5".

@@ -19,6 +19,9 @@ type Options struct {
 	// Transit names lists that stand between everyone, as on a router that all
 	// traffic crosses. Each must be defined.
 	Transit []string
+	// HostPolicies asks for policies on the nodes where a zone-pair joins self,
+	// beside those on the pods; for targets that can protect nodes.
+	HostPolicies bool
 }
 
 // Compile is as the function, with options.

@@ -64,6 +64,9 @@ func (t *compiler) joinZones() {
 			z.addPolicy(z.from(zone, s))
 		}
 	}
+	if t.options.HostPolicies {
+		z.protectNodes()
+	}
 }
 
 func (z *zones) addPolicy(p policy.Policy, refused bool) {

@@ -180,6 +180,7 @@ func (c *convertOptions) convertFile(name string, in io.Reader, o translate.Orde
 	if err == nil {
 		with, err = compileOptions(config, o.Inventory, c.transit, c.found)
 		o.Inventory = with.Inventory
+		with.HostPolicies = o.Target.Nodes && !o.Target.Verbatim
 	}
 	var policies []policy.Policy
 	var findings []policy.Finding

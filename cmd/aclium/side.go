@@ -37,6 +37,8 @@ type sideReader struct {
 	inventory *inventory.Inventory
 	transit   transitFlag
 	found     map[string]bool
+	// nodes says that the policies on nodes are compared, too.
+	nodes bool
 }
 
 // read reads a configuration and compiles it as convert does. Mistakes are
@@ -48,7 +50,7 @@ func (r *sideReader) read(name string, in io.Reader, errOut io.Writer) (*side, e
 	var findings []policy.Finding
 	if err == nil {
 		with, err = compileOptions(config, r.inventory, r.transit, r.found)
-		s.inventory = with.Inventory
+		s.inventory, with.HostPolicies = with.Inventory, r.nodes
 	}
 	if err == nil {
 		s.policies, findings, err = with.Compile(config)

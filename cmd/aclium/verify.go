@@ -77,7 +77,11 @@ func (o *verifyOptions) run(file string, in io.Reader, out, errOut io.Writer) er
 	if inv, err = o.ranges.into(inv); err != nil {
 		return err
 	}
-	reader := sideReader{o.dialect, inv, o.transit, map[string]bool{}}
+	got, err := decodeFile(o.against)
+	if err != nil {
+		return err
+	}
+	reader := sideReader{o.dialect, inv, o.transit, map[string]bool{}, onNodes(got)}
 	want, err := reader.read(file, in, errOut)
 	if err != nil {
 		return err
@@ -86,10 +90,6 @@ func (o *verifyOptions) run(file string, in io.Reader, out, errOut io.Writer) er
 		return err
 	}
 	inv = want.inventory
-	got, err := decodeFile(o.against)
-	if err != nil {
-		return err
-	}
 	r, err := verify.Compare(want.stack(), got, inv, verify.Options{Blind: blind(got), Moved: moved(inv), Families: families, Witnesses: max(o.packets, 1)})
 	if err != nil {
 		return err
@@ -102,6 +102,11 @@ func (o *verifyOptions) run(file string, in io.Reader, out, errOut io.Writer) er
 		return errFindings
 	}
 	return nil
+}
+
+// onNodes reports whether some object protects nodes.
+func onNodes(s policy.Stack) bool {
+	return slices.ContainsFunc(s.Policies(), func(p policy.Policy) bool { return p.Subject.Nodes })
 }
 
 // blind reports whether the objects cannot see what a list can: all but the
