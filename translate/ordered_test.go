@@ -23,7 +23,6 @@ func hosts(cidr string) policy.Peers {
 	return policy.Peers{Addresses: []policy.AddrRange{policy.PrefixRange(netip.MustParsePrefix(cidr))}}
 }
 
-
 func tcp(ports policy.Ranges) policy.Service {
 	s := policy.ServiceOf(policy.Bytes(policy.TCP))
 	s.DestinationPorts = ports
