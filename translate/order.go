@@ -220,8 +220,8 @@ func (o *orderer) note(l *policy.Policy, r *policy.Rule, state policy.State, for
 	f := policy.Finding{ID: policy.RuleID{ACL: l.ACL}, State: state, Reason: fmt.Sprintf(format, args...)}
 	if r != nil {
 		f.ID, f.Source, f.Text = r.ID, r.Source, r.Text
-	} else if len(l.Rules) > 0 {
-		f.Source = policy.Source{File: l.Rules[0].Source.File}
+	} else if i := slices.IndexFunc(l.Rules, func(r policy.Rule) bool { return r.Source.File != "" }); i >= 0 {
+		f.Source = policy.Source{File: l.Rules[i].Source.File}
 	}
 	same := func(g policy.Finding) bool {
 		return g.ID == f.ID && g.Source == f.Source && g.State == f.State && g.Reason == f.Reason

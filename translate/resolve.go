@@ -87,7 +87,6 @@ func (t *compiler) networkMember(n *network, g *grammar.ObjectGroup, m *grammar.
 		t.entity(p, m)
 	case grammar.FQDNMember:
 		p.FQDNs = append(p.FQDNs, m.Word.Text)
-		n.unsaid = "fqdn " + m.Word.Text + " has no addresses that are known here"
 	default:
 		n.unsaid = m.String() + " has no addresses that are known here"
 	}

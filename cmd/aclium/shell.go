@@ -217,6 +217,11 @@ func compile(c *grammar.Config) ([]policy.Policy, []policy.Finding, string, erro
 	if err == nil {
 		err = translate.Refused(findings)
 	}
+	if err == nil {
+		// Lines about what no node sees, as the names of the DNS, are left out.
+		seen, more := translate.Order(policies, translate.OrderOptions{Target: translate.Enforcer})
+		policies, findings, err = seen.Policies(), append(findings, more...), translate.Refused(more)
+	}
 	if err != nil {
 		return nil, findings, "", shell.Refused{Err: err}
 	}

@@ -123,6 +123,8 @@ func (w walk) isMember(m *grammar.Member, e *policy.Endpoint) bool {
 		return isWorkload(m, e.Labels)
 	case grammar.EntityMember:
 		return isEntity(m.Word.Text, e)
+	case grammar.FQDNMember:
+		return isEntity("world", e) && slices.ContainsFunc(e.Names, func(name string) bool { return policy.MatchName(m.Word.Text, name) })
 	}
 	return false
 }
