@@ -403,7 +403,7 @@ func (w *cellWalk) noteLines(c *cell, reason string) {
 	lines := w.ranks.of(c)
 	for _, l := range w.part.lists {
 		for i := range l.Rules {
-			if r := &l.Rules[i]; !r.Uncounted && lines.has(w.ranks.rank[l][i]) {
+			if r := &l.Rules[i]; (!r.Uncounted || r.ID.ACL != "") && lines.has(w.ranks.rank[l][i]) {
 				w.note(l, r, policy.Narrower, "%s", reason)
 			}
 		}
@@ -442,14 +442,19 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 	case fits == fitAll:
 		fits, why = fitPart, string(unsure)
 	}
+	hiding := w.hiding(r, u)
 	if fits == fitPart {
 		if unsure != "" {
 			m = w.doubt(r, u)
 		}
+		m.addrs = m.addrs.union(hiding)
 		w.inPart(r, u, m, why)
 		return nil
 	}
-	if m.empty() {
+	if len(hiding) > 0 && r.Action == policy.Permit {
+		w.leaveOut(r, "nobody knows which pods have "+string(rangesText(hiding))+": give the cluster's ranges (--cluster-cidr)")
+	}
+	if m.empty() && (len(hiding) == 0 || r.Action == policy.Permit) {
 		return nil
 	}
 	if r.Action == policy.Permit {
@@ -457,6 +462,7 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 			return refused
 		}
 		u.lines = append(u.lines, s.at)
+		w.uncover(r, u, m)
 		u.left = u.left.minus(m)
 		return nil
 	}
@@ -464,9 +470,12 @@ func (w *cellWalk) line(l *policy.Policy, s step, u *undecided) *refusal {
 	if r.Action == policy.Next {
 		back, sure := u.aside[r.Goto], m
 		sure.roles &^= doubt // whether they jump is not known
-		u.aside[r.Goto] = remaining{back.left.union(sure), back.taken.union(u.taken)}
+		u.aside[r.Goto] = remaining{back.left.union(sure), back.taken.union(u.taken), back.behind.union(w.behind(u, sure))}
 	}
-	u.take(m, w.space.unseen(m, u.family))
+	unseen := w.space.unseen(m, u.family)
+	unseen.addrs = unseen.addrs.union(hiding)
+	w.uncover(r, u, m)
+	u.take(m, unseen)
 	return nil
 }
 

@@ -16,7 +16,14 @@ import (
 // taken out of it without permitting it: an address that remains may be that of
 // a pod that was taken out, and the other way round. Of what is taken only one
 // set of pods and one range is kept, since all that counts is that there is one.
-type remaining struct{ left, taken region }
+//
+// behind are addresses that are not left though pods which are left may have
+// them: a line took everybody of the world, or set pods aside by their labels.
+// It is kept only where pods and addresses are not told apart.
+type remaining struct {
+	left, taken region
+	behind      addrSet
+}
 
 // undecided is the state of a walk through one list in one cell.
 type undecided struct {
@@ -197,7 +204,7 @@ func (w *cellWalk) take(u *undecided, l *policy.Policy, steps []step) *refusal {
 	next := 0
 	for i := range l.Rules {
 		if back, ok := u.aside[i]; ok {
-			u.left, u.taken = u.left.union(back.left), u.taken.or(back.taken)
+			u.left, u.taken, u.behind = u.left.union(back.left), u.taken.or(back.taken), u.behind.union(back.behind)
 			delete(u.aside, i)
 		}
 		if next == len(steps) || u.left.empty() && len(u.aside) == 0 {
@@ -240,8 +247,43 @@ func creditOf(l *policy.Policy, steps []step, lines []int) []credit {
 func (u *undecided) take(m, unseen region) {
 	u.left, u.taken = u.left.minus(m), u.taken.or(unseen)
 	if u.left.empty() {
-		u.taken = region{}
+		u.taken, u.behind = region{}, nil
 	}
+}
+
+// hiding gives the addresses of a line that are not left, but behind pods that
+// are.
+func (w *cellWalk) hiding(r *policy.Rule, u *undecided) addrSet {
+	peers := peerEnd(r, w.direction)
+	if len(u.behind) == 0 || peers.Any || !w.space.hidden(u.left.pods, u.family) {
+		return nil
+	}
+	addrs, ok := addresses(peers, u.family)
+	if !ok {
+		return u.behind
+	}
+	return addrs.intersect(u.behind)
+}
+
+// uncover keeps the addresses that a line takes from what is left, but not from
+// pods that may have them. m is what it takes.
+func (w *cellWalk) uncover(r *policy.Rule, u *undecided, m region) {
+	peers := peerEnd(r, w.direction)
+	if w.space.apart(u.family) || peers.Any || len(m.addrs)+len(u.behind) == 0 {
+		return
+	}
+	if addrs, ok := addresses(peers, u.family); ok {
+		u.behind = u.behind.union(m.addrs).minus(addrs)
+	}
+}
+
+// behind gives the addresses that pods which a line sets aside may have, beside
+// those that are set aside. m is what is.
+func (w *cellWalk) behind(u *undecided, m region) addrSet {
+	if len(m.pods) == 0 || w.space.apart(u.family) {
+		return nil
+	}
+	return u.behind.union(u.left.addrs.minus(m.addrs))
 }
 
 // or gives one set of pods and one range of either region, if there are any.
