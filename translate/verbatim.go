@@ -2,6 +2,7 @@ package translate
 
 import (
 	"cmp"
+	"slices"
 
 	"aclium/translate/policy"
 )
@@ -127,12 +128,25 @@ func (o *orderer) meetsLater(p *policy.Policy, i int) bool {
 	s := &saying{orderer: o}
 	for k := i + 1; k < len(p.Rules); k++ {
 		r, q := &p.Rules[i].Match, &p.Rules[k].Match
-		// Without state every packet counts, and not those alone that open
-		// connections.
-		if p.Rules[k].Action == policy.Permit && (!p.Stateful || servicesMeet(r.Services, q.Services, p.Family)) &&
+		if p.Rules[k].Action == policy.Permit && o.servicesMeet(p, r, q) &&
 			s.peersMeet(&r.Source, &q.Source, p.Family) && s.peersMeet(&r.Destination, &q.Destination, p.Family) {
 			return true
 		}
 	}
 	return false
+}
+
+// servicesMeet reports whether two lines of a list share a packet, as far as
+// the target sees packets: a node sees them all, policy objects those that open
+// connections. Without state every packet counts.
+func (o *orderer) servicesMeet(p *policy.Policy, a, b *policy.Match) bool {
+	switch {
+	case !p.Stateful:
+		return true
+	case !o.options.Target.Verbatim:
+		return servicesMeet(a.Services, b.Services, p.Family)
+	}
+	return slices.ContainsFunc(a.Services, func(s policy.Service) bool {
+		return slices.ContainsFunc(b.Services, func(t policy.Service) bool { return meets(&s, &t) })
+	})
 }
