@@ -46,7 +46,8 @@ func (o *object) ciliumSpec(v value, numbers map[policy.Direction]int) {
 			continue
 		}
 		some = true
-		rules := slices.Concat(o.ciliumRules(permits, d, policy.Permit, subject.Nodes), o.ciliumRules(denies, d, policy.Deny, subject.Nodes))
+		// The annotation counts the denies first, as the lists of a target with denies do.
+		rules := slices.Concat(o.ciliumRules(denies, d, policy.Deny, subject.Nodes), o.ciliumRules(permits, d, policy.Permit, subject.Nodes))
 		p := o.policy(subject, d, rules)
 		p.Open = isolates.present() && !isolates.truth()
 		if n := numbers[d]; n > 0 {
