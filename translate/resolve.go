@@ -87,6 +87,9 @@ func (t *compiler) networkMember(n *network, g *grammar.ObjectGroup, m *grammar.
 		t.entity(p, m)
 	case grammar.FQDNMember:
 		p.FQDNs = append(p.FQDNs, m.Word.Text)
+		if t.config.Dialect == grammar.ASA { // it may mean the addresses of one family
+			n.unsaid = "fqdn " + m.Word.Text + " has no addresses that are known here"
+		}
 	default:
 		n.unsaid = m.String() + " has no addresses that are known here"
 	}
