@@ -66,7 +66,7 @@ func compatibilityText(t testing.TB) string {
 understood, printed back, and no target takes it: a permit with it is left out and reported, a deny with it refuses its list. "Kept" is stored, printed
 back and reported, and neither enforced nor translated. "Skipped" has nothing to do with access control and is counted. An empty cell is a construct
 that the dialect does not have. Files of the ASA, NX-OS and IOS-XR are read, checked and printed; what is "supported" there is understood in full, and
-the lists of an ASA are compiled and refused where its interfaces apply them, because no workload stands behind those; NX-OS and IOS-XR are not translated.
+the lists of their interfaces are translated where an inventory names the workload behind the interface, and refused otherwise.
 
 | construct | IOS, IOS-XE | ASA | NX-OS | IOS-XR | remark |
 |---|---|---|---|---|---|
