@@ -202,6 +202,10 @@ func (c *convertOptions) convertFile(name string, in io.Reader, o translate.Orde
 	r := &reporter{target: o.Target.Name, objects: objects}
 	r.notices(slices.DeleteFunc(notices, func(n grammar.Notice) bool { return mapsIdentity(config, n) }))
 	r.findings(findings, func(policy.Finding) (translate.Target, bool) { return translate.Target{}, false })
+	if c.report == "none" { // nobody reads advice
+		r.findings(more, func(policy.Finding) (translate.Target, bool) { return translate.Target{}, false })
+		return r, nil
+	}
 	advice := translate.Advise(policies, o, more)
 	r.findings(more, advice.Carrier)
 	r.exact(policies, ordered.Policies())
