@@ -40,7 +40,7 @@ func sorted(all []orderedPolicy, namesDecide func(a, b *orderedPolicy) bool) []p
 
 // orderMatters reports whether two policies may decide one packet differently.
 func orderMatters(a, b *policy.Policy) bool {
-	if a.Direction != b.Direction {
+	if a.Direction != b.Direction || strangers(&a.Subject, &b.Subject) {
 		return false
 	}
 	for i := range a.Rules {
@@ -49,6 +49,38 @@ func orderMatters(a, b *policy.Policy) bool {
 				return true
 			}
 		}
+	}
+	return false
+}
+
+// strangers reports whether no pod is a pod of both subjects, as far as their
+// terms show that by themselves.
+func strangers(a, b *policy.Subject) bool {
+	if a.Nodes != b.Nodes {
+		return true
+	}
+	for _, s := range a.Selectors {
+		for _, t := range b.Selectors {
+			if !slices.ContainsFunc(s, func(x policy.Term) bool {
+				return slices.ContainsFunc(t, func(y policy.Term) bool { return exclude(&x, &y) || exclude(&y, &x) })
+			}) {
+				return false
+			}
+		}
+	}
+	return len(a.Selectors) > 0 && len(b.Selectors) > 0
+}
+
+// exclude reports whether no pod satisfies both terms, of which the first wants
+// values or no label at all.
+func exclude(a, b *policy.Term) bool {
+	switch {
+	case a.Key != b.Key:
+		return false
+	case a.Op == policy.DoesNotExist:
+		return b.Op == policy.In || b.Op == policy.Exists
+	case a.Op == policy.In:
+		return !slices.ContainsFunc(a.Values, func(v string) bool { return b.Matches(map[string]string{b.Key: v}) })
 	}
 	return false
 }
