@@ -78,7 +78,11 @@ func (s space) region(p *policy.Peers, f policy.Family) (region, uncertain) {
 	if s.entities {
 		r = s.addEntities(r, p.Entities, f)
 	}
-	switch doubtful, why := s.peerDoubt(addrs, f); {
+	doubtful, why := s.peerDoubt(addrs, f)
+	if why != "" {
+		r.addrs = r.addrs.minus(doubtful.addrs)
+	}
+	switch {
 	case !ok:
 		return r, maskText(p)
 	case len(p.Entities) > 0 && !s.entities:
@@ -86,7 +90,6 @@ func (s space) region(p *policy.Peers, f policy.Family) (region, uncertain) {
 	case len(p.FQDNs) > 0 && !s.names:
 		return r, "names of the DNS cannot be said here"
 	case why != "":
-		r.addrs = r.addrs.minus(doubtful.addrs)
 		return r, why
 	}
 	return r, ""
