@@ -66,6 +66,18 @@ func (w *cellWalk) special(l *policy.Policy, s step, u *undecided) (done bool, r
 	return false, nil
 }
 
+// inSeries reports whether two lists of the part govern one family.
+func (p part) inSeries() bool {
+	seen := policy.Family(0)
+	for _, l := range p.lists {
+		if l.Family&seen != 0 {
+			return true
+		}
+		seen |= l.Family
+	}
+	return false
+}
+
 // whyNotSpecial says why a target has no rule for the line in the cell.
 func (w *cellWalk) whyNotSpecial(r *policy.Rule, s step, u *undecided) string {
 	t, what := w.options.Target, "names of the DNS"
@@ -79,7 +91,7 @@ func (w *cellWalk) whyNotSpecial(r *policy.Rule, s step, u *undecided) string {
 		return what + " cannot be denied by a rule of their own"
 	case s.fits != fitAll:
 		return s.why
-	case len(w.part.lists) > len(singly(w.part.families())):
+	case w.part.inSeries():
 		return what + " cannot be said where lists stand in series"
 	case r.Match.HTTP != nil && (c.protocol != policy.TCP || w.part.nodes):
 		return "requests are seen on the TCP ports of pods alone"
