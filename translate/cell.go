@@ -31,7 +31,9 @@ type outcome struct {
 	// number is the same for the outcomes that permit the same, 0 for all that
 	// are whole, whatever the families.
 	number uint32
-	differ bool // IPv4 and IPv6 permit different pods
+	// lost are the pods and roles that one family permits and the other does
+	// not.
+	lost region
 }
 
 const otherProtocols = 0
@@ -314,8 +316,8 @@ func (w *cellWalk) walkCell(at int) *refusal {
 		w.outcomes[string(key)] = known
 	}
 	c.outcome = known
-	if c.differ {
-		w.noteLines(c, "IPv4 and IPv6 permit different pods here, and labels mean both: only what both permit is left")
+	if !c.lost.empty() {
+		w.noteLinesAbout(c, c.lost, "IPv4 and IPv6 permit different pods here, and labels mean both: only what both permit is left")
 	}
 	return nil
 }
@@ -393,17 +395,34 @@ func (w *cellWalk) join(c *outcome, permitted map[policy.Family]region) {
 			continue
 		}
 		both := w.simplified(c.permitted.pods.intersect(r.pods))
-		c.differ = c.differ || c.permitted.roles != r.roles || !c.permitted.pods.within(r.pods) || !r.pods.within(c.permitted.pods)
+		c.lost.roles = c.permitted.roles ^ r.roles
+		if !c.permitted.pods.within(r.pods) || !r.pods.within(c.permitted.pods) {
+			c.lost.pods = c.permitted.pods.union(r.pods).minus(both)
+		}
 		c.permitted.pods, c.permitted.roles = both, c.permitted.roles&r.roles
 	}
 }
 
 // noteLines reports every line that permits something in the cell.
 func (w *cellWalk) noteLines(c *cell, reason string) {
+	w.noteLinesIf(c, reason, func(*policy.Policy, *policy.Rule) bool { return true })
+}
+
+// noteLinesAbout reports those of them that are about some of the peers.
+func (w *cellWalk) noteLinesAbout(c *cell, peers region, reason string) {
+	w.noteLinesIf(c, reason, func(l *policy.Policy, r *policy.Rule) bool {
+		return slices.ContainsFunc(singly(l.Family), func(f policy.Family) bool {
+			theirs, unsure := w.region(r, f)
+			return unsure != "" || !theirs.intersect(peers).empty()
+		})
+	})
+}
+
+func (w *cellWalk) noteLinesIf(c *cell, reason string, about func(*policy.Policy, *policy.Rule) bool) {
 	lines := w.ranks.of(c)
 	for _, l := range w.part.lists {
 		for i := range l.Rules {
-			if r := &l.Rules[i]; (!r.Uncounted || r.ID.ACL != "") && lines.has(w.ranks.rank[l][i]) {
+			if r := &l.Rules[i]; (!r.Uncounted || r.ID.ACL != "") && lines.has(w.ranks.rank[l][i]) && about(l, r) {
 				w.note(l, r, policy.Narrower, "%s", reason)
 			}
 		}
