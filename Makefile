@@ -55,7 +55,7 @@ CONFORMANCE = cyclonus cilium apiserver
 conformance: $(CONFORMANCE:%=conformance-%)
 
 conformance-%:
-	cd translate/kube/conformance/$* && $(GO) vet -mod=mod ./... && $(GO) test -mod=mod -p 2 -count=1 -timeout 30m -v ./...
+	cd translate/kube/conformance/$* && $(GO) vet -mod=mod . && $(GO) test -mod=mod -p 2 -count=1 -timeout 30m -v ./...
 
 # Installs what is missing where that is possible.
 clang:

@@ -66,6 +66,8 @@ type cellWalk struct {
 	peersSeen map[peersKey]*regionOf
 	numbers   map[string]uint32
 	walks     map[walkKey]walked
+	concerns  map[concernKey][][]int32
+	visits    int // counts what concerns holds
 	grids     map[gridKey]*grid
 	outcomes  map[string]outcome
 	ranks     *ranking
@@ -82,7 +84,7 @@ func newWalk(o *orderer, p part, d policy.Direction) *cellWalk {
 	w := &cellWalk{
 		orderer: o, part: p, direction: d, own: map[*policy.Rule]bool{}, native: map[*policy.Rule]bool{}, left: map[*policy.Rule]string{},
 		reaches: map[*policy.Rule]reach{}, regions: map[regionKey]*regionOf{}, peersSeen: map[peersKey]*regionOf{}, numbers: map[string]uint32{},
-		walks: map[walkKey]walked{}, grids: map[gridKey]*grid{}, outcomes: map[string]outcome{}, ranks: newRanking(p.lists), doubtful: map[*policy.Rule]string{},
+		walks: map[walkKey]walked{}, concerns: map[concernKey][][]int32{}, grids: map[gridKey]*grid{}, outcomes: map[string]outcome{}, ranks: newRanking(p.lists), doubtful: map[*policy.Rule]string{},
 		space: space{identities: o.ids, byAddress: len(o.ids.cluster) == 0, noPods: o.options.Target.AddressesAreNoPods, entities: o.options.Target.Entities, names: o.options.Target.FQDNs},
 	}
 	for _, l := range p.lists {

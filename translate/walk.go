@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"aclium/translate/policy"
 )
@@ -124,21 +125,59 @@ type peersKey struct {
 	family policy.Family
 }
 
-// steps gives the lines that concern a cell, and a key for the result unless
-// it depends on more than that.
-func (w *cellWalk) steps(c *cell, u *undecided, l *policy.Policy) (steps []step, key walkKey, shared bool) {
-	var text []byte
-	shared = true
+// concerned gives the lines that reach each cell, in order: a list of thousands
+// of lines has thousands of cells, and most lines reach few of them.
+func (w *cellWalk) concerned(u *undecided, l *policy.Policy) [][]int32 {
+	key := concernKey{l, u.family, u.podsOnly}
+	known, ok := w.concerns[key]
+	if ok {
+		return known
+	}
+	known = make([][]int32, len(w.cells))
 	for i := range l.Rules {
 		r := &l.Rules[i]
 		if !w.own[r] || w.native[r] || hostAlone(r, w.direction) {
 			continue
 		}
-		known := w.lookup(r, u.family)
-		if u.podsOnly && known.unsure == "" && len(known.pods) == 0 && known.roles == 0 {
+		at := w.lookup(r, u.family)
+		if u.podsOnly && at.unsure == "" && len(at.pods) == 0 && at.roles == 0 {
 			continue
 		}
-		fits, why := c.fit(r)
+		reach := w.reach(r)
+		for _, s := range slices.Concat(reach.all, reach.part) {
+			if w.visits += s.to - s.from; w.visits > maxVisits {
+				return nil
+			}
+			for c := s.from; c < s.to; c++ {
+				if n := len(known[c]); n == 0 || known[c][n-1] != int32(i) {
+					known[c] = append(known[c], int32(i))
+				}
+			}
+		}
+	}
+	w.concerns[key] = known
+	return known
+}
+
+// maxVisits bounds the lines of all cells of a part: it is 160 MB of them.
+const maxVisits = 40_000_000
+
+type concernKey struct {
+	list     *policy.Policy
+	family   policy.Family
+	podsOnly bool
+}
+
+// steps gives the lines that concern a cell, and a key for the result unless
+// it depends on more than that.
+func (w *cellWalk) steps(at int, u *undecided, l *policy.Policy) (steps []step, key walkKey, shared bool) {
+	var text []byte
+	shared = true
+	for _, n := range w.concerned(u, l)[at] {
+		i := int(n)
+		r := &l.Rules[i]
+		known := w.lookup(r, u.family)
+		fits, why := w.cells[at].fit(r)
 		if fits == fitNone {
 			continue
 		}
@@ -177,7 +216,11 @@ func (w *cellWalk) walkList(at int, l *policy.Policy, f policy.Family) (result, 
 // walkLines takes the lines of a list in order.
 func (w *cellWalk) walkLines(at int, u *undecided, l *policy.Policy) (result, []credit, *refusal) {
 	u.cell = at
-	steps, key, shared := w.steps(&w.cells[at], u, l)
+	if w.concerned(u, l) == nil {
+		return result{}, nil, &refusal{list: l, reason: fmt.Sprintf(
+			"its lines meet on more than %d ports and ranges: the targets that keep its order take it as it is (-t enforcer, -t calico)", maxVisits)}
+	}
+	steps, key, shared := w.steps(at, u, l)
 	if known, ok := w.walks[key]; ok && shared {
 		return known.permitted, creditOf(l, steps, known.lines), nil
 	}
@@ -202,7 +245,10 @@ func (w *cellWalk) result(r region) result {
 // take walks the steps.
 func (w *cellWalk) take(u *undecided, l *policy.Policy, steps []step) *refusal {
 	next := 0
-	for i := range l.Rules {
+	for i := 0; i < len(l.Rules); i++ {
+		if len(u.aside) == 0 && next < len(steps) {
+			i = steps[next].at // nothing comes back before
+		}
 		if back, ok := u.aside[i]; ok {
 			u.left, u.taken, u.behind = u.left.union(back.left), u.taken.or(back.taken), u.behind.union(back.behind)
 			delete(u.aside, i)
