@@ -57,7 +57,9 @@ func covers(ranges, free []policy.AddrRange) (out []*cover) {
 		if !slices.ContainsFunc(stretches, func(s stretch) bool { return s.colour == within }) {
 			continue
 		}
-		c := &cover{width: width, stretches: stretches}
+		// A stretch ends in about as many prefixes as an address has bits, half of
+		// them shared with the next one.
+		c := &cover{width: width, stretches: stretches, nodes: make([]node, 0, 16*len(stretches))}
 		c.root = c.tree(wide{}, 0, 0, len(stretches))
 		out = append(out, c)
 	}
