@@ -49,7 +49,7 @@ func validateTarget(p *policy.Policy) error {
 		}
 	}
 	for i := range p.Rules {
-		if what := p.Rules[i].Match.BeyondNode(); what != "" {
+		if what := p.Rules[i].BeyondNode(); what != "" {
 			return fmt.Errorf("sequence %d: %s cannot be enforced on the node", p.Rules[i].ID.Seq, what)
 		}
 	}

@@ -71,7 +71,7 @@ func (o *orderer) seen(p *policy.Policy) (policy.Policy, *refusal) {
 		r := &p.Rules[i]
 		at[i] = len(out.Rules)
 		certain, why := o.certain(p, r)
-		if beyond := r.Match.BeyondNode(); beyond != "" {
+		if beyond := r.BeyondNode(); beyond != "" {
 			certain, why = nil, "the enforcer sees no "+beyond
 		}
 		if why != "" {

@@ -169,7 +169,7 @@ func (c *compiler) split() error {
 
 func (c *compiler) splitRule(i int) error {
 	m := &c.policy.Rules[i].Match
-	if what := m.BeyondNode(); what != "" {
+	if what := c.policy.Rules[i].BeyondNode(); what != "" {
 		return fmt.Errorf("a node cannot judge by %s", what)
 	}
 	sources, destinations := c.parts(&m.Source), c.parts(&m.Destination)

@@ -27,7 +27,7 @@ func accessPolicies(s policy.Stack) (out []Object, err error) {
 			return nil, err
 		}
 		for k := range p.Rules {
-			if why := p.Rules[k].Match.BeyondNode(); why != "" {
+			if why := p.Rules[k].BeyondNode(); why != "" {
 				return nil, fmt.Errorf("policy %s, line %d: the enforcer sees no %s", p.ACL, p.Rules[k].ID.Seq, why)
 			}
 		}

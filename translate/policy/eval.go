@@ -14,6 +14,9 @@ func (p *Policy) Eval(packet *Packet) (Action, int) {
 		if !r.Matches(packet) {
 			continue
 		}
+		if r.Action == Next && r.Match.Time != nil && packet.At.IsZero() {
+			return Deny, i // either way may be the wide one
+		}
 		if r.Action != Next {
 			return r.Action, i
 		}
@@ -36,7 +39,10 @@ func (p *Policy) ID(line int) RuleID {
 // "Access Control Lists and IP Fragments").
 func (r *Rule) Matches(p *Packet) bool {
 	m := &r.Match
-	if m.Fragments && p.Fragment != Later {
+	if m.Fragments && p.Fragment != Later || m.Evaluate != "" || !r.exists(p) {
+		return false
+	}
+	if m.TrafficClass != nil && !m.TrafficClass.Has(p.TrafficClass) || m.HopLimit != nil && !m.HopLimit.Has(p.HopLimit) {
 		return false
 	}
 	if !m.Source.Has(&p.Source) || !m.Destination.Has(&p.Destination) {
@@ -44,6 +50,18 @@ func (r *Rule) Matches(p *Packet) bool {
 	}
 	fits := func(s Service) bool { return r.matchesService(&s, p) }
 	return slices.ContainsFunc(m.Services, fits) && r.matchesRequest(p)
+}
+
+// exists reports whether the rule is there at the packet's moment. At an
+// unknown one what may permit is absent and what may deny is present.
+func (r *Rule) exists(p *Packet) bool {
+	switch {
+	case r.Match.Time == nil:
+		return true
+	case p.At.IsZero():
+		return r.Action != Permit
+	}
+	return r.Match.Time.Active(p.At)
 }
 
 // matchesRequest looks at what the connection carries. It has to be open

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // An Endpoint is one end of a packet as the judges see it.
@@ -83,13 +84,19 @@ const (
 // A Packet is what the judges look at. Fields that the protocol does not
 // carry are zero.
 type Packet struct {
-	Source          Endpoint `json:"source"`
-	Destination     Endpoint `json:"destination"`
-	Protocol        uint8    `json:"protocol"`
-	SourcePort      uint16   `json:"sourcePort"`
-	DestinationPort uint16   `json:"destinationPort"`
-	ICMPType        uint8    `json:"icmpType"`
-	ICMPCode        uint8    `json:"icmpCode"`
+	Source      Endpoint `json:"source"`
+	Destination Endpoint `json:"destination"`
+	Protocol    uint8    `json:"protocol"`
+	// TrafficClass is the whole IPv4 TOS or IPv6 traffic class byte, HopLimit
+	// the IPv4 TTL or IPv6 hop limit.
+	TrafficClass    uint8  `json:"trafficClass,omitempty"`
+	HopLimit        uint8  `json:"hopLimit,omitempty"`
+	SourcePort      uint16 `json:"sourcePort"`
+	DestinationPort uint16 `json:"destinationPort"`
+	// ICMPType and ICMPCode are the first two bytes of an ICMP, ICMPv6 or IGMP
+	// header.
+	ICMPType uint8 `json:"icmpType"`
+	ICMPCode uint8 `json:"icmpCode"`
 	// ICMPID is the identifier of an ICMP query, which pairs it with its reply.
 	ICMPID   uint16   `json:"icmpId"`
 	Flags    uint8    `json:"flags"`
@@ -106,6 +113,9 @@ type Packet struct {
 	Local bool `json:"local"`
 	// Inner is, for an ICMP error, the packet that it complains about.
 	Inner *Packet `json:"inner,omitempty"`
+	// At is the moment of the packet; zero when it is not known, for which the
+	// permits of a schedule are absent and its denies present.
+	At time.Time `json:"at,omitzero"`
 }
 
 // Family gives the packet's family.

@@ -92,10 +92,17 @@ type Rule struct {
 	// Uncounted marks an implicit permit, which IOS does not count.
 	Uncounted bool  `json:"uncounted,omitempty"`
 	Match     Match `json:"match"`
+	// Reflect is, for Permit alone, the reflexive list that what the rule
+	// permits joins; nil when it joins none.
+	Reflect *Reflect `json:"reflect,omitempty"`
+	// Police is, for Permit alone, the limit on what the rule permits; nil when
+	// there is none.
+	Police *Police `json:"police,omitempty"`
 }
 
 // A Match is the set of packets that a rule speaks of: the source is in
-// Source, the destination is in Destination and one of the services fits.
+// Source, the destination is in Destination, one of the services fits, and
+// whatever else is given holds.
 type Match struct {
 	Source      Peers `json:"source"`
 	Destination Peers `json:"destination"`
@@ -103,6 +110,18 @@ type Match struct {
 	Services []Service `json:"services"`
 	// Fragments restricts the rule to non-initial fragments.
 	Fragments bool `json:"fragments,omitempty"`
+	// TrafficClass holds the accepted values of the whole IPv4 TOS or IPv6
+	// traffic class byte; nil when it is not looked at. Every fragment has it.
+	TrafficClass *ByteSet `json:"trafficClass,omitempty"`
+	// HopLimit holds the accepted values of the IPv4 TTL or IPv6 hop limit; nil
+	// when it is not looked at. Every fragment has it.
+	HopLimit *ByteSet `json:"hopLimit,omitempty"`
+	// Time says when the rule exists; nil is always.
+	Time *Schedule `json:"time,omitempty"`
+	// Evaluate names a reflexive list: the rule, a permit, matches the packets
+	// that an entry of it fits. Without the list's entries, as for Eval, it
+	// matches none. Empty when no list is asked.
+	Evaluate string `json:"evaluate,omitempty"`
 	// HTTP restricts the rule to requests that fit one of the matches; nil
 	// when requests are not looked at. A connection that has carried no
 	// request yet is permitted by such a rule and never denied by it.
@@ -125,6 +144,40 @@ func (m *Match) BeyondNode() string {
 	}
 	if m.HTTP != nil {
 		return "http"
+	}
+	return ""
+}
+
+// BeyondNode says what the rule looks at or does that a node cannot carry out;
+// empty when it carries out everything.
+func (r *Rule) BeyondNode() string {
+	if what := r.Match.BeyondNode(); what != "" {
+		return what
+	}
+	return r.BeyondObject()
+}
+
+// BeyondObject says what the rule looks at or does that no policy object of a
+// cluster can say, by the word of the line that asks for it; empty when there
+// is nothing of the kind. Only a node that enforces the list itself carries it,
+// and only Eval, Gate and Node judge it.
+func (r *Rule) BeyondObject() string {
+	igmp := func(s Service) bool { return s.Protocols.Has(IGMP) && !s.ICMP.All() }
+	switch m := &r.Match; {
+	case m.Evaluate != "":
+		return "evaluate"
+	case r.Reflect != nil:
+		return "reflect"
+	case m.Time != nil:
+		return "time-range"
+	case m.TrafficClass != nil:
+		return "dscp, precedence or tos"
+	case m.HopLimit != nil:
+		return "ttl"
+	case slices.ContainsFunc(m.Services, igmp):
+		return "types of igmp"
+	case r.Police != nil:
+		return "police"
 	}
 	return ""
 }

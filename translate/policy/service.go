@@ -5,6 +5,7 @@ import "slices"
 // IP protocol numbers that the judges treat specially (IANA).
 const (
 	ICMP   uint8 = 1
+	IGMP   uint8 = 2
 	TCP    uint8 = 6
 	UDP    uint8 = 17
 	ICMPv6 uint8 = 58
@@ -22,14 +23,15 @@ const (
 )
 
 // A Service is the part of a match that lies behind the addresses. All of its
-// sets must hold. Ports count for TCP, UDP and SCTP, ICMP for ICMP and
-// ICMPv6, Flags for TCP; for a protocol that lacks a field, only the full set
+// sets must hold. Ports count for TCP, UDP and SCTP, ICMP for ICMP, ICMPv6
+// and IGMP, Flags for TCP; for a protocol that lacks a field, only the full set
 // of that field matches.
 type Service struct {
 	Protocols        ByteSet `json:"protocols"`
 	SourcePorts      Ranges  `json:"sourcePorts"`
 	DestinationPorts Ranges  `json:"destinationPorts"`
-	// ICMP holds type<<8|code.
+	// ICMP holds type<<8|code, the first two bytes of the header. IGMP has no
+	// code: its second byte is a time or reserved.
 	ICMP Ranges `json:"icmp"`
 	// Flags holds the accepted values of the whole TCP flag byte.
 	Flags ByteSet `json:"flags"`
@@ -67,7 +69,7 @@ func (s *Service) matchesL4(p *Packet) bool {
 		sport = s.SourcePorts.Has(p.SourcePort)
 		dport = s.DestinationPorts.Has(p.DestinationPort)
 	}
-	if p.Protocol == ICMP || p.Protocol == ICMPv6 {
+	if p.Protocol == ICMP || p.Protocol == ICMPv6 || p.Protocol == IGMP {
 		icmp = s.ICMP.Has(uint16(p.ICMPType)<<8 | uint16(p.ICMPCode))
 	}
 	if p.Protocol == TCP {

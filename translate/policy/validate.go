@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -44,6 +45,9 @@ func (p *Policy) validateRule(i int) error {
 	if r.Action == Next && (r.Goto <= i || r.Goto > len(p.Rules)) {
 		return fmt.Errorf("goes to rule %d, want %d to %d", r.Goto, i+1, len(p.Rules))
 	}
+	if err := r.validateNodeOnly(); err != nil {
+		return err
+	}
 	for _, peers := range []*Peers{&r.Match.Source, &r.Match.Destination} {
 		if err := peers.validate(); err != nil {
 			return err
@@ -58,6 +62,27 @@ func (p *Policy) validateRule(i int) error {
 		}
 	}
 	return nil
+}
+
+// validateNodeOnly looks at what only a node carries.
+func (r *Rule) validateNodeOnly() error {
+	if r.Action != Permit && (r.Reflect != nil || r.Police != nil || r.Match.Evaluate != "") {
+		return fmt.Errorf("%s with reflect, evaluate or police", r.Action)
+	}
+	if r.Reflect != nil && r.Match.Evaluate != "" {
+		return fmt.Errorf("both reflects and evaluates")
+	}
+	var errs []error
+	if r.Reflect != nil {
+		errs = append(errs, r.Reflect.validate())
+	}
+	if r.Police != nil {
+		errs = append(errs, r.Police.validate())
+	}
+	if r.Match.Time != nil {
+		errs = append(errs, r.Match.Time.validate())
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Peers) validate() error {

@@ -1,0 +1,41 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Reflect makes what a rule permits permit its answers: an entry that mirrors
+// the packet joins the reflexive list.
+type Reflect struct {
+	// List is the name of the reflexive list, which Match.Evaluate asks. Lists
+	// are a node's: every interface and port of it shares them.
+	List string `json:"list"`
+	// Timeout is how long an entry stays after its last packet; more than zero.
+	Timeout time.Duration `json:"timeout"`
+}
+
+// A Police limits the rate of what a class permits, in both directions
+// together; what exceeds it is dropped.
+type Police struct {
+	// Name is that of the class: rules of one name share one bucket.
+	Name string `json:"name"`
+	// Rate is in bits per second, at least 8.
+	Rate uint64 `json:"rate"`
+	// Burst is the size of the bucket in bytes, more than zero.
+	Burst uint64 `json:"burst"`
+}
+
+func (r *Reflect) validate() error {
+	if r.List == "" || r.Timeout <= 0 {
+		return fmt.Errorf("reflects into list %q with a timeout of %v", r.List, r.Timeout)
+	}
+	return nil
+}
+
+func (p *Police) validate() error {
+	if p.Name == "" || p.Rate < 8 || p.Burst == 0 {
+		return fmt.Errorf("bad police %+v", *p)
+	}
+	return nil
+}
