@@ -35,9 +35,10 @@ var arrows = map[string][]string{
 	"enforcer/client":          {"translate/policy"},
 	"enforcer/datapath":        {"translate/policy", "enforcer/bpf"},
 	"enforcer/identity":        {"translate/policy"},
-	"enforcer/lab":             {"translate/policy", "enforcer/client"},
+	"enforcer/lab":             {"translate/policy", "enforcer/client", "enforcer/internal/wire"},
 	"enforcer/internal/frame":  {"translate/policy"},
 	"enforcer/internal/testns": {},
+	"enforcer/internal/wire":   {"translate/policy"},
 }
 
 // owners says which outside modules only these packages may import.

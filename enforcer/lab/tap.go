@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"aclium/enforcer/internal/wire"
 	"aclium/translate/policy"
 )
 
@@ -164,27 +165,35 @@ func (t *Tap) drain(fd int, buffer []byte) error {
 // sight decodes what was received: a virtio_net_hdr, then the frame.
 func (t *Tap) sight(host int, b []byte) Sighting {
 	s := Sighting{Time: time.Since(t.began), Host: host, Packets: 1}
-	f, err := decode(b[packetOverhead:])
-	if err != nil {
-		s.Err = err
+	f := wire.Decode(b[packetOverhead:], 1)
+	switch f.Kind {
+	case wire.IP:
+	case wire.Malformed:
+		s.Err = errors.New(f.Fault)
+		return s
+	default:
+		s.Err = errNotIP
 		return s
 	}
-	f.packet.Source = t.spec.endpoint(f.packet.Source.Addr)
-	f.packet.Destination = t.spec.endpoint(f.packet.Destination.Addr)
-	s.Packet, s.Hops = &f.packet, f.hops
-	s.Packets, s.Bytes = f.segments(int(binary.NativeEndian.Uint16(b[4:])))
+	p := &f.Packet
+	p.Source, p.Destination = t.spec.endpoint(p.Source.Addr), t.spec.endpoint(p.Destination.Addr)
+	s.Packet, s.Hops = p, p.HopLimit
+	s.Packets, s.Bytes = segments(&f, int(binary.NativeEndian.Uint16(b[4:])))
 	return s
 }
 
+// errNotIP says that a frame carries something else than IP.
+var errNotIP = errors.New("not IP")
+
 // segments gives how many packets of at most size bytes of payload the frame
 // will be on a wire, and their bytes; size 0 is a packet as it is.
-func (f *frame) segments(size int) (packets, bytes uint64) {
-	payload := f.bytes - f.headers
+func segments(f *wire.Frame, size int) (packets, bytes uint64) {
+	payload := f.Length - f.Headers
 	if size == 0 || payload <= size {
-		return 1, uint64(f.bytes)
+		return 1, uint64(f.Length)
 	}
 	n := (payload + size - 1) / size
-	return uint64(n), uint64(payload + n*f.headers)
+	return uint64(n), uint64(payload + n*f.Headers)
 }
 
 // Settle waits until the pods have been quiet for a while: what was sent

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"aclium/enforcer/internal/wire"
 	"aclium/translate/policy"
 )
 
@@ -125,5 +126,19 @@ func TestTapCountsSegments(t *testing.T) {
 	}
 	if large == 0 {
 		t.Error("the kernel segmented everything early: nothing was tested")
+	}
+}
+
+func TestSegmentsRepeatHeaders(t *testing.T) {
+	f := wire.Frame{Length: 20 + 32 + 3000, Headers: 52}
+	for size, want := range map[int][2]uint64{
+		0:    {1, 3052},
+		1448: {3, 3000 + 3*52},
+		1500: {2, 3000 + 2*52},
+		3000: {1, 3052},
+	} {
+		if packets, bytes := segments(&f, size); packets != want[0] || bytes != want[1] {
+			t.Errorf("size %d: %d packets, %d bytes, want %v", size, packets, bytes, want)
+		}
 	}
 }

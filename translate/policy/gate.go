@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -352,5 +353,5 @@ func reverse(f flow) flow {
 }
 
 func datagramOf(d Direction, p *Packet) datagram {
-	return datagram{d, p.Protocol, p.Source.Addr, p.Destination.Addr, p.FragmentID}
+	return datagram{d, cmp.Or(p.FragmentProtocol, p.Protocol), p.Source.Addr, p.Destination.Addr, p.FragmentID}
 }

@@ -103,6 +103,10 @@ type Packet struct {
 	Fragment Fragment `json:"fragment"`
 	// FragmentID is the identification that the fragments of one datagram share.
 	FragmentID uint32 `json:"fragmentId"`
+	// FragmentProtocol is the protocol by which all fragments of one datagram
+	// go, where that is not Protocol: in IPv6 an extension header may stand at
+	// the beginning of what was fragmented. 0 is Protocol.
+	FragmentProtocol uint8 `json:"fragmentProtocol,omitzero"`
 	// PortName is the name that the destination, a pod, gives to its
 	// destination port; empty when it gives none.
 	PortName string `json:"portName,omitempty"`
