@@ -9,9 +9,15 @@ const Implicit = -1
 // Permit or Deny, and its index; Deny and Implicit when none does. The packet
 // must be of a family that the policy governs.
 func (p *Policy) Eval(packet *Packet) (Action, int) {
+	return p.eval(packet, func(string) bool { return false })
+}
+
+// eval is Eval with reflexive lists: reflected reports whether an entry of the
+// list fits the packet.
+func (p *Policy) eval(packet *Packet, reflected func(list string) bool) (Action, int) {
 	for i := 0; i < len(p.Rules); i++ {
 		r := &p.Rules[i]
-		if !r.Matches(packet) {
+		if !r.matches(packet) || r.Match.Evaluate != "" && !reflected(r.Match.Evaluate) {
 			continue
 		}
 		if r.Action == Next && r.Match.Time != nil && packet.At.IsZero() {
@@ -37,9 +43,16 @@ func (p *Policy) ID(line int) RuleID {
 // fragment carries no ports, so a rule that asks for some matches it by its
 // addresses alone when it permits, and never when it does not (Cisco,
 // "Access Control Lists and IP Fragments").
-func (r *Rule) Matches(p *Packet) bool {
+//
+// A rule that evaluates a reflexive list matches nothing: its entries are not
+// known here.
+func (r *Rule) Matches(p *Packet) bool { return r.Match.Evaluate == "" && r.matches(p) }
+
+// matches is Matches of a rule whose reflexive list, if it has one, has an
+// entry for every packet.
+func (r *Rule) matches(p *Packet) bool {
 	m := &r.Match
-	if m.Fragments && p.Fragment != Later || m.Evaluate != "" || !r.exists(p) {
+	if m.Fragments && p.Fragment != Later || !r.exists(p) {
 		return false
 	}
 	if m.TrafficClass != nil && !m.TrafficClass.Has(p.TrafficClass) || m.HopLimit != nil && !m.HopLimit.Has(p.HopLimit) {

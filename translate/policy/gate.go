@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -20,11 +21,21 @@ import (
 //	lists in series -----------> accept and remember, or drop
 //	the node to its own pod ---> accept even so
 //
-// The connection is judged anew on its next packet after Replace, as its first
-// packet would be; one that is denied is forgotten, and the packet at hand is
+// The connection is judged anew on its next packet after Replace, and after a
+// rule's schedule has begun or ended by Packet.At, as its first packet would be
+// at that moment; one that is denied is forgotten, and the packet at hand is
 // judged as new.
+//
+// Every packet that passes by a rule with Police, in either direction of its
+// connection, takes from the bucket of the class; what finds too little there
+// is dropped and changes nothing else but the connection's idle time. Reflexive
+// lists are a node's own interface's: "evaluate" permits nothing here.
 type Gate struct {
 	lists      map[Direction][]*Policy
+	timed      []*Schedule
+	lasting    []bool
+	at         time.Time
+	policer    *Policer
 	own        func(netip.Addr) bool
 	conns      map[flow]*conn
 	fragments  map[datagram]*conn
@@ -56,6 +67,7 @@ const (
 	Neighbour  Reason = "neighbour-discovery"
 	Spoofed    Reason = "spoofed"
 	Orphan     Reason = "fragment"
+	Policed    Reason = "police"
 )
 
 // A Decision is a verdict with the lines that it counts on, in the order of
@@ -64,6 +76,8 @@ type Decision struct {
 	Accept bool
 	Lines  []RuleID
 	Reason Reason
+	// police are the limits that the packet is under.
+	police []*Police
 }
 
 // flow identifies a connection by its first packet.
@@ -85,6 +99,7 @@ type conn struct {
 	first      Packet
 	direction  Direction
 	lines      []RuleID
+	police     []*Police
 	generation int
 	replied    bool
 	closing    bool
@@ -94,20 +109,53 @@ type conn struct {
 // NewGate gives a port without connections. The lists must all select the
 // port's pod; own says which addresses are the pod's.
 func NewGate(ingress, egress []*Policy, own func(netip.Addr) bool) *Gate {
-	g := &Gate{own: own, conns: map[flow]*conn{}, fragments: map[datagram]*conn{}}
+	g := &Gate{own: own, policer: NewPolicer(), conns: map[flow]*conn{}, fragments: map[datagram]*conn{}}
 	g.Replace(ingress, egress)
 	return g
 }
+
+// SharePolicer lets the port take from the buckets of others, as the ports of a
+// node do.
+func (g *Gate) SharePolicer(p *Policer) { g.policer = p }
 
 // Replace puts other lists in place at once and keeps the connections.
 func (g *Gate) Replace(ingress, egress []*Policy) {
 	g.lists = map[Direction][]*Policy{Ingress: ingress, Egress: egress}
 	g.generation++
+	g.timed = nil
+	g.anyList(func(p *Policy) bool {
+		for i := range p.Rules {
+			if s := p.Rules[i].Match.Time; s != nil {
+				g.timed = append(g.timed, s)
+			}
+		}
+		return false
+	})
+}
+
+// look moves the generation on when a schedule has begun or ended since the
+// last packet. At an unknown moment every rule with one counts as changed.
+func (g *Gate) look(at time.Time) {
+	g.at = at
+	if len(g.timed) == 0 {
+		return
+	}
+	var lasting []bool
+	for _, s := range g.timed {
+		if !at.IsZero() {
+			lasting = append(lasting, s.Active(at))
+		}
+	}
+	if !slices.Equal(lasting, g.lasting) {
+		g.lasting = lasting
+		g.generation++
+	}
 }
 
 // Judge decides a packet that travels in the direction at the given time,
 // which must not run backwards.
 func (g *Gate) Judge(d Direction, p *Packet, now time.Duration) Decision {
+	g.look(p.At)
 	if p.neighbourDiscovery() {
 		return Decision{Accept: true, Reason: Neighbour}
 	}
@@ -120,16 +168,29 @@ func (g *Gate) Judge(d Direction, p *Packet, now time.Duration) Decision {
 	decision := g.judgeWhole(d, p, now)
 	if p.Fragment == First && decision.Accept {
 		g.fragments[datagramOf(d, p)] = &conn{
-			lines: decision.Lines, generation: g.generation, expires: now + UDPIdle,
+			lines: decision.Lines, police: decision.police, generation: g.generation, expires: now + UDPIdle,
 		}
 	}
-	return decision
+	return g.limit(decision, p, now)
+}
+
+// limit drops what exceeds the rate of a class that it is under. The packet has
+// opened its connection even so: the lists permit it.
+func (g *Gate) limit(d Decision, p *Packet, now time.Duration) Decision {
+	for _, police := range d.police {
+		if !g.policer.Conforms(police, p.Length, now) {
+			d.Accept, d.Reason = false, Policed
+			break
+		}
+	}
+	d.police = nil
+	return d
 }
 
 func (g *Gate) judgeLater(d Direction, p *Packet, now time.Duration) Decision {
 	f, ok := g.fragments[datagramOf(d, p)]
 	if ok && f.generation == g.generation && now < f.expires {
-		return Decision{Accept: true, Lines: f.lines, Reason: Connection}
+		return g.limit(Decision{Accept: true, Lines: f.lines, Reason: Connection, police: f.police}, p, now)
 	}
 	if g.filters(p.Family()) {
 		return Decision{Reason: Orphan}
@@ -143,12 +204,12 @@ func (g *Gate) judgeWhole(d Direction, p *Packet, now time.Duration) Decision {
 	}
 	if c := g.lookup(flowOf(d, p), now); c != nil {
 		c.touch(p, now)
-		return Decision{Accept: true, Lines: c.lines, Reason: Connection}
+		return Decision{Accept: true, Lines: c.lines, Reason: Connection, police: c.police}
 	}
 	if c := g.replyOf(d, p, now); c != nil {
 		c.replied = true
 		c.touch(p, now)
-		return Decision{Accept: true, Reason: Reply}
+		return Decision{Accept: true, Reason: Reply, police: c.police}
 	}
 	if g.related(d, p, now) {
 		return Decision{Accept: true, Reason: Reply}
@@ -164,7 +225,7 @@ func (g *Gate) judgeNew(d Direction, p *Packet, now time.Duration) Decision {
 	if !decision.Accept {
 		return decision
 	}
-	c := &conn{first: opening(p), direction: d, lines: decision.Lines, generation: g.generation}
+	c := &conn{first: opening(p), direction: d, lines: decision.Lines, police: decision.police, generation: g.generation}
 	c.touch(p, now)
 	if opens(p) {
 		g.conns[flowOf(d, p)] = c
@@ -186,6 +247,9 @@ func (g *Gate) walk(d Direction, p *Packet) Decision {
 			decision.Accept = false
 			return decision
 		}
+		if police := list.Rules[line].Police; police != nil {
+			decision.police = append(decision.police, police)
+		}
 	}
 	return decision
 }
@@ -201,15 +265,16 @@ func (g *Gate) lookup(f flow, now time.Duration) *conn {
 	if c.generation == g.generation {
 		return c
 	}
+	c.first.At = g.at
 	decision := g.walk(c.direction, &c.first)
 	hostPermit := c.first.Local && c.direction == Ingress && c.first.Source.Entity == Host && !g.noHostPermit()
 	if !decision.Accept && !hostPermit {
 		delete(g.conns, f)
 		return nil
 	}
-	c.generation, c.lines = g.generation, nil
+	c.generation, c.lines, c.police = g.generation, nil, nil
 	if decision.Accept {
-		c.lines = decision.Lines
+		c.lines, c.police = decision.Lines, decision.police
 	}
 	return c
 }

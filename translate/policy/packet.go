@@ -107,6 +107,9 @@ type Packet struct {
 	// go, where that is not Protocol: in IPv6 an extension header may stand at
 	// the beginning of what was fragmented. 0 is Protocol.
 	FragmentProtocol uint8 `json:"fragmentProtocol,omitzero"`
+	// Length is the length of the whole IP packet in bytes, which only Police
+	// looks at.
+	Length uint32 `json:"length,omitempty"`
 	// PortName is the name that the destination, a pod, gives to its
 	// destination port; empty when it gives none.
 	PortName string `json:"portName,omitempty"`

@@ -20,9 +20,9 @@ type Reflect struct {
 type Police struct {
 	// Name is that of the class: rules of one name share one bucket.
 	Name string `json:"name"`
-	// Rate is in bits per second, at least 8.
+	// Rate is in bits per second, 8 to 10^12.
 	Rate uint64 `json:"rate"`
-	// Burst is the size of the bucket in bytes, more than zero.
+	// Burst is the size of the bucket in bytes, 1 to 10^9.
 	Burst uint64 `json:"burst"`
 }
 
@@ -34,7 +34,7 @@ func (r *Reflect) validate() error {
 }
 
 func (p *Police) validate() error {
-	if p.Name == "" || p.Rate < 8 || p.Burst == 0 {
+	if p.Name == "" || p.Rate < 8 || p.Rate > 1e12 || p.Burst == 0 || p.Burst > 1e9 {
 		return fmt.Errorf("bad police %+v", *p)
 	}
 	return nil
