@@ -3,6 +3,7 @@
 # make demo    a lab, the three-tier example, real traffic, checked counters
 # make check   generated files are fresh, the code is clean
 # make conformance   other people's code judges ours; docs/testing.md says how
+# make test-oldkernel  the datapath's tests under Linux 6.1, the oldest claimed
 #
 # A fresh Debian or Ubuntu with Go is enough. The BPF objects are committed, so
 # only "generate" and "check" need clang.
@@ -16,7 +17,7 @@ CLANG_PACKAGES = $(CLANG) llvm-19 libbpf-dev linux-libc-dev
 # Empty for root.
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo env "PATH=$$PATH")
 
-.PHONY: all generate test test-root fmt check demo bench clang bpffs conformance
+.PHONY: all generate test test-root test-oldkernel fmt check demo bench clang qemu bpffs conformance
 
 all:
 	$(GO) build -o bin/ ./cmd/aclium
@@ -57,9 +58,18 @@ conformance: $(CONFORMANCE:%=conformance-%)
 conformance-%:
 	cd translate/kube/conformance/$* && $(GO) vet -mod=mod . && $(GO) test -mod=mod -p 2 -count=1 -timeout 30m -v ./...
 
+# Emulated, so that it needs neither root nor virtualisation; it takes minutes.
+# The guest's kernel is Debian 12's; OLDKERNEL names another one.
+OLDKERNEL =
+test-oldkernel: qemu
+	$(GO) run ./enforcer/internal/oldkernel -timeout 40m $(OLDKERNEL) ./enforcer/datapath
+
 # Installs what is missing where that is possible.
 clang:
 	@{ command -v $(CLANG) && command -v llvm-strip-19; } >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $(CLANG_PACKAGES); }
+
+qemu:
+	@command -v qemu-system-x86_64 >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends qemu-system-x86; }
 
 # Pinned maps need a bpf file system, which few containers have mounted.
 bpffs:
