@@ -39,6 +39,8 @@ var arrows = map[string][]string{
 	"enforcer/internal/frame":  {"translate/policy"},
 	"enforcer/internal/testns": {},
 	"enforcer/internal/wire":   {"translate/policy"},
+
+	"enforcer/internal/ruleset": {"translate/policy"},
 }
 
 // owners says which outside modules only these packages may import.
