@@ -40,7 +40,8 @@ var arrows = map[string][]string{
 	"enforcer/internal/testns": {},
 	"enforcer/internal/wire":   {"translate/policy"},
 
-	"enforcer/internal/ruleset": {"translate/policy"},
+	"enforcer/internal/oldkernel": {},
+	"enforcer/internal/ruleset":   {"translate/policy"},
 }
 
 // owners says which outside modules only these packages may import.
