@@ -14,7 +14,7 @@
  *   ipcache_map        address -> identity, and the device of a local pod
  *   conn_map           connections of pod ports
  *   fragment_map       datagrams whose first fragment was permitted
- *   counter_map        packets and bytes of each line
+ *   counter_map        packets and bytes of each line, and whose they are
  *   drop_map           packets that no line decided
  *   event_map          packets of lines with "log"
  *   event_budget_map   how many more events may be written in this second
@@ -60,6 +60,9 @@ const enum drop_reason *unused_drop_reason __attribute__((unused));
 const enum attach_point *unused_attach_point __attribute__((unused));
 const enum direction *unused_direction __attribute__((unused));
 const enum conn_flags *unused_conn_flags __attribute__((unused));
+const enum counter_const *unused_counter_const __attribute__((unused));
+const struct counter_name *unused_counter_name __attribute__((unused));
+const struct counter_chunk *unused_counter_chunk __attribute__((unused));
 const struct event *unused_event __attribute__((unused));
 
 static __always_inline int drop(struct scratch *s, __u32 reason)

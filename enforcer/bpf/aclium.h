@@ -10,8 +10,7 @@
  *   ipcache_map     LPM trie           ipcache_key    ipcache_value
  *   conn_map        LRU hash           conn_key       conn
  *   fragment_map    LRU hash           fragment_key   fragment
- *   counter_map     per-CPU array      counter id     counter
- *   counter_id_map  hash               counter_name   counter id (u32), user space only
+ *   counter_map     array of maps      id / 2048      array, one for each CPU and two more -> counter_chunk
  *   drop_map        per-CPU array      drop_reason    counter
  *   event_map       ring buffer        -              event
  *   event_budget_map per-CPU array, 1  0              event_budget
@@ -136,9 +135,22 @@ struct counter {
 	__u64 last_hit;
 };
 
-/* counter_name is the first half of a SHA-256 over what identifies a line. */
+/* counter_chunk holds the counters of COUNTER_CHUNK neighbouring ids, or what
+ * user space notes about each of them. An inner map of counter_map has one for
+ * each possible CPU; behind them one of baselines (what the counter said when
+ * it was cleared) and one of counter_names. User space reads and writes all of
+ * it through mmap; programs write the counters of their own CPU. */
+enum counter_const { COUNTER_CHUNK = 2048, COUNTER_CHUNKS = 1024 };
+
+struct counter_chunk {
+	struct counter counters[COUNTER_CHUNK];
+};
+
+/* counter_name says whose an id is: the first half of a SHA-256 over what
+ * identifies a line, and zeros while it is nobody's. */
 struct counter_name {
 	__u8 bytes[16];
+	__u64 taken; /* 1 while the name is whole */
 };
 
 /* Why a packet was dropped without a line. */

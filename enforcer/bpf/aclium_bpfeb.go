@@ -64,9 +64,22 @@ type AcliumCounter struct {
 	LastHit uint64
 }
 
+type AcliumCounterChunk struct {
+	_        structs.HostLayout
+	Counters [2048]AcliumCounter
+}
+
+type AcliumCounterConst uint32
+
+const (
+	AcliumCounterConstCOUNTER_CHUNK  AcliumCounterConst = 2048
+	AcliumCounterConstCOUNTER_CHUNKS AcliumCounterConst = 1024
+)
+
 type AcliumCounterName struct {
 	_     structs.HostLayout
 	Bytes [16]uint8
+	Taken uint64
 }
 
 type AcliumDirection uint32
@@ -367,40 +380,42 @@ type AcliumTableResidue struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	AcliumMapConnMap           = "conn_map"
-	AcliumMapCounterIdMap      = "counter_id_map"
-	AcliumMapCounterMap        = "counter_map"
-	AcliumMapDropMap           = "drop_map"
-	AcliumMapEventBudgetMap    = "event_budget_map"
-	AcliumMapEventMap          = "event_map"
-	AcliumMapFragmentMap       = "fragment_map"
-	AcliumMapGenerationMap     = "generation_map"
-	AcliumMapHookMap           = "hook_map"
-	AcliumMapIpcacheMap        = "ipcache_map"
-	AcliumMapScratchMap        = "scratch_map"
-	AcliumMapTableHugeMap      = "table_huge_map"
-	AcliumMapTableLargeMap     = "table_large_map"
-	AcliumMapTableMediumMap    = "table_medium_map"
-	AcliumMapTableSmallMap     = "table_small_map"
-	AcliumProgTcEgress         = "tc_egress"
-	AcliumProgTcIngress        = "tc_ingress"
-	AcliumVarIcmpLen           = "icmp_len"
-	AcliumVarSeenStep          = "seen_step"
-	AcliumVarTcpFin            = "tcp_fin"
-	AcliumVarTcpIdle           = "tcp_idle"
-	AcliumVarTcpOpen           = "tcp_open"
-	AcliumVarUdpIdle           = "udp_idle"
-	AcliumVarUnusedAttachPoint = "unused_attach_point"
-	AcliumVarUnusedClass       = "unused_class"
-	AcliumVarUnusedConnFlags   = "unused_conn_flags"
-	AcliumVarUnusedConst       = "unused_const"
-	AcliumVarUnusedDirection   = "unused_direction"
-	AcliumVarUnusedDropReason  = "unused_drop_reason"
-	AcliumVarUnusedEvent       = "unused_event"
-	AcliumVarUnusedHeader      = "unused_header"
-	AcliumVarUnusedHookFlags   = "unused_hook_flags"
-	AcliumVarUnusedIdentity    = "unused_identity"
-	AcliumVarUnusedResidue     = "unused_residue"
+	AcliumMapConnMap            = "conn_map"
+	AcliumMapCounterMap         = "counter_map"
+	AcliumMapDropMap            = "drop_map"
+	AcliumMapEventBudgetMap     = "event_budget_map"
+	AcliumMapEventMap           = "event_map"
+	AcliumMapFragmentMap        = "fragment_map"
+	AcliumMapGenerationMap      = "generation_map"
+	AcliumMapHookMap            = "hook_map"
+	AcliumMapIpcacheMap         = "ipcache_map"
+	AcliumMapScratchMap         = "scratch_map"
+	AcliumMapTableHugeMap       = "table_huge_map"
+	AcliumMapTableLargeMap      = "table_large_map"
+	AcliumMapTableMediumMap     = "table_medium_map"
+	AcliumMapTableSmallMap      = "table_small_map"
+	AcliumProgTcEgress          = "tc_egress"
+	AcliumProgTcIngress         = "tc_ingress"
+	AcliumVarIcmpLen            = "icmp_len"
+	AcliumVarSeenStep           = "seen_step"
+	AcliumVarTcpFin             = "tcp_fin"
+	AcliumVarTcpIdle            = "tcp_idle"
+	AcliumVarTcpOpen            = "tcp_open"
+	AcliumVarUdpIdle            = "udp_idle"
+	AcliumVarUnusedAttachPoint  = "unused_attach_point"
+	AcliumVarUnusedClass        = "unused_class"
+	AcliumVarUnusedConnFlags    = "unused_conn_flags"
+	AcliumVarUnusedConst        = "unused_const"
+	AcliumVarUnusedCounterChunk = "unused_counter_chunk"
+	AcliumVarUnusedCounterConst = "unused_counter_const"
+	AcliumVarUnusedCounterName  = "unused_counter_name"
+	AcliumVarUnusedDirection    = "unused_direction"
+	AcliumVarUnusedDropReason   = "unused_drop_reason"
+	AcliumVarUnusedEvent        = "unused_event"
+	AcliumVarUnusedHeader       = "unused_header"
+	AcliumVarUnusedHookFlags    = "unused_hook_flags"
+	AcliumVarUnusedIdentity     = "unused_identity"
+	AcliumVarUnusedResidue      = "unused_residue"
 )
 
 // LoadAclium returns the embedded CollectionSpec for Aclium.
@@ -454,7 +469,6 @@ type AcliumProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumMapSpecs struct {
 	ConnMap        *ebpf.MapSpec `ebpf:"conn_map"`
-	CounterIdMap   *ebpf.MapSpec `ebpf:"counter_id_map"`
 	CounterMap     *ebpf.MapSpec `ebpf:"counter_map"`
 	DropMap        *ebpf.MapSpec `ebpf:"drop_map"`
 	EventBudgetMap *ebpf.MapSpec `ebpf:"event_budget_map"`
@@ -474,23 +488,26 @@ type AcliumMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumVariableSpecs struct {
-	IcmpLen           *ebpf.VariableSpec `ebpf:"icmp_len"`
-	SeenStep          *ebpf.VariableSpec `ebpf:"seen_step"`
-	TcpFin            *ebpf.VariableSpec `ebpf:"tcp_fin"`
-	TcpIdle           *ebpf.VariableSpec `ebpf:"tcp_idle"`
-	TcpOpen           *ebpf.VariableSpec `ebpf:"tcp_open"`
-	UdpIdle           *ebpf.VariableSpec `ebpf:"udp_idle"`
-	UnusedAttachPoint *ebpf.VariableSpec `ebpf:"unused_attach_point"`
-	UnusedClass       *ebpf.VariableSpec `ebpf:"unused_class"`
-	UnusedConnFlags   *ebpf.VariableSpec `ebpf:"unused_conn_flags"`
-	UnusedConst       *ebpf.VariableSpec `ebpf:"unused_const"`
-	UnusedDirection   *ebpf.VariableSpec `ebpf:"unused_direction"`
-	UnusedDropReason  *ebpf.VariableSpec `ebpf:"unused_drop_reason"`
-	UnusedEvent       *ebpf.VariableSpec `ebpf:"unused_event"`
-	UnusedHeader      *ebpf.VariableSpec `ebpf:"unused_header"`
-	UnusedHookFlags   *ebpf.VariableSpec `ebpf:"unused_hook_flags"`
-	UnusedIdentity    *ebpf.VariableSpec `ebpf:"unused_identity"`
-	UnusedResidue     *ebpf.VariableSpec `ebpf:"unused_residue"`
+	IcmpLen            *ebpf.VariableSpec `ebpf:"icmp_len"`
+	SeenStep           *ebpf.VariableSpec `ebpf:"seen_step"`
+	TcpFin             *ebpf.VariableSpec `ebpf:"tcp_fin"`
+	TcpIdle            *ebpf.VariableSpec `ebpf:"tcp_idle"`
+	TcpOpen            *ebpf.VariableSpec `ebpf:"tcp_open"`
+	UdpIdle            *ebpf.VariableSpec `ebpf:"udp_idle"`
+	UnusedAttachPoint  *ebpf.VariableSpec `ebpf:"unused_attach_point"`
+	UnusedClass        *ebpf.VariableSpec `ebpf:"unused_class"`
+	UnusedConnFlags    *ebpf.VariableSpec `ebpf:"unused_conn_flags"`
+	UnusedConst        *ebpf.VariableSpec `ebpf:"unused_const"`
+	UnusedCounterChunk *ebpf.VariableSpec `ebpf:"unused_counter_chunk"`
+	UnusedCounterConst *ebpf.VariableSpec `ebpf:"unused_counter_const"`
+	UnusedCounterName  *ebpf.VariableSpec `ebpf:"unused_counter_name"`
+	UnusedDirection    *ebpf.VariableSpec `ebpf:"unused_direction"`
+	UnusedDropReason   *ebpf.VariableSpec `ebpf:"unused_drop_reason"`
+	UnusedEvent        *ebpf.VariableSpec `ebpf:"unused_event"`
+	UnusedHeader       *ebpf.VariableSpec `ebpf:"unused_header"`
+	UnusedHookFlags    *ebpf.VariableSpec `ebpf:"unused_hook_flags"`
+	UnusedIdentity     *ebpf.VariableSpec `ebpf:"unused_identity"`
+	UnusedResidue      *ebpf.VariableSpec `ebpf:"unused_residue"`
 }
 
 // AcliumObjects contains all objects after they have been loaded into the kernel.
@@ -514,7 +531,6 @@ func (o *AcliumObjects) Close() error {
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumMaps struct {
 	ConnMap        *ebpf.Map `ebpf:"conn_map"`
-	CounterIdMap   *ebpf.Map `ebpf:"counter_id_map"`
 	CounterMap     *ebpf.Map `ebpf:"counter_map"`
 	DropMap        *ebpf.Map `ebpf:"drop_map"`
 	EventBudgetMap *ebpf.Map `ebpf:"event_budget_map"`
@@ -533,7 +549,6 @@ type AcliumMaps struct {
 func (m *AcliumMaps) Close() error {
 	return _AcliumClose(
 		m.ConnMap,
-		m.CounterIdMap,
 		m.CounterMap,
 		m.DropMap,
 		m.EventBudgetMap,
@@ -554,23 +569,26 @@ func (m *AcliumMaps) Close() error {
 //
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumVariables struct {
-	IcmpLen           *ebpf.Variable `ebpf:"icmp_len"`
-	SeenStep          *ebpf.Variable `ebpf:"seen_step"`
-	TcpFin            *ebpf.Variable `ebpf:"tcp_fin"`
-	TcpIdle           *ebpf.Variable `ebpf:"tcp_idle"`
-	TcpOpen           *ebpf.Variable `ebpf:"tcp_open"`
-	UdpIdle           *ebpf.Variable `ebpf:"udp_idle"`
-	UnusedAttachPoint *ebpf.Variable `ebpf:"unused_attach_point"`
-	UnusedClass       *ebpf.Variable `ebpf:"unused_class"`
-	UnusedConnFlags   *ebpf.Variable `ebpf:"unused_conn_flags"`
-	UnusedConst       *ebpf.Variable `ebpf:"unused_const"`
-	UnusedDirection   *ebpf.Variable `ebpf:"unused_direction"`
-	UnusedDropReason  *ebpf.Variable `ebpf:"unused_drop_reason"`
-	UnusedEvent       *ebpf.Variable `ebpf:"unused_event"`
-	UnusedHeader      *ebpf.Variable `ebpf:"unused_header"`
-	UnusedHookFlags   *ebpf.Variable `ebpf:"unused_hook_flags"`
-	UnusedIdentity    *ebpf.Variable `ebpf:"unused_identity"`
-	UnusedResidue     *ebpf.Variable `ebpf:"unused_residue"`
+	IcmpLen            *ebpf.Variable `ebpf:"icmp_len"`
+	SeenStep           *ebpf.Variable `ebpf:"seen_step"`
+	TcpFin             *ebpf.Variable `ebpf:"tcp_fin"`
+	TcpIdle            *ebpf.Variable `ebpf:"tcp_idle"`
+	TcpOpen            *ebpf.Variable `ebpf:"tcp_open"`
+	UdpIdle            *ebpf.Variable `ebpf:"udp_idle"`
+	UnusedAttachPoint  *ebpf.Variable `ebpf:"unused_attach_point"`
+	UnusedClass        *ebpf.Variable `ebpf:"unused_class"`
+	UnusedConnFlags    *ebpf.Variable `ebpf:"unused_conn_flags"`
+	UnusedConst        *ebpf.Variable `ebpf:"unused_const"`
+	UnusedCounterChunk *ebpf.Variable `ebpf:"unused_counter_chunk"`
+	UnusedCounterConst *ebpf.Variable `ebpf:"unused_counter_const"`
+	UnusedCounterName  *ebpf.Variable `ebpf:"unused_counter_name"`
+	UnusedDirection    *ebpf.Variable `ebpf:"unused_direction"`
+	UnusedDropReason   *ebpf.Variable `ebpf:"unused_drop_reason"`
+	UnusedEvent        *ebpf.Variable `ebpf:"unused_event"`
+	UnusedHeader       *ebpf.Variable `ebpf:"unused_header"`
+	UnusedHookFlags    *ebpf.Variable `ebpf:"unused_hook_flags"`
+	UnusedIdentity     *ebpf.Variable `ebpf:"unused_identity"`
+	UnusedResidue      *ebpf.Variable `ebpf:"unused_residue"`
 }
 
 // AcliumPrograms contains all programs after they have been loaded into the kernel.

@@ -16,6 +16,17 @@ static __always_inline void add(struct counter *c, const struct packet *p, __u64
 	c->last_hit = now;
 }
 
+/* Gives this CPU's counter of a line. Programs run with bottom halves off and
+ * do not change the CPU, so that no other writes to it. */
+static __always_inline struct counter *counter_of(__u32 id)
+{
+	__u32 slot = id / COUNTER_CHUNK, cpu = bpf_get_smp_processor_id();
+	void *inner = bpf_map_lookup_elem(&counter_map, &slot);
+	struct counter_chunk *chunk = inner ? bpf_map_lookup_elem(inner, &cpu) : 0;
+
+	return chunk ? &chunk->counters[id % COUNTER_CHUNK] : 0;
+}
+
 /* Counts the packet on each line; id 0 is "not counted". */
 static __always_inline void count_lines(const __u32 *lines, __u32 count, const struct scratch *s)
 {
@@ -27,7 +38,7 @@ static __always_inline void count_lines(const __u32 *lines, __u32 count, const s
 		if (i >= count)
 			break;
 		if (id)
-			add(bpf_map_lookup_elem(&counter_map, &id), &s->packet, s->now);
+			add(counter_of(id), &s->packet, s->now);
 	}
 }
 

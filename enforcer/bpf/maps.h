@@ -42,19 +42,19 @@ struct {
 	__type(value, struct fragment);
 } fragment_map SEC(".maps");
 
+/* User space sets the size of the inner maps: the possible CPUs and two. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 65536);
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, COUNTER_CHUNKS);
 	__type(key, __u32);
-	__type(value, struct counter);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(map_flags, BPF_F_MMAPABLE);
+		__uint(max_entries, 1);
+		__type(key, __u32);
+		__type(value, struct counter_chunk);
+	});
 } counter_map SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct counter_name);
-	__type(value, __u32);
-} counter_id_map SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

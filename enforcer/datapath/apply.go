@@ -161,7 +161,8 @@ func (d *Datapath) withdraw(p *push) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.deleteHooks(stale), d.hooks.keep(d.attached()), p.tables.abandon(), p.lines.abandon())
+	p.lines.abandon()
+	return errors.Join(d.deleteHooks(stale), d.hooks.keep(d.attached()), p.tables.abandon())
 }
 
 // finish follows the flip: addresses, then everything that nothing uses.
@@ -189,12 +190,13 @@ func (d *Datapath) finish(p *push, s *State) error {
 	if err := waitForPackets(); err != nil {
 		return err
 	}
+	p.lines.settle()
 	half := byte(generation-1) & 1
 	var stale []bpf.AcliumHookKey
 	for key := range old {
 		stale = append(stale, bpf.AcliumHookKey{Ifindex: key.ifindex, Direction: uint8(key.direction), Half: half})
 	}
-	return errors.Join(d.hooks.keep(p.attach), d.deleteHooks(stale), p.tables.settle(), p.lines.settle())
+	return errors.Join(d.hooks.keep(p.attach), d.deleteHooks(stale), p.tables.settle())
 }
 
 // attached gives the attachments of the live half.

@@ -26,9 +26,12 @@ type Options struct {
 	Node string
 	// Clsact forces the fallback of kernels before 6.6.
 	Clsact bool
-	// Counters and Connections are the sizes of the maps; 0 is the default.
-	// They count only when the maps do not exist yet.
-	Counters, Connections int
+	// Counters is the largest number of lines, and of one more; 0 is as many
+	// as the maps can have.
+	Counters int
+	// Connections is the size of the connection table; 0 is the default. It
+	// counts only when the table does not exist yet.
+	Connections int
 }
 
 // A State is everything that the kernel is to enforce.
@@ -58,11 +61,10 @@ type Address struct {
 
 // A Datapath is the kernel side of one node. It is safe for concurrent use.
 type Datapath struct {
-	options  Options
-	lock     *os.File
-	maps     *ebpf.Collection
-	baseline *ebpf.Map
-	hooks    *attacher
+	options Options
+	lock    *os.File
+	maps    *ebpf.Collection
+	hooks   *attacher
 
 	mu     sync.Mutex
 	lines  *lines
@@ -99,13 +101,11 @@ func (d *Datapath) load() (err error) {
 	if d.maps, err = loadCollection(d.options); err != nil {
 		return err
 	}
-	if d.baseline, err = loadBaseline(d.options, d.maps); err != nil {
+	counters, err := openCounters(d.maps.Maps["counter_map"], d.options.Counters)
+	if err != nil {
 		return err
 	}
-	if d.lines, err = loadLines(d.maps.Maps["counter_id_map"], d.maps.Maps["counter_map"].MaxEntries()); err != nil {
-		return err
-	}
-	d.lines.zero = d.zero
+	d.lines = loadLines(counters)
 	if d.hooks, err = newAttacher(d.options, d.maps); err != nil {
 		return err
 	}
@@ -124,10 +124,6 @@ func loadCollection(o Options) (*ebpf.Collection, error) {
 			m.Pinning = ebpf.PinByName
 		}
 	}
-	if o.Counters > 0 {
-		spec.Maps["counter_map"].MaxEntries = uint32(o.Counters)
-		spec.Maps["counter_id_map"].MaxEntries = uint32(o.Counters)
-	}
 	if o.Connections > 0 {
 		spec.Maps["conn_map"].MaxEntries = uint32(o.Connections)
 	}
@@ -138,20 +134,18 @@ func loadCollection(o Options) (*ebpf.Collection, error) {
 	return c, explainLoad(err, o.PinPath)
 }
 
-// adoptSizes takes the sizes of the maps that exist: a restart with other
-// sizes must not lose their counters.
+// adoptSizes takes the size of the connection table that exists: a restart
+// with another size must not lose its connections.
 func adoptSizes(spec *ebpf.CollectionSpec, pins string) error {
-	for _, name := range []string{"counter_map", "counter_id_map", "conn_map"} {
-		m, err := ebpf.LoadPinnedMap(filepath.Join(pins, name), nil)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("open pinned map %s: %w", name, err)
-		}
-		spec.Maps[name].MaxEntries = m.MaxEntries()
-		m.Close()
+	m, err := ebpf.LoadPinnedMap(filepath.Join(pins, "conn_map"), nil)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
 	}
+	if err != nil {
+		return fmt.Errorf("open pinned map conn_map: %w", err)
+	}
+	defer m.Close()
+	spec.Maps["conn_map"].MaxEntries = m.MaxEntries()
 	return nil
 }
 
@@ -199,8 +193,8 @@ func (d *Datapath) Close() error {
 	if d.hooks != nil {
 		errs = append(errs, d.hooks.close())
 	}
-	if d.baseline != nil {
-		errs = append(errs, d.baseline.Close())
+	if d.lines != nil {
+		errs = append(errs, d.lines.counters.close())
 	}
 	if d.maps != nil {
 		d.maps.Close()

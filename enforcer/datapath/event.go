@@ -52,7 +52,7 @@ func (d *Datapath) event(raw []byte) (policy.Event, bool) {
 		return policy.Event{}, false
 	}
 	d.mu.Lock()
-	line, known := d.lines.shown[e.Line]
+	line, known := d.lines.at(e.Line)
 	d.mu.Unlock()
 	action := policy.Deny
 	if e.Permitted != 0 {

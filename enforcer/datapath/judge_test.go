@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
@@ -42,6 +43,8 @@ type kernel struct {
 	generation uint64
 	slots      map[bpf.AcliumTableClass]uint32
 	lines      map[counterOf]uint32
+	counters   *counters
+	mapped     map[uint32]memory // of counters, by slot
 }
 
 // counterOf names a counter: list and line.
@@ -63,12 +66,17 @@ func newKernel(t testing.TB) *kernel {
 		t.Fatal(err)
 	}
 	spec.Maps["conn_map"].MaxEntries = 4096
-	spec.Maps["counter_map"].MaxEntries = 32768
-	k := &kernel{TB: t, spec: spec, slots: map[bpf.AcliumTableClass]uint32{}, lines: map[counterOf]uint32{}}
+	k := &kernel{TB: t, spec: spec, slots: map[bpf.AcliumTableClass]uint32{}, lines: map[counterOf]uint32{}, mapped: map[uint32]memory{}}
 	if err := spec.LoadAndAssign(&k.AcliumObjects, nil); err != nil {
 		t.Fatalf("%+v", err)
 	}
-	t.Cleanup(func() { k.AcliumObjects.Close() })
+	k.counters, err = openCounters(k.CounterMap, 0)
+	k.must(err)
+	k.must(k.counters.grow(1 << 17))
+	for slot := range k.counters.chunks {
+		k.chunk(uint32(slot))
+	}
+	t.Cleanup(func() { k.counters.close(); k.AcliumObjects.Close() })
 	return k
 }
 
@@ -151,7 +159,11 @@ func (k *kernel) run(program *ebpf.Program, data []byte, ctx skBuff) int {
 func (k *kernel) count(m *ebpf.Map, id uint32) (packets, bytes uint64) {
 	k.Helper()
 	var cells []bpf.AcliumCounter
-	k.must(m.Lookup(id, &cells))
+	if m == k.CounterMap {
+		cells = k.lineCells(id)
+	} else {
+		k.must(m.Lookup(id, &cells))
+	}
 	for _, c := range cells {
 		packets, bytes = packets+c.Packets, bytes+c.Bytes
 	}
@@ -234,11 +246,34 @@ func judgeStateless(k *kernel, seed uint64) {
 	want.compare(k)
 }
 
+// chunk gives the counters of a slot on each CPU, as the programs write them.
+func (k *kernel) chunk(slot uint32) (cpus []*bpf.AcliumCounterChunk) {
+	const size = int(unsafe.Sizeof(bpf.AcliumCounterChunk{}))
+	m, known := k.mapped[slot]
+	if !known {
+		var err error
+		m, err = mapMemory(k.counters.chunks[slot].inner, 0, k.counters.cpus*size)
+		k.must(err)
+		k.mapped[slot] = m
+	}
+	for cpu := range k.counters.cpus {
+		cpus = append(cpus, (*bpf.AcliumCounterChunk)(unsafe.Pointer(&m.part[cpu*size])))
+	}
+	return cpus
+}
+
+// lineCells gives a line's counter on each CPU.
+func (k *kernel) lineCells(id uint32) (cells []bpf.AcliumCounter) {
+	for _, chunk := range k.chunk(id / chunkSize) {
+		cells = append(cells, chunk.Counters[id%chunkSize])
+	}
+	return cells
+}
+
 func clearCounters(k *kernel) error {
-	cells := make([]bpf.AcliumCounter, ebpf.MustPossibleCPU())
-	for id := range uint32(1000) {
-		if err := k.CounterMap.Put(id, cells); err != nil {
-			return err
+	for slot := range k.mapped {
+		for _, chunk := range k.chunk(slot) {
+			*chunk = bpf.AcliumCounterChunk{}
 		}
 	}
 	return nil

@@ -62,7 +62,7 @@ func (s *slots) begin() *upload {
 }
 
 // add compiles a list and finds a place for it.
-func (u *upload) add(l *policy.Policy, ids []Identity, numbers *listNumbers) (ref bpf.AcliumTableRef, err error) {
+func (u *upload) add(l *policy.Policy, ids []Identity, numbers *numbered) (ref bpf.AcliumTableRef, err error) {
 	key := listKey{l.ACL, l.Subject.Name, l.Direction, l.Family, nil}
 	if len(l.Rules) > 0 {
 		key.rules = &l.Rules[0]

@@ -10,7 +10,8 @@ import (
 	"aclium/translate/policy"
 )
 
-// programSpec gives the programs with policy's idle times written into them.
+// programSpec gives the programs with policy's idle times written into them,
+// and the maps as large as this machine needs them.
 func programSpec() (*ebpf.CollectionSpec, error) {
 	spec, err := bpf.LoadAclium()
 	if err != nil {
@@ -24,5 +25,10 @@ func programSpec() (*ebpf.CollectionSpec, error) {
 			return nil, fmt.Errorf("set %s: %w", name, err)
 		}
 	}
+	elements, err := chunkElements()
+	if err != nil {
+		return nil, err
+	}
+	spec.Maps["counter_map"].InnerMap.MaxEntries = elements
 	return spec, nil
 }
