@@ -3,8 +3,6 @@ package shell
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"strings"
 	"sync"
 
 	"aclium/translate/policy"
@@ -64,60 +62,11 @@ func (s *Shell) Watch(ctx context.Context, show func(line string)) error {
 		return nil
 	}
 	return s.o.Events.Events(ctx, func(e policy.Event) {
-		line := e.Time.UTC().Format("*Jan _2 15:04:05.000: ") + logText(e)
+		line := e.Time.UTC().Format("*Jan _2 15:04:05.000: ") + e.Message()
 		if s.log.add(line) {
 			show(line)
 		}
 	})
-}
-
-// logText gives an event in IOS's words.
-func logText(e policy.Event) string {
-	verb, list := "denied", e.ACL
-	if e.Action == policy.Permit {
-		verb = "permitted"
-	}
-	facility := "SEC-6-IPACCESSLOG"
-	if e.Source.Addr().Is6() && !e.Source.Addr().Is4In6() {
-		facility, list = "IPV6_ACL-6-ACCESSLOG", e.RuleID.String()
-	}
-	kind, protocol, ports := logKind(e.Protocol)
-	from, to, detail := logEnd(e.Source, ports), logEnd(e.Destination, ports), ""
-	if kind == "DP" {
-		detail = fmt.Sprintf(" (%d/%d)", e.ICMPType, e.ICMPCode)
-	}
-	return fmt.Sprintf("%%%s%s: list %s %s %s %s -> %s%s, %s", facility, kind, list, verb, protocol, from, to, detail, packets(e.Packets))
-}
-
-// logKind gives the letters of the mnemonic, the protocol's word and whether
-// ports are shown.
-func logKind(protocol uint8) (kind, word string, ports bool) {
-	switch protocol {
-	case policy.TCP:
-		return "P", "tcp", true
-	case policy.UDP:
-		return "P", "udp", true
-	case policy.SCTP:
-		return "P", "sctp", true
-	case policy.ICMP:
-		return "DP", "icmp", false
-	case policy.ICMPv6:
-		return "DP", "icmpv6", false
-	case 2:
-		return "RP", "igmp", false
-	case 103:
-		return "RP", "pim", false
-	}
-	return "NP", fmt.Sprint(protocol), false
-}
-
-// logEnd writes IPv6 addresses in capitals, as IOS does.
-func logEnd(end netip.AddrPort, port bool) string {
-	text := strings.ToUpper(end.Addr().Unmap().String())
-	if port {
-		return fmt.Sprintf("%s(%d)", text, end.Port())
-	}
-	return text
 }
 
 func packets(n uint64) string {

@@ -102,7 +102,22 @@ func (t *compiler) addLine(l *list, e *grammar.Entry, stateful bool) {
 	}
 	l.rules = append(l.rules, policy.Rule{
 		ID: id, Text: textOf(e), Source: sourceOf(e.Pos), Action: actionOf(e.ACE), Log: e.ACE.Log.On, Match: n.match,
+		LogForm: logForm(e.ACE), LogCookie: e.ACE.Log.Cookie,
 	})
+}
+
+// logForm gives the words of a line's log messages: a standard list's name the
+// source alone.
+func logForm(ace *grammar.ACE) policy.LogForm {
+	switch {
+	case !ace.Log.On:
+		return policy.LogFlow
+	case ace.Log.Input:
+		return policy.LogInput
+	case ace.Kind == grammar.Standard:
+		return policy.LogSource
+	}
+	return policy.LogFlow
 }
 
 // stateful takes away what a line has no say in on a pod's port: replies pass

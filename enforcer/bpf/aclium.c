@@ -16,8 +16,9 @@
  *   fragment_map       datagrams whose first fragment was permitted
  *   counter_map        packets and bytes of each line, and whose they are
  *   drop_map           packets that no line decided
- *   event_map          packets of lines with "log"
- *   event_budget_map   how many more events may be written in this second
+ *   event_map          messages about packets of lines with "log"
+ *   event_budget_map   how many more of them packets may write in this second
+ *   log_*_map          flows of such lines, and what no message tells (log.h)
  *   scratch_map        working memory
  *
  * A packet's path:
@@ -64,6 +65,7 @@ const enum counter_const *unused_counter_const __attribute__((unused));
 const struct counter_name *unused_counter_name __attribute__((unused));
 const struct counter_chunk *unused_counter_chunk __attribute__((unused));
 const struct event *unused_event __attribute__((unused));
+const enum event_kind *unused_event_kind __attribute__((unused));
 
 static __always_inline int drop(struct scratch *s, __u32 reason)
 {

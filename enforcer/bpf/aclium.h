@@ -14,6 +14,9 @@
  *   drop_map        per-CPU array      drop_reason    counter
  *   event_map       ring buffer        -              event
  *   event_budget_map per-CPU array, 1  0              event_budget
+ *   log_map         hash               log_key        log_flow
+ *   log_options_map array, 1           0              log_options
+ *   log_loss_map    array, 1           0              log_loss
  *   scratch_map     per-CPU array, 1   0              scratch (scratch.h), programs only
  *
  * Addresses are 16 bytes in network order; IPv4 stands as ::ffff:a.b.c.d, so
@@ -163,33 +166,78 @@ enum drop_reason {
 	DROP_REASONS,
 };
 
-/* event_budget limits the events of one CPU to EVENTS_PER_SECOND. lost counts
- * those that the limit or a full ring buffer kept back. */
+/* event_budget limits the events that one CPU's packets write in a window of
+ * time. What it holds back is not lost: it is in log_map and told later. */
 #define EVENTS_PER_SECOND 1000
 
 struct event_budget {
-	__u64 since; /* bpf_ktime_get_ns at which this second began */
+	__u64 since; /* bpf_ktime_get_ns at which the window began */
 	__u64 used;
-	__u64 lost;
 };
 
-/* event is one packet that a line with "log" decided. */
-struct event {
-	__u64 time;  /* bpf_ktime_get_ns */
-	__u32 line;  /* counter id */
+/* log_key is a flow on a line with "log": what one message speaks of. */
+struct log_key {
+	__u32 line; /* counter id */
 	__u32 ifindex;
 	struct ip_addr saddr;
 	struct ip_addr daddr;
 	__u16 sport;
 	__u16 dport;
-	__u16 packets;
 	__u8 protocol;
 	__u8 family;
 	__u8 direction;
 	__u8 permitted; /* 1 permitted, 0 denied */
-	__u8 icmp_type;
+	__u8 icmp_type; /* of ICMP, ICMPv6 and IGMP */
 	__u8 icmp_code;
-	__u32 pad;
+	__u16 pad;
+};
+
+/* LOG_DEAD in log_flow.packets marks a flow that is about to be deleted. */
+#define LOG_DEAD (1ULL << 63)
+
+struct log_flow {
+	__u64 packets; /* that no message has told yet; only changed atomically */
+	__u64 since;   /* bpf_ktime_get_ns of the last message, or of the first packet */
+	__u64 seen;    /* bpf_ktime_get_ns of the last packet */
+	__u64 told;    /* 1 after the first message */
+};
+
+/* log_options are the agent's wishes; zero is the default of each. */
+struct log_options {
+	__u64 interval;  /* ns between two messages about a flow: LOG_INTERVAL */
+	__u64 threshold; /* packets after which a message does not wait that long */
+	__u64 spacing;   /* ns between two messages that packets write on one CPU */
+};
+
+#define LOG_INTERVAL (300 * 1000000000ULL)
+
+/* log_loss counts packets of lines with "log" that no message ever tells. */
+struct log_loss {
+	__u64 missed; /* since the map was made; only changed atomically */
+	__u64 told;   /* how many of them an event has reported */
+	__u64 since;  /* bpf_ktime_get_ns of that event */
+};
+
+/* log_sweep is what the agent asks sweep_log for, and its answer. */
+struct log_sweep {
+	__u32 pressure; /* not 0: make room, tell and forget flows early */
+	__u32 most;     /* events to write at most */
+	__u32 flows;    /* flows that are left */
+	__u32 written;  /* events */
+};
+
+enum event_kind {
+	EVENT_FIRST = 1, /* the first message about a flow */
+	EVENT_TOTAL,     /* packets since the last message about it */
+	EVENT_MISSED,    /* packets that no message tells; only packets is set */
+};
+
+/* event is a message about packets that a line with "log" decided. */
+struct event {
+	__u64 time; /* bpf_ktime_get_ns of the last of the packets */
+	__u64 packets;
+	struct log_key flow;
+	__u32 kind; /* enum event_kind */
 };
 
 #endif

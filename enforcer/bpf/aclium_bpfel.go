@@ -103,34 +103,24 @@ const (
 type AcliumEvent struct {
 	_       structs.HostLayout
 	Time    uint64
-	Line    uint32
-	Ifindex uint32
-	Saddr   struct {
-		_     structs.HostLayout
-		Bytes [16]uint8
-	}
-	Daddr struct {
-		_     structs.HostLayout
-		Bytes [16]uint8
-	}
-	Sport     uint16
-	Dport     uint16
-	Packets   uint16
-	Protocol  uint8
-	Family    uint8
-	Direction uint8
-	Permitted uint8
-	IcmpType  uint8
-	IcmpCode  uint8
-	Pad       uint32
+	Packets uint64
+	Flow    AcliumLogKey
+	Kind    uint32
 }
 
 type AcliumEventBudget struct {
 	_     structs.HostLayout
 	Since uint64
 	Used  uint64
-	Lost  uint64
 }
+
+type AcliumEventKind uint32
+
+const (
+	AcliumEventKindEVENT_FIRST  AcliumEventKind = 1
+	AcliumEventKindEVENT_TOTAL  AcliumEventKind = 2
+	AcliumEventKindEVENT_MISSED AcliumEventKind = 3
+)
 
 type AcliumFragment struct {
 	_          structs.HostLayout
@@ -206,6 +196,59 @@ type AcliumIpcacheValue struct {
 	_        structs.HostLayout
 	Identity uint32
 	Ifindex  uint32
+}
+
+type AcliumLogFlow struct {
+	_       structs.HostLayout
+	Packets uint64
+	Since   uint64
+	Seen    uint64
+	Told    uint64
+}
+
+type AcliumLogKey struct {
+	_       structs.HostLayout
+	Line    uint32
+	Ifindex uint32
+	Saddr   struct {
+		_     structs.HostLayout
+		Bytes [16]uint8
+	}
+	Daddr struct {
+		_     structs.HostLayout
+		Bytes [16]uint8
+	}
+	Sport     uint16
+	Dport     uint16
+	Protocol  uint8
+	Family    uint8
+	Direction uint8
+	Permitted uint8
+	IcmpType  uint8
+	IcmpCode  uint8
+	Pad       uint16
+}
+
+type AcliumLogLoss struct {
+	_      structs.HostLayout
+	Missed uint64
+	Told   uint64
+	Since  uint64
+}
+
+type AcliumLogOptions struct {
+	_         structs.HostLayout
+	Interval  uint64
+	Threshold uint64
+	Spacing   uint64
+}
+
+type AcliumLogSweep struct {
+	_        structs.HostLayout
+	Pressure uint32
+	Most     uint32
+	Flows    uint32
+	Written  uint32
 }
 
 type AcliumScratch struct {
@@ -389,11 +432,15 @@ const (
 	AcliumMapGenerationMap      = "generation_map"
 	AcliumMapHookMap            = "hook_map"
 	AcliumMapIpcacheMap         = "ipcache_map"
+	AcliumMapLogLossMap         = "log_loss_map"
+	AcliumMapLogMap             = "log_map"
+	AcliumMapLogOptionsMap      = "log_options_map"
 	AcliumMapScratchMap         = "scratch_map"
 	AcliumMapTableHugeMap       = "table_huge_map"
 	AcliumMapTableLargeMap      = "table_large_map"
 	AcliumMapTableMediumMap     = "table_medium_map"
 	AcliumMapTableSmallMap      = "table_small_map"
+	AcliumProgSweepLog          = "sweep_log"
 	AcliumProgTcEgress          = "tc_egress"
 	AcliumProgTcIngress         = "tc_ingress"
 	AcliumVarIcmpLen            = "icmp_len"
@@ -412,6 +459,7 @@ const (
 	AcliumVarUnusedDirection    = "unused_direction"
 	AcliumVarUnusedDropReason   = "unused_drop_reason"
 	AcliumVarUnusedEvent        = "unused_event"
+	AcliumVarUnusedEventKind    = "unused_event_kind"
 	AcliumVarUnusedHeader       = "unused_header"
 	AcliumVarUnusedHookFlags    = "unused_hook_flags"
 	AcliumVarUnusedIdentity     = "unused_identity"
@@ -460,6 +508,7 @@ type AcliumSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumProgramSpecs struct {
+	SweepLog  *ebpf.ProgramSpec `ebpf:"sweep_log"`
 	TcEgress  *ebpf.ProgramSpec `ebpf:"tc_egress"`
 	TcIngress *ebpf.ProgramSpec `ebpf:"tc_ingress"`
 }
@@ -477,6 +526,9 @@ type AcliumMapSpecs struct {
 	GenerationMap  *ebpf.MapSpec `ebpf:"generation_map"`
 	HookMap        *ebpf.MapSpec `ebpf:"hook_map"`
 	IpcacheMap     *ebpf.MapSpec `ebpf:"ipcache_map"`
+	LogLossMap     *ebpf.MapSpec `ebpf:"log_loss_map"`
+	LogMap         *ebpf.MapSpec `ebpf:"log_map"`
+	LogOptionsMap  *ebpf.MapSpec `ebpf:"log_options_map"`
 	ScratchMap     *ebpf.MapSpec `ebpf:"scratch_map"`
 	TableHugeMap   *ebpf.MapSpec `ebpf:"table_huge_map"`
 	TableLargeMap  *ebpf.MapSpec `ebpf:"table_large_map"`
@@ -504,6 +556,7 @@ type AcliumVariableSpecs struct {
 	UnusedDirection    *ebpf.VariableSpec `ebpf:"unused_direction"`
 	UnusedDropReason   *ebpf.VariableSpec `ebpf:"unused_drop_reason"`
 	UnusedEvent        *ebpf.VariableSpec `ebpf:"unused_event"`
+	UnusedEventKind    *ebpf.VariableSpec `ebpf:"unused_event_kind"`
 	UnusedHeader       *ebpf.VariableSpec `ebpf:"unused_header"`
 	UnusedHookFlags    *ebpf.VariableSpec `ebpf:"unused_hook_flags"`
 	UnusedIdentity     *ebpf.VariableSpec `ebpf:"unused_identity"`
@@ -539,6 +592,9 @@ type AcliumMaps struct {
 	GenerationMap  *ebpf.Map `ebpf:"generation_map"`
 	HookMap        *ebpf.Map `ebpf:"hook_map"`
 	IpcacheMap     *ebpf.Map `ebpf:"ipcache_map"`
+	LogLossMap     *ebpf.Map `ebpf:"log_loss_map"`
+	LogMap         *ebpf.Map `ebpf:"log_map"`
+	LogOptionsMap  *ebpf.Map `ebpf:"log_options_map"`
 	ScratchMap     *ebpf.Map `ebpf:"scratch_map"`
 	TableHugeMap   *ebpf.Map `ebpf:"table_huge_map"`
 	TableLargeMap  *ebpf.Map `ebpf:"table_large_map"`
@@ -557,6 +613,9 @@ func (m *AcliumMaps) Close() error {
 		m.GenerationMap,
 		m.HookMap,
 		m.IpcacheMap,
+		m.LogLossMap,
+		m.LogMap,
+		m.LogOptionsMap,
 		m.ScratchMap,
 		m.TableHugeMap,
 		m.TableLargeMap,
@@ -585,6 +644,7 @@ type AcliumVariables struct {
 	UnusedDirection    *ebpf.Variable `ebpf:"unused_direction"`
 	UnusedDropReason   *ebpf.Variable `ebpf:"unused_drop_reason"`
 	UnusedEvent        *ebpf.Variable `ebpf:"unused_event"`
+	UnusedEventKind    *ebpf.Variable `ebpf:"unused_event_kind"`
 	UnusedHeader       *ebpf.Variable `ebpf:"unused_header"`
 	UnusedHookFlags    *ebpf.Variable `ebpf:"unused_hook_flags"`
 	UnusedIdentity     *ebpf.Variable `ebpf:"unused_identity"`
@@ -595,12 +655,14 @@ type AcliumVariables struct {
 //
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumPrograms struct {
+	SweepLog  *ebpf.Program `ebpf:"sweep_log"`
 	TcEgress  *ebpf.Program `ebpf:"tc_egress"`
 	TcIngress *ebpf.Program `ebpf:"tc_ingress"`
 }
 
 func (p *AcliumPrograms) Close() error {
 	return _AcliumClose(
+		p.SweepLog,
 		p.TcEgress,
 		p.TcIngress,
 	)

@@ -75,6 +75,30 @@ struct {
 	__type(value, struct event_budget);
 } event_budget_map SEC(".maps");
 
+/* Not an LRU: a flow that made room for another would take its count along.
+ * Elements are allocated as flows come, so that an idle log costs nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct log_key);
+	__type(value, struct log_flow);
+} log_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct log_options);
+} log_options_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct log_loss);
+} log_loss_map SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

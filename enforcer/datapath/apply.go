@@ -28,6 +28,7 @@ type push struct {
 	attach  map[attachKey]bool
 	lines   *allocation
 	tables  *upload
+	logged  map[uint32]logLine // lines with "log", by their counter ids
 }
 
 // Apply enforces the state: all of it, or nothing on an error. Applying a
@@ -39,7 +40,8 @@ func (d *Datapath) Apply(s State) error {
 	if err != nil {
 		return err
 	}
-	if err := d.install(p); err != nil {
+	d.log.begin(p)
+	if err := errors.Join(d.setLogging(s.Logging), d.install(p)); err != nil {
 		return errors.Join(err, d.withdraw(p))
 	}
 	return d.finish(p, &s)
@@ -48,7 +50,10 @@ func (d *Datapath) Apply(s State) error {
 // prepare does what can fail for the state's own fault, and touches nothing
 // that a packet can see.
 func (d *Datapath) prepare(s *State) (*push, error) {
-	p := &push{hooks: map[hookKey]bpf.AcliumHook{}, attach: map[attachKey]bool{}, lines: d.lines.begin(), tables: d.tables.begin()}
+	p := &push{
+		hooks: map[hookKey]bpf.AcliumHook{}, attach: map[attachKey]bool{}, lines: d.lines.begin(), tables: d.tables.begin(),
+		logged: map[uint32]logLine{},
+	}
 	var err error
 	if p.devices, err = findDevices(s); err != nil {
 		return nil, err
@@ -90,6 +95,7 @@ func (p *push) hook(port *Port, at device, lists []policy.Policy, ids []Identity
 		if err != nil {
 			return hook, err
 		}
+		p.logList(l, numbers)
 		ref, err := p.tables.add(l, ids, numbers)
 		if err != nil {
 			return hook, err
@@ -196,7 +202,7 @@ func (d *Datapath) finish(p *push, s *State) error {
 	for key := range old {
 		stale = append(stale, bpf.AcliumHookKey{Ifindex: key.ifindex, Direction: uint8(key.direction), Half: half})
 	}
-	return errors.Join(d.hooks.keep(p.attach), d.deleteHooks(stale), p.tables.settle())
+	return errors.Join(d.hooks.keep(p.attach), d.deleteHooks(stale), p.tables.settle(), d.retire(d.log.settle(p)))
 }
 
 // attached gives the attachments of the live half.

@@ -41,6 +41,8 @@ type State struct {
 	Identities []Identity
 	// Addresses say who an address is; all others are the world.
 	Addresses map[netip.Prefix]Address
+	// Logging holds the settings of lines with "log".
+	Logging policy.Logging
 }
 
 // A Port is a device with the lists that stand on it.
@@ -65,6 +67,7 @@ type Datapath struct {
 	lock    *os.File
 	maps    *ebpf.Collection
 	hooks   *attacher
+	log     *logbook
 
 	mu     sync.Mutex
 	lines  *lines
@@ -86,7 +89,7 @@ func Open(o Options) (*Datapath, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Datapath{options: o, lock: lock}
+	d := &Datapath{options: o, lock: lock, log: newLogbook()}
 	if err := d.load(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

@@ -55,6 +55,12 @@ type counterOf struct {
 
 func newKernel(t testing.TB) *kernel {
 	t.Helper()
+	return newKernelWith(t, func(*ebpf.CollectionSpec) {})
+}
+
+// newKernelWith lets the test change what is loaded.
+func newKernelWith(t testing.TB, change func(*ebpf.CollectionSpec)) *kernel {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root to load programs into the kernel")
 	}
@@ -66,6 +72,7 @@ func newKernel(t testing.TB) *kernel {
 		t.Fatal(err)
 	}
 	spec.Maps["conn_map"].MaxEntries = 4096
+	change(spec)
 	k := &kernel{TB: t, spec: spec, slots: map[bpf.AcliumTableClass]uint32{}, lines: map[counterOf]uint32{}, mapped: map[uint32]memory{}}
 	if err := spec.LoadAndAssign(&k.AcliumObjects, nil); err != nil {
 		t.Fatalf("%+v", err)

@@ -89,6 +89,9 @@ type Rule struct {
 	// greater than the rule's own index and at most len(Rules).
 	Goto int  `json:"goto,omitempty"`
 	Log  bool `json:"log,omitempty"`
+	// LogForm and LogCookie say how the messages of a line with Log are worded.
+	LogForm   LogForm `json:"logForm,omitzero"`
+	LogCookie string  `json:"logCookie,omitempty"`
 	// Uncounted marks an implicit permit, which IOS does not count.
 	Uncounted bool  `json:"uncounted,omitempty"`
 	Match     Match `json:"match"`

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"net/netip"
 	"time"
 )
 
@@ -60,20 +59,4 @@ type Counter struct {
 	Bytes uint64 `json:"bytes"`
 	// LastHit is zero when nothing has hit the line.
 	LastHit time.Time `json:"lastHit,omitzero"`
-}
-
-// An Event is one packet that a line with "log" decided.
-type Event struct {
-	RuleID
-	Time        time.Time      `json:"time"`
-	Node        string         `json:"node"`
-	Subject     string         `json:"subject"`
-	Direction   Direction      `json:"direction"`
-	Action      Action         `json:"action"`
-	Protocol    uint8          `json:"protocol"`
-	Source      netip.AddrPort `json:"source"`
-	Destination netip.AddrPort `json:"destination"`
-	ICMPType    uint8          `json:"icmpType"`
-	ICMPCode    uint8          `json:"icmpCode"`
-	Packets     uint64         `json:"packets"`
 }
