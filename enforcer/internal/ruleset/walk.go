@@ -10,60 +10,16 @@ import (
 
 // A Walk gives the verdict of a list by walking its rules in order, as
 // policy.Policy.Eval does and with the same words, but leaves out the rules
-// that a glance at the addresses and the destination port rules out. It is
+// that a glance at addresses, destination port and protocol rules out. It is
 // safe for concurrent use.
 type Walk struct {
-	policy                  *policy.Policy
-	boxes                   []box
-	bySource, byDestination index
-	// all are the rules for packets of IPv6.
-	all index
-}
-
-// index holds rules by the first 16 bits of an IPv4 address that they can
-// match, in order; wide are those that can match very many.
-type index struct {
-	narrow [][]int32
-	wide   []int32
-}
-
-func (x *index) add(rule int, s span) {
-	first, last := s.first>>48, s.last>>48
-	if last-first > 256 || x.narrow == nil {
-		x.wide = append(x.wide, int32(rule))
-		return
-	}
-	for v := first; v <= last; v++ {
-		x.narrow[v] = append(x.narrow[v], int32(rule))
-	}
-}
-
-// candidates gives two ordered lists that together hold every rule that can
-// match.
-func (x *index) candidates(v uint64) candidates {
-	if x.narrow == nil {
-		return candidates{x.wide, nil}
-	}
-	return candidates{x.wide, x.narrow[v>>48]}
-}
-
-// candidates are two ordered lists of rules.
-type candidates [2][]int32
-
-func (c *candidates) len() int { return len(c[0]) + len(c[1]) }
-
-// take removes the earliest rule of both lists; -1 when there is none.
-func (c *candidates) take() int {
-	from := &c[0]
-	if len(c[0]) == 0 || len(c[1]) > 0 && c[1][0] < c[0][0] {
-		from = &c[1]
-	}
-	if len(*from) == 0 {
-		return -1
-	}
-	rule := (*from)[0]
-	*from = (*from)[1:]
-	return int(rule)
+	policy *policy.Policy
+	boxes  []box
+	// IPv4 rules stand in the first list that they are narrow enough for: by
+	// the first 16 bits of the source, of the destination, or in wide, where
+	// all rules of IPv6 stand.
+	bySource, byDestination [][]int32
+	wide                    []int32
 }
 
 // box bounds what a rule matches. The bounds are inclusive.
@@ -82,18 +38,49 @@ func (s span) has(v uint64) bool { return s.first <= v && v <= s.last }
 
 // NewWalk reads the list, which must not change any more.
 func NewWalk(p *policy.Policy) *Walk {
-	w := &Walk{policy: p, boxes: make([]box, len(p.Rules))}
-	w.bySource.narrow, w.byDestination.narrow = make([][]int32, 1<<16), make([][]int32, 1<<16)
+	w := &Walk{policy: p, boxes: make([]box, len(p.Rules)), bySource: make([][]int32, 1<<16), byDestination: make([][]int32, 1<<16)}
 	for i := range p.Rules {
 		m := &p.Rules[i].Match
 		b := box{source: spanOf(&m.Source), destination: spanOf(&m.Destination)}
 		b.firstPort, b.lastPort, b.firstProto, b.lastProto = boundsOf(m.Services)
 		w.boxes[i] = b
-		w.all.add(i, b.source)
-		w.bySource.add(i, b.source)
-		w.byDestination.add(i, b.destination)
+		switch {
+		case p.Family == policy.IPv4 && b.source.narrow():
+			file(w.bySource, b.source, i)
+		case p.Family == policy.IPv4 && b.destination.narrow():
+			file(w.byDestination, b.destination, i)
+		default:
+			w.wide = append(w.wide, int32(i))
+		}
 	}
 	return w
+}
+
+// narrow reports whether the span lies in a few blocks of 16 bits.
+func (s span) narrow() bool { return s.last>>48-s.first>>48 < 256 }
+
+func file(index [][]int32, s span, rule int) {
+	for v := s.first >> 48; v <= s.last>>48; v++ {
+		index[v] = append(index[v], int32(rule))
+	}
+}
+
+// candidates are three ordered lists of rules.
+type candidates [3][]int32
+
+// take removes the earliest rule of the lists; -1 when there is none.
+func (c *candidates) take() int {
+	from, rule := -1, int32(math.MaxInt32)
+	for i := range c {
+		if len(c[i]) > 0 && c[i][0] < rule {
+			from, rule = i, c[i][0]
+		}
+	}
+	if from < 0 {
+		return -1
+	}
+	c[from] = c[from][1:]
+	return int(rule)
 }
 
 func spanOf(s *policy.Peers) span {
@@ -134,20 +121,13 @@ func boundsOf(services []policy.Service) (firstPort, lastPort uint16, firstProto
 	return
 }
 
-// Eval gives what policy.Policy.Eval gives.
+// Eval gives what policy.Policy.Eval gives, for a packet of the list's family.
 func (w *Walk) Eval(p *policy.Packet) (policy.Action, int) {
 	if p.Fragment == policy.Later {
 		return w.policy.Eval(p)
 	}
 	from, to := top(p.Source.Addr), top(p.Destination.Addr)
-	rules := w.all.candidates(0)
-	if p.Source.Addr.Is4() {
-		rules = w.bySource.candidates(from)
-		if others := w.byDestination.candidates(to); others.len() < rules.len() {
-			rules = others
-		}
-	}
-	next := 0
+	rules, next := candidates{w.wide, w.bySource[from>>48], w.byDestination[to>>48]}, 0
 	for i := rules.take(); i >= 0; i = rules.take() {
 		if i < next || !w.boxes[i].has(from, to, p) {
 			continue
