@@ -39,6 +39,7 @@ type Enforcer struct {
 	readNode func() (nodeFacts, error)
 	events   *hub
 	metrics  *metrics
+	quiet    bool // log messages stay out of log
 
 	changing sync.Mutex // held by whoever changes the state
 	current  atomic.Pointer[snapshot]

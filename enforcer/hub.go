@@ -3,6 +3,7 @@ package enforcer
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"aclium/translate/policy"
 )
@@ -11,21 +12,22 @@ import (
 const backlog = 1024
 
 // A hub gives every event to every reader. It never waits for a reader: who is
-// too slow misses events, and they are counted.
+// too slow misses events, and is told how many packets they spoke of.
 type hub struct {
 	mu      sync.Mutex
-	readers map[chan policy.Event]bool
-	missed  atomic.Uint64
+	readers map[chan policy.Event]uint64 // packets that the reader missed and was not told of
+	missed  atomic.Uint64                // events
+	passed  atomic.Uint64                // events that came
 }
 
-func newHub() *hub { return &hub{readers: map[chan policy.Event]bool{}} }
+func newHub() *hub { return &hub{readers: map[chan policy.Event]uint64{}} }
 
 // subscribe gives a channel of the events from here on, and its end.
 func (h *hub) subscribe() (<-chan policy.Event, func()) {
 	c := make(chan policy.Event, backlog)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.readers[c] = true
+	h.readers[c] = 0
 	return c, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -36,11 +38,46 @@ func (h *hub) subscribe() (<-chan policy.Event, func()) {
 func (h *hub) publish(event policy.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for c := range h.readers {
+	h.passed.Add(1)
+	for c, missed := range h.readers {
+		if missed > 0 && len(c)+2 <= cap(c) {
+			c <- policy.Event{Time: event.Time, Node: event.Node, Packets: missed, Missed: true}
+			h.readers[c] = 0
+		}
 		select {
 		case c <- event:
 		default:
 			h.missed.Add(1)
+			h.readers[c] += event.Packets
 		}
 	}
+}
+
+// consoleRate is how many messages a second the agent's own log takes.
+const consoleRate = 100
+
+// A console lets so many events of a second through and adds the others up.
+type console struct {
+	print func(policy.Event)
+	since time.Time
+	used  int
+	held  uint64 // packets of the events that were kept back
+}
+
+// take prints the event or keeps it back; what was kept back is reported in
+// the next second that has an event.
+func (c *console) take(now time.Time, event policy.Event) {
+	if now.Sub(c.since) >= time.Second {
+		c.since, c.used = now, 0
+		if c.held > 0 {
+			c.print(policy.Event{Time: event.Time, Node: event.Node, Packets: c.held, Missed: true})
+			c.held = 0
+		}
+	}
+	if c.used == consoleRate {
+		c.held += event.Packets
+		return
+	}
+	c.used++
+	c.print(event)
 }

@@ -21,14 +21,17 @@ const (
 	DefaultPin   = "/sys/fs/bpf/aclium"
 )
 
-// Options say where an agent keeps its things. All are required but Clsact.
+// Options say where an agent keeps its things. Those of type string and Log are required.
 type Options struct {
 	Socket string // path of the unix socket
 	State  string // directory of what must survive a restart
 	Pin    string // directory on a bpf file system
 	Node   string // name that counters and events carry
 	Clsact bool   // attach through clsact even where the kernel has TCX
-	Log    *slog.Logger
+	// QuietLines keeps the messages of lines with "log" out of Log; they still
+	// go to whoever reads the events.
+	QuietLines bool
+	Log        *slog.Logger
 }
 
 // Run is an agent from start to end. It returns nil when ctx ends; what it
@@ -54,7 +57,9 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer d.Close()
-	return newEnforcer(o.Node, o.Log, kernel{d}, s, r).serve(ctx, l)
+	e := newEnforcer(o.Node, o.Log, kernel{d}, s, r)
+	e.quiet = o.QuietLines
+	return e.serve(ctx, l)
 }
 
 // recall reads the record. An agent without one begins without policies, but
@@ -146,9 +151,15 @@ func (e *Enforcer) syncAndLog() {
 
 // readEvents gives the kernel's log events to whoever listens.
 func (e *Enforcer) readEvents(ctx context.Context) {
+	console := console{print: func(event policy.Event) {
+		e.log.Info(event.Message(), "line", event.RuleID.String(), "subject", event.Subject)
+	}}
 	err := e.datapath.Events(ctx, func(event policy.Event) {
 		event.Node = e.name
 		e.events.publish(event)
+		if !e.quiet {
+			console.take(time.Now(), event)
+		}
 	})
 	if err != nil && ctx.Err() == nil {
 		e.log.Error("log events are not read any more", "error", err)

@@ -64,6 +64,7 @@ func (e *Enforcer) putPolicies(w http.ResponseWriter, r *http.Request) error {
 		Revision *uint64          `json:"revision"`
 		Source   string           `json:"source"`
 		Policies *[]policy.Policy `json:"policies"`
+		Logging  policy.Logging   `json:"logging"`
 	}
 	if err := readBody(w, r, &body); err != nil {
 		return err
@@ -71,7 +72,7 @@ func (e *Enforcer) putPolicies(w http.ResponseWriter, r *http.Request) error {
 	if body.Revision == nil || body.Policies == nil {
 		return refuse("the body needs a revision and policies")
 	}
-	revision, err := e.Put(client.Desired{Revision: *body.Revision, Source: body.Source, Policies: *body.Policies})
+	revision, err := e.Put(client.Desired{Revision: *body.Revision, Source: body.Source, Policies: *body.Policies, Logging: body.Logging})
 	if err != nil {
 		return err
 	}
@@ -130,13 +131,18 @@ func (e *Enforcer) getDrops(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, http.StatusOK, orEmpty(drops))
 }
 
-// getEvents sends one JSON object per line until the reader goes away.
+// getEvents sends one JSON object per line until the reader goes away, or one
+// message in IOS's words for ?format=ios and Accept: text/plain.
 func (e *Enforcer) getEvents(w http.ResponseWriter, r *http.Request) error {
+	write, contentType, err := eventFormat(w, r)
+	if err != nil {
+		return err
+	}
 	events, end := e.events.subscribe()
 	defer end()
-	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(http.StatusOK)
-	out, flush := json.NewEncoder(w), http.NewResponseController(w)
+	flush := http.NewResponseController(w)
 	for {
 		if err := flush.Flush(); err != nil {
 			return nil
@@ -145,11 +151,30 @@ func (e *Enforcer) getEvents(w http.ResponseWriter, r *http.Request) error {
 		case <-r.Context().Done():
 			return nil
 		case event := <-events:
-			if out.Encode(event) != nil {
+			if write(event) != nil {
 				return nil
 			}
 		}
 	}
+}
+
+// eventFormat gives the writer that the reader asks for, and its content type.
+func eventFormat(w io.Writer, r *http.Request) (write func(policy.Event) error, contentType string, err error) {
+	format := r.URL.Query().Get("format")
+	if format == "" && strings.HasPrefix(r.Header.Get("Accept"), "text/plain") {
+		format = "ios"
+	}
+	switch format {
+	case "ios":
+		return func(e policy.Event) error {
+			_, err := fmt.Fprintln(w, e.Syslog())
+			return err
+		}, "text/plain; charset=utf-8", nil
+	case "", "json":
+		out := json.NewEncoder(w)
+		return func(e policy.Event) error { return out.Encode(e) }, "application/x-ndjson", nil
+	}
+	return nil, "", refuse("format %q: want json or ios", format)
 }
 
 func (e *Enforcer) getHealth(w http.ResponseWriter, _ *http.Request) error {

@@ -138,6 +138,45 @@ func TestEventsReachEveryReader(t *testing.T) {
 	waitFor(t, "no reader", func() bool { e.events.mu.Lock(); defer e.events.mu.Unlock(); return len(e.events.readers) == 0 })
 }
 
+// A reader that wants text gets IOS's messages.
+func TestEventsAsText(t *testing.T) {
+	socket, e, m := serveTest(t)
+	h := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+	defer h.CloseIdleConnections()
+	answer, err := h.Get("http://x/v1/events?format=ios")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	waitFor(t, "a reader", func() bool { e.events.mu.Lock(); defer e.events.mu.Unlock(); return len(e.events.readers) == 1 })
+	m.events <- policy.Event{
+		RuleID: policy.RuleID{ACL: "WEB", Seq: 20}, Time: time.Date(2026, 11, 2, 3, 4, 5, 6e6, time.UTC), Action: policy.Deny, Protocol: 6,
+		Source: netip.MustParseAddrPort("10.0.0.1:1234"), Destination: netip.MustParseAddrPort("10.0.0.2:80"), Packets: 1,
+	}
+	want := "*Nov  2 03:04:05.006: %SEC-6-IPACCESSLOGP: list WEB denied tcp 10.0.0.1(1234) -> 10.0.0.2(80), 1 packet\n"
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(answer.Body, got); err != nil || string(got) != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	if status, _ := request(t, socket, "GET", "/v1/events?format=xml", ""); status != 422 {
+		t.Errorf("format=xml: status %d, want 422", status)
+	}
+}
+
+// The agent's own log takes so many messages a second; the rest is added up.
+func TestConsoleKeepsBack(t *testing.T) {
+	var printed []policy.Event
+	c := console{print: func(e policy.Event) { printed = append(printed, e) }}
+	now := time.Unix(1000, 0)
+	for range consoleRate + 7 {
+		c.take(now, policy.Event{Packets: 2})
+	}
+	c.take(now.Add(time.Second), policy.Event{Packets: 1})
+	if len(printed) != consoleRate+2 || !printed[consoleRate].Missed || printed[consoleRate].Packets != 14 {
+		t.Errorf("%d printed, then %+v", len(printed), printed[consoleRate:])
+	}
+}
+
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
@@ -152,10 +191,17 @@ func TestSlowReadersMissEvents(t *testing.T) {
 	slow, end := h.subscribe()
 	defer end()
 	for range backlog + 5 {
-		h.publish(policy.Event{})
+		h.publish(policy.Event{Packets: 3})
 	}
 	if len(slow) != backlog || h.missed.Load() != 5 {
 		t.Errorf("%d waiting, %d missed, want %d and 5", len(slow), h.missed.Load(), backlog)
+	}
+	for range backlog {
+		<-slow
+	}
+	h.publish(policy.Event{Packets: 9})
+	if told, next := <-slow, <-slow; !told.Missed || told.Packets != 15 || next.Packets != 9 {
+		t.Errorf("the reader got %+v and %+v, want to be told of 15 packets", told, next)
 	}
 }
 

@@ -42,6 +42,7 @@ the kernel; --remove takes it off.`,
 	f.StringVar(&o.Pin, "pin", enforcer.DefaultPin, "`PATH` on a bpf file system for programs and counters")
 	f.StringVar(&o.Node, "name", "", "`NODE` name that counters carry (default the host's name)")
 	f.BoolVar(&o.Clsact, "clsact", false, "attach through clsact even where the kernel has TCX")
+	f.BoolVar(&o.QuietLines, "quiet-lines", false, "keep the messages of lines with \"log\" out of the agent's own log")
 	f.BoolVar(&remove, "remove", false, "take off everything that is enforced, and end")
 	return c
 }

@@ -14,6 +14,8 @@ type Desired struct {
 	Revision uint64          `json:"revision"`
 	Source   string          `json:"source"`
 	Policies []policy.Policy `json:"policies"`
+	// Logging holds the settings of lines with "log".
+	Logging policy.Logging `json:"logging,omitzero"`
 }
 
 // An Endpoint is a pod that the agent knows.
