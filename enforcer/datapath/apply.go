@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
@@ -23,16 +25,19 @@ type hookKey struct {
 
 // push is one Apply on its way into the kernel.
 type push struct {
+	state   *State
 	devices map[string]device
 	hooks   map[hookKey]bpf.AcliumHook
 	attach  map[attachKey]bool
 	lines   *allocation
 	tables  *upload
+	places  map[*numbered]place
 	logged  map[uint32]logLine // lines with "log", by their counter ids
 }
 
 // Apply enforces the state: all of it, or nothing on an error. Applying a
-// state again is harmless; connections are judged again.
+// state again is harmless; connections are judged again. The datapath keeps the
+// state: nothing of it may be changed afterwards.
 func (d *Datapath) Apply(s State) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -44,66 +49,148 @@ func (d *Datapath) Apply(s State) error {
 	if err := errors.Join(d.setLogging(s.Logging), d.install(p)); err != nil {
 		return errors.Join(err, d.withdraw(p))
 	}
-	return d.finish(p, &s)
+	return d.finish(p)
 }
 
 // prepare does what can fail for the state's own fault, and touches nothing
 // that a packet can see.
-func (d *Datapath) prepare(s *State) (*push, error) {
-	p := &push{
-		hooks: map[hookKey]bpf.AcliumHook{}, attach: map[attachKey]bool{}, lines: d.lines.begin(), tables: d.tables.begin(),
-		logged: map[uint32]logLine{},
+func (d *Datapath) prepare(s *State) (p *push, err error) {
+	p = &push{
+		state: s, hooks: map[hookKey]bpf.AcliumHook{}, attach: map[attachKey]bool{},
+		lines: d.lines.begin(), tables: d.tables.begin(), places: map[*numbered]place{}, logged: map[uint32]logLine{},
 	}
-	var err error
 	if p.devices, err = findDevices(s); err != nil {
 		return nil, err
 	}
 	for i := range s.Ports {
-		if err := d.preparePort(p, &s.Ports[i], s.Identities); err != nil {
+		if err := p.number(&s.Ports[i]); err != nil {
+			return nil, fmt.Errorf("interface %s: %w", s.Ports[i].Interface, err)
+		}
+	}
+	if err := d.compile(p); err != nil {
+		return nil, err
+	}
+	for i := range s.Ports {
+		if err := p.hook(&s.Ports[i]); err != nil {
 			return nil, err
 		}
 	}
 	return p, nil
 }
 
-func (d *Datapath) preparePort(p *push, port *Port, ids []Identity) error {
+// number gives the lists of a port their counter ids.
+func (p *push) number(port *Port) error {
+	for _, lists := range [][]policy.Policy{port.Ingress, port.Egress} {
+		if limit := len(bpf.AcliumHook{}.Tables); len(lists) > limit {
+			return fmt.Errorf("%d lists in one direction, want %d at most", len(lists), limit)
+		}
+		for i := range lists {
+			if _, err := p.lines.numbers(&lists[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// compile makes the tables of the lists that the live state does not have, and
+// finds a place for each.
+func (d *Datapath) compile(p *push) error {
+	moved := changedIdentities(d.state.Identities, p.state.Identities)
+	var fresh []*numbered
+	for _, n := range p.lines.order {
+		p.logList(&n.policy, n)
+		if at, lives := d.places[n]; lives && !looksAt(&n.policy, moved) {
+			p.places[n] = at
+			p.tables.keep(at)
+			continue
+		}
+		fresh = append(fresh, n)
+	}
+	tables := make(map[*numbered]*Table, len(fresh))
+	var mu sync.Mutex
+	err := inParallel(runtime.GOMAXPROCS(0), fresh, func(n *numbered) error {
+		t, err := Compile(&n.policy, p.state.Identities, n.line)
+		mu.Lock()
+		defer mu.Unlock()
+		tables[n] = t
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range fresh {
+		if p.places[n], err = p.tables.add(tables[n]); err != nil {
+			return fmt.Errorf("policy %q: %w", n.policy.ACL, err)
+		}
+	}
+	return nil
+}
+
+// changedIdentities gives the identities that only one of the two has.
+func changedIdentities(old, next []Identity) (moved []Identity) {
+	byID := map[uint32]Identity{}
+	for _, id := range old {
+		byID[id.ID] = id
+	}
+	for _, id := range next {
+		was, known := byID[id.ID]
+		delete(byID, id.ID)
+		if !known {
+			moved = append(moved, id)
+		} else if was.Entity != id.Entity || (was.Labels == nil) != (id.Labels == nil) || !maps.Equal(was.Labels, id.Labels) {
+			moved = append(moved, was, id)
+		}
+	}
+	return slices.AppendSeq(moved, maps.Values(byID))
+}
+
+// looksAt reports whether a line of the list names one of the identities, or
+// might.
+func looksAt(p *policy.Policy, ids []Identity) bool {
+	if len(ids) == 0 {
+		return false
+	}
+	for i := range p.Rules {
+		m := &p.Rules[i].Match
+		for _, peers := range []*policy.Peers{&m.Source, &m.Destination} {
+			if len(peers.Selectors)+len(peers.Entities) > 0 && hasAny(peers, ids) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func hasAny(peers *policy.Peers, ids []Identity) bool {
+	const many = 64 // compiling is quicker than asking for each
+	only := policy.Peers{Selectors: peers.Selectors, Entities: peers.Entities}
+	return len(ids) > many || slices.ContainsFunc(ids, func(id Identity) bool {
+		return only.Has(&policy.Endpoint{Labels: id.Labels, Entity: id.Entity})
+	})
+}
+
+// hook writes down what stands on a port.
+func (p *push) hook(port *Port) error {
 	at := p.devices[port.Interface]
 	for direction, lists := range map[policy.Direction][]policy.Policy{policy.Ingress: port.Ingress, policy.Egress: port.Egress} {
 		// A pod's port tracks connections in both directions.
 		if len(lists) == 0 && (!port.Pod || len(port.Ingress)+len(port.Egress) == 0) {
 			continue
 		}
-		hook, err := p.hook(port, at, lists, ids)
-		if err != nil {
-			return fmt.Errorf("interface %s: %w", port.Interface, err)
+		hook := bpf.AcliumHook{Flags: uint32(flagsOf(port, at)), Families: uint32(familiesOf(port)), Count: uint32(len(lists))}
+		for i := range lists {
+			n, err := p.lines.numbers(&lists[i])
+			if err != nil {
+				return err
+			}
+			lies := p.places[n]
+			hook.Tables[i] = bpf.AcliumTableRef{Class: lies.class, Slot: lies.slot, Families: uint32(lists[i].Family), Implicit: n.implicit}
 		}
 		p.hooks[hookKey{at.index, direction}] = hook
 		p.attach[attachKey{at.index, attachPoint(port.Pod, direction)}] = true
 	}
 	return nil
-}
-
-// hook compiles the lists of one direction.
-func (p *push) hook(port *Port, at device, lists []policy.Policy, ids []Identity) (bpf.AcliumHook, error) {
-	hook := bpf.AcliumHook{Flags: uint32(flagsOf(port, at)), Families: uint32(familiesOf(port)), Count: uint32(len(lists))}
-	if len(lists) > len(hook.Tables) {
-		return hook, fmt.Errorf("%d lists in one direction, want %d at most", len(lists), len(hook.Tables))
-	}
-	for i := range lists {
-		l := &lists[i]
-		numbers, err := p.lines.numbers(l)
-		if err != nil {
-			return hook, err
-		}
-		p.logList(l, numbers)
-		ref, err := p.tables.add(l, ids, numbers)
-		if err != nil {
-			return hook, err
-		}
-		ref.Families, ref.Implicit = uint32(l.Family), numbers.implicit
-		hook.Tables[i] = ref
-	}
-	return hook, nil
 }
 
 func flagsOf(port *Port, at device) (flags bpf.AcliumHookFlags) {
@@ -144,12 +231,8 @@ func (d *Datapath) install(p *push) error {
 	if err := p.tables.store(); err != nil {
 		return err
 	}
-	idle := byte(generation+1) & 1
-	for key, hook := range p.hooks {
-		k := bpf.AcliumHookKey{Ifindex: key.ifindex, Direction: uint8(key.direction), Half: idle}
-		if err := d.maps.Maps["hook_map"].Put(k, hook); err != nil {
-			return fmt.Errorf("write hook: %w", err)
-		}
+	if err := d.writeHooks(byte(generation+1)&1, p.hooks); err != nil {
+		return err
 	}
 	if err := d.hooks.attach(p.attach); err != nil {
 		return err
@@ -163,22 +246,24 @@ func (d *Datapath) withdraw(p *push) error {
 	if err != nil {
 		return err
 	}
-	_, stale, err := d.readHooks(byte(generation & 1))
+	p.lines.abandon()
+	if err := d.writeHooks(byte(generation+1)&1, nil); err != nil {
+		return err
+	}
+	live, err := d.attached()
 	if err != nil {
 		return err
 	}
-	p.lines.abandon()
-	return errors.Join(d.deleteHooks(stale), d.hooks.keep(d.attached()), p.tables.abandon())
+	return d.hooks.keep(live)
 }
 
-// finish follows the flip: addresses, then everything that nothing uses.
-func (d *Datapath) finish(p *push, s *State) error {
-	old := d.owned
-	d.owned = map[hookKey]bool{}
-	for key := range p.hooks {
-		d.owned[key] = true
-	}
-	changed, err := d.writeAddresses(s, p.devices)
+// finish follows the flip: addresses, then everything that nothing uses. What
+// is live is noted first, whatever fails later.
+func (d *Datapath) finish(p *push) error {
+	d.state, d.places = p.state, p.places
+	p.lines.commit()
+	p.tables.commit()
+	changed, err := d.writeAddresses(p.state, p.devices)
 	if err != nil {
 		return err
 	}
@@ -197,31 +282,50 @@ func (d *Datapath) finish(p *push, s *State) error {
 		return err
 	}
 	p.lines.settle()
-	half := byte(generation-1) & 1
-	var stale []bpf.AcliumHookKey
-	for key := range old {
-		stale = append(stale, bpf.AcliumHookKey{Ifindex: key.ifindex, Direction: uint8(key.direction), Half: half})
+	return errors.Join(d.hooks.keep(p.attach), d.writeHooks(byte(generation+1)&1, nil), p.tables.settle(), d.retire(d.log.settle(p)))
+}
+
+// writeHooks makes an idle half of hook_map hold these hooks and no others.
+func (d *Datapath) writeHooks(half byte, hooks map[hookKey]bpf.AcliumHook) error {
+	written := d.halves[half]
+	for key := range written {
+		if _, stays := hooks[key]; stays {
+			continue
+		}
+		if err := d.maps.Maps["hook_map"].Delete(key.in(half)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("delete hook: %w", err)
+		}
+		delete(written, key)
 	}
-	return errors.Join(d.hooks.keep(p.attach), d.deleteHooks(stale), p.tables.settle(), d.retire(d.log.settle(p)))
+	for key, hook := range hooks {
+		written[key] = true
+		if err := d.maps.Maps["hook_map"].Put(key.in(half), hook); err != nil {
+			return fmt.Errorf("write hook: %w", err)
+		}
+	}
+	return nil
+}
+
+func (k hookKey) in(half byte) bpf.AcliumHookKey {
+	return bpf.AcliumHookKey{Ifindex: k.ifindex, Direction: uint8(k.direction), Half: half}
 }
 
 // attached gives the attachments of the live half.
-func (d *Datapath) attached() map[attachKey]bool {
-	keys := map[attachKey]bool{}
-	live, _, err := d.readHooks(d.liveHalf())
+func (d *Datapath) attached() (map[attachKey]bool, error) {
+	generation, err := d.generation()
 	if err != nil {
-		return nil
+		return nil, err
 	}
+	live, err := d.readHooks(byte(generation & 1))
+	if err != nil {
+		return nil, err
+	}
+	keys := map[attachKey]bool{}
 	for k, h := range live {
 		pod := h.Flags&uint32(bpf.AcliumHookFlagsHOOK_POD) != 0
-		keys[attachKey{k.Ifindex, attachPoint(pod, policy.Direction(k.Direction))}] = true
+		keys[attachKey{k.ifindex, attachPoint(pod, k.direction)}] = true
 	}
-	return keys
-}
-
-func (d *Datapath) liveHalf() byte {
-	generation, _ := d.generation()
-	return byte(generation & 1)
+	return keys, nil
 }
 
 func (d *Datapath) generation() (g uint64, err error) {
@@ -238,32 +342,24 @@ func (d *Datapath) setGeneration(g uint64) error {
 	return nil
 }
 
-// readHooks gives the hooks of the live half and the keys of the other one.
-func (d *Datapath) readHooks(half byte) (map[bpf.AcliumHookKey]bpf.AcliumHook, []bpf.AcliumHookKey, error) {
-	live, stale := map[bpf.AcliumHookKey]bpf.AcliumHook{}, []bpf.AcliumHookKey(nil)
+// readHooks gives the hooks of a half, and notes which hooks both have.
+func (d *Datapath) readHooks(half byte) (map[hookKey]bpf.AcliumHook, error) {
+	found := map[hookKey]bpf.AcliumHook{}
+	d.halves = [2]map[hookKey]bool{{}, {}}
 	var key bpf.AcliumHookKey
 	var hook bpf.AcliumHook
 	all := d.maps.Maps["hook_map"].Iterate()
 	for all.Next(&key, &hook) {
+		k := hookKey{key.Ifindex, policy.Direction(key.Direction)}
+		d.halves[key.Half&1][k] = true
 		if key.Half == half {
-			live[key] = hook
-		} else {
-			stale = append(stale, key)
+			found[k] = hook
 		}
 	}
 	if err := all.Err(); err != nil {
-		return nil, nil, fmt.Errorf("read hooks: %w", err)
+		return nil, fmt.Errorf("read hooks: %w", err)
 	}
-	return live, stale, nil
-}
-
-func (d *Datapath) deleteHooks(keys []bpf.AcliumHookKey) error {
-	for _, k := range keys {
-		if err := d.maps.Maps["hook_map"].Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return fmt.Errorf("delete hook: %w", err)
-		}
-	}
-	return nil
+	return found, nil
 }
 
 // writeAddresses makes the ipcache say what the state says, and reports

@@ -3,9 +3,11 @@ package datapath
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -72,7 +74,9 @@ type Datapath struct {
 	mu     sync.Mutex
 	lines  *lines
 	tables *slots
-	owned  map[hookKey]bool // hooks of the live half
+	places map[*numbered]place // of the live tables that this process made
+	state  *State              // the live one; empty at first
+	halves [2]map[hookKey]bool // the hooks in hook_map
 }
 
 // Open loads the programs and adopts the maps and links that an earlier
@@ -173,20 +177,19 @@ func (d *Datapath) recover() error {
 	if err != nil {
 		return err
 	}
-	live, stale, err := d.readHooks(byte(generation & 1))
+	live, err := d.readHooks(byte(generation & 1))
 	if err != nil {
 		return err
 	}
-	if err := d.deleteHooks(stale); err != nil {
+	if err := d.writeHooks(byte(generation+1)&1, nil); err != nil {
 		return err
 	}
-	d.owned = map[hookKey]bool{}
-	d.tables = newSlots(d.maps)
-	for key, hook := range live {
-		d.owned[hookKey{key.Ifindex, policy.Direction(key.Direction)}] = true
-		d.tables.adopt(hook)
+	// A process that was killed right behind its flip has not waited.
+	if err := waitForPackets(); err != nil {
+		return err
 	}
-	return nil
+	d.state, d.tables = &State{}, newSlots(d.maps)
+	return d.tables.adopt(slices.Collect(maps.Values(live)))
 }
 
 // Close lets go of the kernel objects. Pins and links stay, and so does

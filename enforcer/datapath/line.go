@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
+	"reflect"
 
 	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
@@ -109,9 +110,12 @@ func (a *allocation) numbers(p *policy.Policy) (*numbered, error) {
 	if n := a.lists[name]; n != nil && sameRules(n.policy.Rules, p.Rules) {
 		return n, nil
 	}
-	n, err := a.number(p, a.lines.lists[name])
-	if err != nil {
-		return nil, err
+	n := a.lines.lists[name]
+	if n == nil || !sameList(&n.policy, p) {
+		var err error
+		if n, err = a.number(p, n); err != nil {
+			return nil, err
+		}
 	}
 	a.lists[name] = n
 	a.order = append(a.order, n)
@@ -121,6 +125,16 @@ func (a *allocation) numbers(p *policy.Policy) (*numbered, error) {
 // sameRules says that the rules are not only equal but the very same.
 func sameRules(a, b []policy.Rule) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// sameList says that a list is the one that the live state has.
+func sameList(a, b *policy.Policy) bool {
+	if !sameRules(a.Rules, b.Rules) {
+		return false
+	}
+	x, y := *a, *b
+	x.Rules, y.Rules = nil, nil
+	return reflect.DeepEqual(x, y)
 }
 
 // number gives the ids to a list that the live state has in another form, or
@@ -288,9 +302,8 @@ func (a *allocation) store() error {
 	return nil
 }
 
-// settle forgets the lines that the push no longer names. No program counts on
-// them any more.
-func (a *allocation) settle() {
+// commit follows the flip: the push's lines are the ones that stand.
+func (a *allocation) commit() {
 	l := a.lines
 	for name, id := range a.fresh {
 		l.ids[name] = id
@@ -305,10 +318,16 @@ func (a *allocation) settle() {
 			}
 		}
 	}
+}
+
+// settle forgets the lines that the push no longer names, when no program
+// counts on them any more.
+func (a *allocation) settle() {
+	l := a.lines
 	for id := uint32(1); id < l.next; id++ {
-		if l.where[id].list == nil && l.counters.name(id).Taken != 0 {
-			delete(l.ids, l.counters.name(id).Bytes)
-			l.counters.name(id).Taken = 0
+		if name := l.counters.name(id); !l.stands(id) && name.Taken != 0 {
+			delete(l.ids, name.Bytes)
+			name.Taken = 0
 			l.free = append(l.free, id)
 		}
 	}

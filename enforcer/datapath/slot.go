@@ -1,14 +1,17 @@
 package datapath
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"aclium/enforcer/bpf"
-	"aclium/translate/policy"
 )
 
 // tableMaps are the arrays of maps, by size class.
@@ -17,159 +20,262 @@ var tableMaps = [bpf.AcliumTableClassTABLE_CLASSES]string{"table_small_map", "ta
 // place is a slot of a size class.
 type place struct{ class, slot uint32 }
 
-// slots knows which table lies where. Equal tables lie in one place.
+// slots knows which table lies where.
+//
+// To put a map into an array of maps is a system call of 4 to 16 ms, as it
+// waits for a grace period. So each class in use keeps a spare map in a slot of
+// its own: a push writes its table there through mmap, and the table that it
+// replaces becomes the spare once no packet can read it.
 type slots struct {
-	outer  [bpf.AcliumTableClassTABLE_CLASSES]*ebpf.Map
-	used   map[place]bool
-	places map[[sha256.Size]byte]place
+	outer [bpf.AcliumTableClassTABLE_CLASSES]*ebpf.Map
+	live  map[place]bool // of the live hooks
+	spare map[place]bool // has a map that no program reads
 }
 
 func newSlots(c *ebpf.Collection) *slots {
-	s := &slots{used: map[place]bool{}, places: map[[sha256.Size]byte]place{}}
+	s := &slots{live: map[place]bool{}, spare: map[place]bool{}}
 	for class, name := range tableMaps {
 		s.outer[class] = c.Maps[name]
 	}
 	return s
 }
 
-// adopt keeps the tables that a hook of an earlier process uses; what they
-// hold is not known.
-func (s *slots) adopt(h bpf.AcliumHook) {
-	for _, ref := range h.Tables[:h.Count] {
-		s.used[place{ref.Class, ref.Slot}] = true
+// adopt takes over the slots of an earlier process: the hooks that are live
+// say which tables are in use.
+func (s *slots) adopt(hooks []bpf.AcliumHook) error {
+	for _, h := range hooks {
+		for _, ref := range h.Tables[:h.Count] {
+			s.live[place{ref.Class, ref.Slot}] = true
+		}
 	}
+	for class, outer := range s.outer {
+		filled, err := filledSlots(outer)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", tableMaps[class], err)
+		}
+		for _, slot := range filled {
+			if at := (place{uint32(class), slot}); !s.live[at] {
+				s.spare[at] = true
+			}
+		}
+	}
+	return s.trim()
 }
 
-// upload collects the tables of one push.
+// filledSlots gives the slots of an array of maps that hold one.
+func filledSlots(outer *ebpf.Map) (filled []uint32, err error) {
+	for slot := range outer.MaxEntries() {
+		var id uint32
+		if err := outer.Lookup(slot, &id); err == nil {
+			filled = append(filled, slot)
+		} else if !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil, err
+		}
+	}
+	return filled, nil
+}
+
+// upload is the tables of one push.
 type upload struct {
-	slots  *slots
-	places map[[sha256.Size]byte]place
-	fresh  map[place]*Table
-	lists  map[listKey]place
-}
-
-// listKey is a list as it stands in one state: where its rules lie says that
-// it is the same one on another port.
-type listKey struct {
-	acl, subject string
-	direction    policy.Direction
-	family       policy.Family
-	rules        *policy.Rule
+	slots *slots
+	used  map[place]bool         // by the push's hooks
+	fresh map[place]*Table       // those of them that are to be written
+	next  [len(tableMaps)]uint32 // all slots before are taken
 }
 
 func (s *slots) begin() *upload {
-	return &upload{slots: s, places: map[[sha256.Size]byte]place{}, fresh: map[place]*Table{}, lists: map[listKey]place{}}
+	return &upload{slots: s, used: map[place]bool{}, fresh: map[place]*Table{}}
 }
 
-// add compiles a list and finds a place for it.
-func (u *upload) add(l *policy.Policy, ids []Identity, numbers *numbered) (ref bpf.AcliumTableRef, err error) {
-	key := listKey{l.ACL, l.Subject.Name, l.Direction, l.Family, nil}
-	if len(l.Rules) > 0 {
-		key.rules = &l.Rules[0]
-	}
-	at, known := u.lists[key]
-	if !known {
-		table, err := Compile(l, ids, numbers.line)
-		if err != nil {
-			return ref, err
-		}
-		if at, err = u.find(table); err != nil {
-			return ref, fmt.Errorf("policy %q: %w", l.ACL, err)
-		}
-		u.lists[key] = at
-	}
-	return bpf.AcliumTableRef{Class: at.class, Slot: at.slot}, nil
-}
+// keep uses a table of the live state again.
+func (u *upload) keep(at place) { u.used[at] = true }
 
-// find gives the place where an equal table lies, or a free one.
-func (u *upload) find(t *Table) (place, error) {
-	sum := sha256.Sum256(t.Bytes)
-	at, known := u.places[sum]
-	if !known {
-		if at, known = u.slots.places[sum]; !known {
-			var err error
-			if at, err = u.free(uint32(t.Class)); err != nil {
-				return at, err
-			}
-			u.fresh[at] = t
-		}
-		u.places[sum] = at
-	}
-	return at, nil
-}
-
-func (u *upload) free(class uint32) (place, error) {
-	for slot := range u.slots.outer[class].MaxEntries() {
-		at := place{class, slot}
-		if !u.slots.used[at] && u.fresh[at] == nil {
+// add finds a place for a table.
+func (u *upload) add(t *Table) (place, error) {
+	class := uint32(t.Class)
+	for at := range u.slots.spare {
+		if at.class == class && !u.used[at] {
+			u.used[at], u.fresh[at] = true, t
 			return at, nil
 		}
 	}
-	return place{}, fmt.Errorf("no room for a table of %d bytes: %d of that size are loaded", classSizes[class], u.slots.outer[class].MaxEntries())
+	limit := u.slots.outer[class].MaxEntries()
+	for ; u.next[class] < limit; u.next[class]++ {
+		if at := (place{class, u.next[class]}); !u.slots.live[at] && !u.used[at] {
+			u.used[at], u.fresh[at] = true, t
+			return at, nil
+		}
+	}
+	return place{}, fmt.Errorf("no room for a table of %d bytes: %d of that size are loaded", classSizes[class], limit)
 }
 
-// store writes the tables that the kernel does not have.
+// store writes the new tables.
 func (u *upload) store() error {
-	for at, table := range u.fresh {
-		if err := u.slots.write(at, table); err != nil {
+	var missing []place
+	for at := range u.fresh {
+		if !u.slots.spare[at] {
+			missing = append(missing, at)
+		}
+	}
+	if err := u.slots.make(missing); err != nil {
+		return err
+	}
+	return inParallel(runtime.GOMAXPROCS(0), slices.Collect(maps.Keys(u.fresh)), func(at place) error {
+		return u.slots.write(at, u.fresh[at])
+	})
+}
+
+// make puts spare maps into slots that have none.
+func (s *slots) make(places []place) error {
+	byClass := map[uint32][]uint32{}
+	for _, at := range places {
+		byClass[at.class] = append(byClass[at.class], at.slot)
+	}
+	for class, slots := range byClass {
+		if err := s.makeClass(class, slots); err != nil {
 			return err
+		}
+		for _, slot := range slots {
+			s.spare[place{class, slot}] = true
 		}
 	}
 	return nil
 }
 
+func (s *slots) makeClass(class uint32, slots []uint32) error {
+	var inner []*ebpf.Map
+	defer func() {
+		for _, m := range inner {
+			m.Close()
+		}
+	}()
+	for range slots {
+		m, err := ebpf.NewMap(&ebpf.MapSpec{
+			Name: "table", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(classSizes[class]), MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE,
+		})
+		if err != nil {
+			return fmt.Errorf("make a table of %d bytes: %w", classSizes[class], err)
+		}
+		inner = append(inner, m)
+	}
+	if err := putMaps(s.outer[class], slots, inner); err != nil {
+		return fmt.Errorf("make room for a table of %d bytes: %w", classSizes[class], err)
+	}
+	return nil
+}
+
+// write fills a map that no program reads. What it held before stays behind
+// the end of the table, where no offset of the table leads.
 func (s *slots) write(at place, t *Table) error {
-	inner, err := ebpf.NewMap(&ebpf.MapSpec{
-		Type: ebpf.Array, KeySize: 4, ValueSize: uint32(t.Size()), MaxEntries: 1, Flags: mmapable,
-	})
-	if err != nil {
-		return fmt.Errorf("make a table of %d bytes: %w", t.Size(), err)
+	var inner *ebpf.Map
+	if err := s.outer[at.class].Lookup(at.slot, &inner); err != nil {
+		return fmt.Errorf("open a table: %w", err)
 	}
 	defer inner.Close()
-	memory, err := inner.Memory()
+	m, err := mapMemory(inner, 0, len(t.Bytes))
 	if err != nil {
 		return fmt.Errorf("map a table: %w", err)
 	}
-	if _, err := memory.WriteAt(t.Bytes, 0); err != nil {
-		return fmt.Errorf("write a table: %w", err)
-	}
-	if err := s.outer[at.class].Put(at.slot, inner); err != nil {
-		return fmt.Errorf("load a table: %w", err)
-	}
+	defer m.unmap()
+	copy(m.part, t.Bytes)
 	return nil
 }
 
-// mmapable is BPF_F_MMAPABLE.
-const mmapable = 1 << 10
+// commit follows the flip: no later push may write what packets read.
+func (u *upload) commit() {
+	for at := range u.used {
+		u.slots.live[at] = true
+		delete(u.slots.spare, at)
+	}
+}
 
-// settle makes the push's tables the known ones and empties all other places.
+// settle is for when no packet reads the old tables any more: they are the
+// spares of the next push.
 func (u *upload) settle() error {
-	keep := map[place]bool{}
-	for _, at := range u.places {
-		keep[at] = true
-	}
-	old := u.slots.used
-	u.slots.used, u.slots.places = keep, u.places
-	return u.slots.empty(old, keep)
-}
-
-// abandon empties the places of a push that failed.
-func (u *upload) abandon() error {
-	fresh := map[place]bool{}
-	for at := range u.fresh {
-		fresh[at] = true
-	}
-	return u.slots.empty(fresh, u.slots.used)
-}
-
-func (s *slots) empty(places, except map[place]bool) error {
-	for at := range places {
-		if except[at] {
-			continue
+	s := u.slots
+	for at := range s.live {
+		if !u.used[at] {
+			delete(s.live, at)
+			s.spare[at] = true
 		}
+	}
+	return errors.Join(s.trim(), s.stock())
+}
+
+// trim frees all spares but one of each class in use.
+func (s *slots) trim() error {
+	var needed [len(tableMaps)]bool
+	for at := range s.live {
+		needed[at.class] = true
+	}
+	var surplus []place
+	for at := range s.spare {
+		if !needed[at.class] {
+			surplus = append(surplus, at)
+		}
+		needed[at.class] = false
+	}
+	// Each waits for a grace period, all for the same one.
+	err := inParallel(64, surplus, func(at place) error {
 		if err := s.outer[at.class].Delete(at.slot); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("free a table: %w", err)
 		}
+		return nil
+	})
+	for _, at := range surplus {
+		delete(s.spare, at)
+	}
+	return err
+}
+
+// stock makes the spares that are missing. Without one the next push is only
+// slower, so a machine that has no memory for it is no error.
+func (s *slots) stock() error {
+	var has, needed [len(tableMaps)]bool
+	for at := range s.spare {
+		has[at.class] = true
+	}
+	for at := range s.live {
+		needed[at.class] = true
+	}
+	var missing []place
+	for class := range tableMaps {
+		if needed[class] && !has[class] {
+			if slot, ok := s.empty(uint32(class)); ok {
+				missing = append(missing, place{uint32(class), slot})
+			}
+		}
+	}
+	if err := s.make(missing); err != nil && !errors.Is(err, unix.ENOMEM) {
+		return err
 	}
 	return nil
+}
+
+func (s *slots) empty(class uint32) (uint32, bool) {
+	for slot := range s.outer[class].MaxEntries() {
+		if at := (place{class, slot}); !s.live[at] && !s.spare[at] {
+			return slot, true
+		}
+	}
+	return 0, false
+}
+
+// inParallel calls f for each of the values, in as many goroutines as width
+// says, and gives the errors.
+func inParallel[T any](width int, values []T, f func(T) error) error {
+	if len(values) == 1 {
+		return f(values[0])
+	}
+	var wait sync.WaitGroup
+	errs, places := make([]error, len(values)), make(chan struct{}, width)
+	for i, v := range values {
+		places <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-places }()
+			errs[i] = f(v)
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
 }
