@@ -9,7 +9,7 @@
  * Maps (aclium.h says what is in them):
  *
  *   generation_map     which half of hook_map is live, and the push's number
- *   hook_map           device and direction -> the lists to ask
+ *   hook_map           device and attach point -> the lists to ask
  *   table_*_map        the lists, compiled (table.h), by size class
  *   ipcache_map        address -> identity, and the device of a local pod
  *   conn_map           connections of pod ports
@@ -100,22 +100,7 @@ static __always_inline int judge_odd(struct __sk_buff *skb, const struct hook *h
 	return drop(s, DROP_MALFORMED);
 }
 
-/* The hook of this device: a pod's port travels against the device's own
- * direction, a node's interface with it. */
-static __always_inline const struct hook *choose_hook(struct scratch *s, __u32 direction)
-{
-	const struct hook *hook;
-
-	s->direction = DIRECTION_INGRESS + DIRECTION_EGRESS - direction;
-	hook = hook_of(s, s->direction);
-	if (hook && hook->flags & HOOK_POD)
-		return hook;
-	s->direction = direction;
-	hook = hook_of(s, s->direction);
-	return hook && !(hook->flags & HOOK_POD) ? hook : 0;
-}
-
-static __always_inline int run(struct __sk_buff *skb, __u32 direction)
+static __always_inline int run(struct __sk_buff *skb, __u32 point)
 {
 	__u32 zero = 0;
 	struct scratch *s = bpf_map_lookup_elem(&scratch_map, &zero);
@@ -127,12 +112,13 @@ static __always_inline int run(struct __sk_buff *skb, __u32 direction)
 		return DROP; /* cannot be: both are arrays */
 	s->generation = *(volatile __u64 *)generation;
 	s->ifindex = skb->ifindex;
-	hook = choose_hook(s, direction);
+	hook = hook_at(s, point);
 	if (!hook)
 		return PERMIT;
-	s->now = bpf_ktime_get_ns();
-	__builtin_memset(&s->packet, 0, sizeof(s->packet));
-	parsed = parse(skb, &s->packet, !(hook->flags & HOOK_NO_ETHERNET));
+	/* Attach points have the directions' values. */
+	s->direction = hook->flags & HOOK_POD ? opposite(point) : point;
+	s->now = bpf_ktime_get_coarse_ns();
+	parsed = read_packet(skb, &s->packet, !(hook->flags & HOOK_NO_ETHERNET));
 	if (parsed != PARSED_IP)
 		return judge_odd(skb, hook, s, parsed);
 	if (!(hook->flags & HOOK_POD))
@@ -144,11 +130,11 @@ static __always_inline int run(struct __sk_buff *skb, __u32 direction)
 SEC("tc")
 int tc_ingress(struct __sk_buff *skb)
 {
-	return run(skb, DIRECTION_INGRESS);
+	return run(skb, ATTACH_TC_INGRESS);
 }
 
 SEC("tc")
 int tc_egress(struct __sk_buff *skb)
 {
-	return run(skb, DIRECTION_EGRESS);
+	return run(skb, ATTACH_TC_EGRESS);
 }

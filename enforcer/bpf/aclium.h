@@ -40,11 +40,12 @@ struct ip_addr {
 	__u8 bytes[16];
 };
 
-/* hook_key finds the lists of one device and direction of travel (seen from
- * the subject: a pod's ingress is its host device's tc egress). */
+/* hook_key finds the lists of one place for a program. The hook's HOOK_POD
+ * says which way its packets travel, seen from the subject: a pod's ingress is
+ * its host device's tc egress. */
 struct hook_key {
 	__u32 ifindex;
-	__u8 direction; /* enum direction */
+	__u8 point; /* enum attach_point */
 	__u8 half;      /* generation & 1 */
 	__u16 pad;
 };
@@ -102,7 +103,7 @@ struct conn_key {
 enum conn_flags { CONN_REPLIED = 1, CONN_CLOSING = 2, CONN_LOCAL = 4 };
 
 struct conn {
-	__u64 seen;       /* bpf_ktime_get_ns of the last packet, in steps of a second */
+	__u64 seen;       /* bpf_ktime_get_coarse_ns of the last packet, in steps of a second */
 	__u64 generation; /* that the lines were found under */
 	__u32 flags;      /* enum conn_flags */
 	__u16 count;      /* lines in use */
@@ -130,7 +131,7 @@ struct fragment {
 };
 
 /* counter: packets as they are on the wire (segments of a GSO packet count
- * each), bytes of their IP packets, and the bpf_ktime_get_ns of the last one.
+ * each), bytes of their IP packets, and the bpf_ktime_get_coarse_ns of the last one.
  * Counter id 0 is never shown. */
 struct counter {
 	__u64 packets;
@@ -171,7 +172,7 @@ enum drop_reason {
 #define EVENTS_PER_SECOND 1000
 
 struct event_budget {
-	__u64 since; /* bpf_ktime_get_ns at which the window began */
+	__u64 since; /* bpf_ktime_get_coarse_ns at which the window began */
 	__u64 used;
 };
 
@@ -197,8 +198,8 @@ struct log_key {
 
 struct log_flow {
 	__u64 packets; /* that no message has told yet; only changed atomically */
-	__u64 since;   /* bpf_ktime_get_ns of the last message, or of the first packet */
-	__u64 seen;    /* bpf_ktime_get_ns of the last packet */
+	__u64 since;   /* bpf_ktime_get_coarse_ns of the last message, or of the first packet */
+	__u64 seen;    /* bpf_ktime_get_coarse_ns of the last packet */
 	__u64 told;    /* 1 after the first message */
 };
 
@@ -215,7 +216,7 @@ struct log_options {
 struct log_loss {
 	__u64 missed; /* since the map was made; only changed atomically */
 	__u64 told;   /* how many of them an event has reported */
-	__u64 since;  /* bpf_ktime_get_ns of that event */
+	__u64 since;  /* bpf_ktime_get_coarse_ns of that event */
 };
 
 /* log_sweep is what the agent asks sweep_log for, and its answer. */
@@ -234,7 +235,7 @@ enum event_kind {
 
 /* event is a message about packets that a line with "log" decided. */
 struct event {
-	__u64 time; /* bpf_ktime_get_ns of the last of the packets */
+	__u64 time; /* bpf_ktime_get_coarse_ns of the last of the packets */
 	__u64 packets;
 	struct log_key flow;
 	__u32 kind; /* enum event_kind */

@@ -167,11 +167,11 @@ const (
 )
 
 type AcliumHookKey struct {
-	_         structs.HostLayout
-	Ifindex   uint32
-	Direction uint8
-	Half      uint8
-	Pad       uint16
+	_       structs.HostLayout
+	Ifindex uint32
+	Point   uint8
+	Half    uint8
+	Pad     uint16
 }
 
 type AcliumIdentity uint32
@@ -288,7 +288,9 @@ type AcliumScratch struct {
 		Fragment            uint8
 		Neighbour           uint8
 		Local               uint8
-		Pad                 uint8
+		Tos                 uint8
+		HopLimit            uint8
+		Pad                 [3]uint8
 	}
 	Other struct {
 		_     structs.HostLayout
@@ -321,7 +323,9 @@ type AcliumScratch struct {
 		Fragment            uint8
 		Neighbour           uint8
 		Local               uint8
-		Pad                 uint8
+		Tos                 uint8
+		HopLimit            uint8
+		Pad                 [3]uint8
 	}
 	Judgement struct {
 		_      structs.HostLayout
@@ -443,6 +447,7 @@ const (
 	AcliumProgSweepLog          = "sweep_log"
 	AcliumProgTcEgress          = "tc_egress"
 	AcliumProgTcIngress         = "tc_ingress"
+	AcliumVarCareful            = "careful"
 	AcliumVarIcmpLen            = "icmp_len"
 	AcliumVarSeenStep           = "seen_step"
 	AcliumVarTcpFin             = "tcp_fin"
@@ -540,6 +545,7 @@ type AcliumMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumVariableSpecs struct {
+	Careful            *ebpf.VariableSpec `ebpf:"careful"`
 	IcmpLen            *ebpf.VariableSpec `ebpf:"icmp_len"`
 	SeenStep           *ebpf.VariableSpec `ebpf:"seen_step"`
 	TcpFin             *ebpf.VariableSpec `ebpf:"tcp_fin"`
@@ -628,6 +634,7 @@ func (m *AcliumMaps) Close() error {
 //
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumVariables struct {
+	Careful            *ebpf.Variable `ebpf:"careful"`
 	IcmpLen            *ebpf.Variable `ebpf:"icmp_len"`
 	SeenStep           *ebpf.Variable `ebpf:"seen_step"`
 	TcpFin             *ebpf.Variable `ebpf:"tcp_fin"`

@@ -8,7 +8,7 @@
 
 #include "count.h"
 #include "judge.h"
-#include "parse.h"
+#include "direct.h"
 
 /* policy's idle times, nanoseconds; user space sets them before it loads. */
 const volatile __u64 tcp_idle, tcp_open, tcp_fin, udp_idle, icmp_len;
@@ -16,6 +16,19 @@ const volatile __u64 tcp_idle, tcp_open, tcp_fin, udp_idle, icmp_len;
 /* A connection's time of last use is written when it is this old, nanoseconds:
  * most packets of a flow then write nothing. It forgets that much early. */
 const volatile __u64 seen_step = SECOND;
+
+static __always_inline const struct hook *hook_at(const struct scratch *s, __u32 point)
+{
+	struct hook_key key = {.ifindex = s->ifindex, .point = point, .half = s->generation & 1};
+
+	return bpf_map_lookup_elem(&hook_map, &key);
+}
+
+/* What a pod receives, its host device sends. */
+static __always_inline __u32 opposite(__u32 direction)
+{
+	return DIRECTION_INGRESS + DIRECTION_EGRESS - direction;
+}
 
 static __always_inline __u64 idle(__u8 protocol, __u32 flags)
 {
@@ -75,7 +88,7 @@ static __always_inline void reverse(struct conn_key *k)
 	struct ip_addr addr = k->saddr;
 	__u16 port = k->sport;
 
-	k->direction = DIRECTION_INGRESS + DIRECTION_EGRESS - k->direction;
+	k->direction = opposite(k->direction);
 	k->saddr = k->daddr;
 	k->daddr = addr;
 	k->sport = k->dport;
@@ -113,13 +126,6 @@ static __always_inline bool host_permits(const struct hook *hook, struct packet 
 	return p->source_identity == IDENTITY_HOST;
 }
 
-static __always_inline const struct hook *hook_of(const struct scratch *s, __u32 direction)
-{
-	struct hook_key key = {.ifindex = s->ifindex, .direction = direction, .half = s->generation & 1};
-
-	return bpf_map_lookup_elem(&hook_map, &key);
-}
-
 /* Judges the connection s->key anew after a change of the lists: 0 when it
  * may live on under its new lines. Without a hook nothing filters it. */
 __noinline int judge_again(struct scratch *s, const struct conn *old)
@@ -130,7 +136,7 @@ __noinline int judge_again(struct scratch *s, const struct conn *old)
 
 	if (!s || !old)
 		return -1;
-	hook = hook_of(s, s->key.direction);
+	hook = hook_at(s, opposite(s->key.direction));
 	j = &s->again;
 	opening(&s->other, &s->key, old, s->packet.family);
 	__builtin_memset(j, 0, sizeof(*j));
@@ -189,7 +195,7 @@ static __always_inline bool related(struct __sk_buff *skb, struct scratch *s)
 	__builtin_memset(inner, 0, sizeof(*inner));
 	if (parse_inner(skb, p, inner) || !same(&inner->saddr, &p->daddr))
 		return false;
-	flow_of(&s->key, s, inner, DIRECTION_INGRESS + DIRECTION_EGRESS - s->direction);
+	flow_of(&s->key, s, inner, opposite(s->direction));
 	if (find(s))
 		return true;
 	reverse(&s->key);

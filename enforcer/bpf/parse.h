@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
 /*
- * parse.h reads a packet into struct packet. All reads go through
- * bpf_skb_load_bytes, because headers may lie outside the linear area.
+ * parse.h reads a packet into struct packet, whatever it is. All reads go through
+ * bpf_skb_load_bytes, because headers may lie outside the linear area. Most
+ * packets never come here: direct.h reads those that have nothing odd.
  *
  * A header that is cut off, contradicts itself or hides behind more extension
  * headers than MAX_EXTENSIONS makes the packet malformed. Nothing is guessed:
@@ -42,6 +43,11 @@ struct ipv6_header {
 	struct ip_addr daddr;
 };
 
+static __always_inline __u8 traffic_class(const struct ipv6_header *ip)
+{
+	return ip->version << 4 | ip->label[0] >> 4;
+}
+
 struct fragment_header {
 	__u8 next;
 	__u8 reserved;
@@ -69,14 +75,14 @@ static __always_inline bool is_mapped_ipv4(const struct ip_addr *a)
 }
 
 /* Least bytes of a whole transport header. ICMP's is 8 in both families; the
- * kernel drops shorter ones as well. */
+ * kernel drops shorter ones as well, and IGMP (RFC 1112, 2236, 3376). */
 static __always_inline __u32 l4_length(__u8 protocol)
 {
 	if (protocol == PROTOCOL_TCP)
 		return 20;
 	if (protocol == PROTOCOL_SCTP)
 		return 12;
-	return protocol == PROTOCOL_UDP || is_icmp(protocol) ? 8 : 0;
+	return protocol == PROTOCOL_UDP || has_type(protocol) ? 8 : 0;
 }
 
 static __always_inline void read_icmp(struct packet *p, const struct l4_header *l4)
@@ -85,6 +91,16 @@ static __always_inline void read_icmp(struct packet *p, const struct l4_header *
 	p->icmp_code = bpf_ntohs(l4->word[0]) & 0xff;
 	if (reply_type(p->protocol, p->icmp_type) >= 0 || query_type(p->protocol, p->icmp_type) >= 0)
 		p->icmp_id = bpf_ntohs(l4->word[2]);
+}
+
+static __always_inline void read_l4(struct packet *p, const struct l4_header *l4)
+{
+	if (has_type(p->protocol)) {
+		read_icmp(p, l4);
+		return;
+	}
+	p->sport = bpf_ntohs(l4->word[0]);
+	p->dport = bpf_ntohs(l4->word[1]);
 }
 
 /* Reads the eight bytes that even the packet inside an ICMP error has. */
@@ -96,12 +112,7 @@ static __always_inline int parse_l4_start(struct __sk_buff *skb, struct packet *
 		return 0;
 	if (offset + sizeof(l4) > end || bpf_skb_load_bytes(skb, offset, &l4, sizeof(l4)))
 		return -1;
-	if (is_icmp(p->protocol)) {
-		read_icmp(p, &l4);
-		return 0;
-	}
-	p->sport = bpf_ntohs(l4.word[0]);
-	p->dport = bpf_ntohs(l4.word[1]);
+	read_l4(p, &l4);
 	return 0;
 }
 
@@ -149,6 +160,8 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p, _
 	p->end = offset + total;
 	p->protocol = p->fragment_protocol = ip.protocol;
 	p->fragment_id = bpf_ntohs(ip.id);
+	p->tos = ip.tos;
+	p->hop_limit = ip.ttl;
 	fragment = bpf_ntohs(ip.fragment);
 	if (fragment & 0x1fff)
 		p->fragment = FRAGMENT_LATER;
@@ -228,8 +241,9 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 		return -1; /* never on a wire (RFC 4038), and it would look like IPv4 */
 	p->end = offset + sizeof(ip) + payload;
 	p->protocol = ip.next;
+	p->tos = traffic_class(&ip);
+	p->hop_limit = ip.hop_limit;
 	l4 = parse_extensions(skb, p, offset + sizeof(ip));
-	p->neighbour = ip.hop_limit == 255 && !p->fragment && p->protocol == PROTOCOL_ICMPV6;
 	return l4;
 }
 
@@ -241,6 +255,13 @@ static __always_inline void measure(struct __sk_buff *skb, struct packet *p, __u
 	p->bytes = p->end - offset;
 	if (has_ports(p->protocol))
 		p->bytes += (p->segments - 1) * headers;
+}
+
+/* Neighbour discovery that a receiver would accept (RFC 4861, 7.1). */
+static __always_inline bool is_neighbour(const struct packet *p)
+{
+	return p->family == FAMILY_IPV6 && p->hop_limit == 255 && !p->fragment && p->protocol == PROTOCOL_ICMPV6 &&
+	       (p->icmp_type == NEIGHBOUR_SOLICITATION || p->icmp_type == NEIGHBOUR_ADVERTISEMENT);
 }
 
 static __always_inline int parse_ip(struct __sk_buff *skb, struct packet *p, __u32 offset, __u16 type)
@@ -256,8 +277,7 @@ static __always_inline int parse_ip(struct __sk_buff *skb, struct packet *p, __u
 		if (length < 0)
 			return PARSED_MALFORMED;
 	}
-	if (p->icmp_type != NEIGHBOUR_SOLICITATION && p->icmp_type != NEIGHBOUR_ADVERTISEMENT)
-		p->neighbour = 0;
+	p->neighbour = is_neighbour(p);
 	measure(skb, p, offset, l4 + length - offset);
 	return PARSED_IP;
 }

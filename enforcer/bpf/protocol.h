@@ -13,6 +13,7 @@ enum {
 
 	PROTOCOL_HOP_BY_HOP = 0,
 	PROTOCOL_ICMP = 1,
+	PROTOCOL_IGMP = 2,
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
 	PROTOCOL_ROUTING = 43,
@@ -39,6 +40,12 @@ static __always_inline bool has_ports(__u8 protocol)
 static __always_inline bool is_icmp(__u8 protocol)
 {
 	return protocol == PROTOCOL_ICMP || protocol == PROTOCOL_ICMPV6;
+}
+
+/* Whether the header begins with a type and a second byte that lines look at. */
+static __always_inline bool has_type(__u8 protocol)
+{
+	return is_icmp(protocol) || protocol == PROTOCOL_IGMP;
 }
 
 /* The type that answers an ICMP query, or -1 (RFC 792, 950, 4443). */

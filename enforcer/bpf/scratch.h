@@ -34,7 +34,9 @@ struct packet {
 	__u8 fragment;  /* enum fragment_part */
 	__u8 neighbour; /* a valid neighbour solicitation or advertisement */
 	__u8 local;     /* sent by the node itself */
-	__u8 pad;
+	__u8 tos;       /* IPv4 TOS or IPv6 traffic class, the whole byte */
+	__u8 hop_limit; /* or TTL */
+	__u8 pad[3];
 };
 
 /* judgement is what the lists in series say: the line of each, up to the one

@@ -17,10 +17,10 @@ import (
 	"aclium/translate/policy"
 )
 
-// hookKey is one direction of one device, seen from the subject.
+// hookKey is one place for a program, without the half.
 type hookKey struct {
-	ifindex   uint32
-	direction policy.Direction
+	ifindex uint32
+	point   bpf.AcliumAttachPoint
 }
 
 // push is one Apply on its way into the kernel.
@@ -187,8 +187,9 @@ func (p *push) hook(port *Port) error {
 			lies := p.places[n]
 			hook.Tables[i] = bpf.AcliumTableRef{Class: lies.class, Slot: lies.slot, Families: uint32(lists[i].Family), Implicit: n.implicit}
 		}
-		p.hooks[hookKey{at.index, direction}] = hook
-		p.attach[attachKey{at.index, attachPoint(port.Pod, direction)}] = true
+		key := hookKey{at.index, attachPoint(port.Pod, direction)}
+		p.hooks[key] = hook
+		p.attach[key.attachment()] = true
 	}
 	return nil
 }
@@ -307,7 +308,15 @@ func (d *Datapath) writeHooks(half byte, hooks map[hookKey]bpf.AcliumHook) error
 }
 
 func (k hookKey) in(half byte) bpf.AcliumHookKey {
-	return bpf.AcliumHookKey{Ifindex: k.ifindex, Direction: uint8(k.direction), Half: half}
+	return bpf.AcliumHookKey{Ifindex: k.ifindex, Point: uint8(k.point), Half: half}
+}
+
+// attachment is where the hook's program stands.
+func (k hookKey) attachment() attachKey {
+	if k.point == bpf.AcliumAttachPointATTACH_TC_EGRESS {
+		return attachKey{k.ifindex, ebpf.AttachTCXEgress}
+	}
+	return attachKey{k.ifindex, ebpf.AttachTCXIngress}
 }
 
 // attached gives the attachments of the live half.
@@ -321,9 +330,8 @@ func (d *Datapath) attached() (map[attachKey]bool, error) {
 		return nil, err
 	}
 	keys := map[attachKey]bool{}
-	for k, h := range live {
-		pod := h.Flags&uint32(bpf.AcliumHookFlagsHOOK_POD) != 0
-		keys[attachKey{k.ifindex, attachPoint(pod, k.direction)}] = true
+	for k := range live {
+		keys[k.attachment()] = true
 	}
 	return keys, nil
 }
@@ -350,7 +358,7 @@ func (d *Datapath) readHooks(half byte) (map[hookKey]bpf.AcliumHook, error) {
 	var hook bpf.AcliumHook
 	all := d.maps.Maps["hook_map"].Iterate()
 	for all.Next(&key, &hook) {
-		k := hookKey{key.Ifindex, policy.Direction(key.Direction)}
+		k := hookKey{key.Ifindex, bpf.AcliumAttachPoint(key.Point)}
 		d.halves[key.Half&1][k] = true
 		if key.Half == half {
 			found[k] = hook

@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
+	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
 )
 
@@ -20,11 +21,11 @@ type attachKey struct {
 
 // attachPoint says where a direction of the subject passes the device: a pod's
 // ingress is what its host device sends.
-func attachPoint(pod bool, d policy.Direction) ebpf.AttachType {
+func attachPoint(pod bool, d policy.Direction) bpf.AcliumAttachPoint {
 	if pod == (d == policy.Ingress) {
-		return ebpf.AttachTCXEgress
+		return bpf.AcliumAttachPointATTACH_TC_EGRESS
 	}
-	return ebpf.AttachTCXIngress
+	return bpf.AcliumAttachPointATTACH_TC_INGRESS
 }
 
 // attacher keeps the programs on their devices.

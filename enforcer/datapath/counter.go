@@ -79,7 +79,8 @@ func (d *Datapath) Drops() (map[string]policy.Counter, error) {
 	return out, nil
 }
 
-// clock relates bpf_ktime_get_ns, which is CLOCK_MONOTONIC, to the wall.
+// clock relates bpf_ktime_get_coarse_ns, which is CLOCK_MONOTONIC at its last
+// tick, to the wall.
 type clock struct {
 	wallNow time.Time
 	now     int64 // ns; 0 when it cannot be read

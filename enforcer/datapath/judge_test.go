@@ -142,7 +142,8 @@ func (k *kernel) bind(ids []Identity, flags bpf.AcliumHookFlags, ingress, egress
 		for i, p := range lists {
 			hook.Tables[i] = k.upload(p, ids)
 		}
-		k.must(k.HookMap.Put(bpf.AcliumHookKey{Ifindex: loopback, Direction: uint8(d), Half: uint8(k.generation & 1)}, hook))
+		at := hookKey{loopback, attachPoint(flags&bpf.AcliumHookFlagsHOOK_POD != 0, d)}
+		k.must(k.HookMap.Put(at.in(byte(k.generation&1)), hook))
 	}
 	k.must(k.GenerationMap.Put(uint32(0), k.generation))
 }
