@@ -205,6 +205,8 @@ static __always_inline int parse_extensions(struct __sk_buff *skb, struct packet
 
 		if (!is_extension(p->protocol))
 			return offset;
+		if (p->protocol == PROTOCOL_HOP_BY_HOP && i)
+			return -1; /* RFC 8200 (4): the first one or none */
 		if (offset + sizeof(h) > p->end || bpf_skb_load_bytes(skb, offset, &h, sizeof(h)))
 			return -1;
 		if (p->protocol == PROTOCOL_FRAGMENT) {
@@ -326,10 +328,10 @@ static __always_inline int parse_inner_ipv4(struct __sk_buff *skb, struct packet
 	struct ipv4_header ip;
 	__u32 header;
 
-	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
+	if (offset + sizeof(ip) > p->end || bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
 		return -1;
 	header = (ip.version_ihl & 15) * 4;
-	if (ip.version_ihl >> 4 != 4 || header < 20)
+	if (ip.version_ihl >> 4 != 4 || header < 20 || offset + header > p->end)
 		return -1;
 	map_ipv4(&p->saddr, ip.saddr);
 	map_ipv4(&p->daddr, ip.daddr);
@@ -344,7 +346,7 @@ static __always_inline int parse_inner_ipv6(struct __sk_buff *skb, struct packet
 	struct ipv6_header ip;
 	int l4;
 
-	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) || ip.version >> 4 != 6)
+	if (offset + sizeof(ip) > p->end || bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) || ip.version >> 4 != 6)
 		return -1;
 	p->saddr = ip.saddr;
 	p->daddr = ip.daddr;

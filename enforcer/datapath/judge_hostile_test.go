@@ -105,6 +105,7 @@ func TestMalformedFramesAreDropped(t *testing.T) {
 	cases := map[string][]byte{
 		"three tags":               frame(&four, frameOptions{tags: []uint16{0x8100, 0x8100, 0x8100}}),
 		"chain without end":        frame(&six, frameOptions{extensions: slices.Repeat([]uint8{60}, 9)}),
+		"late hop-by-hop options":  frame(&six, frameOptions{extensions: []uint8{60, 0}}),
 		"fragment of a fragment":   frame(&six, frameOptions{extensions: []uint8{44, 44}}),
 		"version 5":                change(&four, frameOptions{}, func(b []byte) { b[14] = 0x55 }),
 		"version 4 as IPv6":        change(&six, frameOptions{}, func(b []byte) { b[14] = 0x40 }),
@@ -158,6 +159,36 @@ func TestNonIP(t *testing.T) {
 	}
 	if n := k.dropped(bpf.AcliumDropReasonDROP_NON_IP); n != 3 {
 		t.Errorf("counted %d drops of non-IP, want 3", n)
+	}
+}
+
+// An ICMP error complains about what lies within its packet, not about what
+// the link layer has put behind it.
+func TestQuotationInThePadding(t *testing.T) {
+	k := newKernel(t)
+	k.bind(nil, bpf.AcliumHookFlagsHOOK_POD|bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED,
+		[]*policy.Policy{listOf(simple(policy.Permit, policy.Everybody(), policy.Everybody(), policy.ServiceOf(policy.Bytes(47))))}, denyAll())
+	for _, ends := range [][2]string{{"10.0.0.1", "10.0.0.2"}, {"2001:db8::1", "2001:db8::2"}} {
+		gre := tcpPacket(ends[0], ends[1])
+		gre.Protocol = 47
+		about := tcpPacket(ends[1], ends[0])
+		about.Protocol, about.ICMPType, about.Inner = policy.ICMP, 3, &gre
+		if gre.Family() == policy.IPv6 {
+			about.Protocol, about.ICMPType = policy.ICMPv6, 1
+		}
+		k.run(k.TcEgress, frame(&gre, frameOptions{}), skBuff{IngressIfindex: 7})
+		whole := frame(&about, frameOptions{})
+		padded := frame(&about, frameOptions{})
+		if gre.Family() == policy.IPv4 {
+			padded[17] = 20 + 8 + 19
+		} else {
+			padded[19] = 8 + 39
+		}
+		for want, data := range map[int][]byte{permit: whole, drop: padded} {
+			if got := k.run(k.TcIngress, data, skBuff{}); got != want {
+				t.Errorf("%v: got %d, want %d", ends, got, want)
+			}
+		}
 	}
 }
 

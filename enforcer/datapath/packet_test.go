@@ -137,7 +137,7 @@ func (w *world) dress(p *policy.Packet) frameOptions {
 	}
 	if w.one(3) {
 		for range w.IntN(5) {
-			o.extensions = append(o.extensions, pick(w, []uint8{0, 43, 60, 51}))
+			o.extensions = append(o.extensions, pick(w, []uint8{0, 43, 60, 51}[b2u(len(o.extensions) > 0):]))
 		}
 	}
 	o.payload = w.IntN(40)
