@@ -95,6 +95,7 @@ func (p *port) fill(packet *policy.Packet) {
 		packet.ICMPType, packet.ICMPCode = pick(p.world, []uint8{8, 8, 0, 0, 13, 14, 5}), uint8(p.IntN(2))
 		packet.ICMPID = uint16(1+p.IntN(2)) * b2u(packet.ICMPType != 5)
 	case packet.Protocol == policy.ICMPv6:
+		packet.HopLimit = 255
 		packet.ICMPType = pick(p.world, []uint8{128, 128, 129, 129, 135, 136, 140})
 		packet.ICMPID = uint16(1+p.IntN(2)) * b2u(packet.ICMPType < 130)
 	}

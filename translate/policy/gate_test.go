@@ -117,8 +117,8 @@ func TestGateIdleTimes(t *testing.T) {
 }
 
 func TestGateGuardsThePort(t *testing.T) {
-	ns := Packet{Source: Endpoint{Addr: addr("fe80::1")}, Destination: Endpoint{Addr: addr("ff02::1")}, Protocol: ICMPv6, ICMPType: 135}
-	ns4 := Packet{Source: Endpoint{Addr: addr(peerAddr)}, Destination: Endpoint{Addr: addr(podAddr)}, Protocol: ICMPv6, ICMPType: 135}
+	ns := Packet{Source: Endpoint{Addr: addr("fe80::1")}, Destination: Endpoint{Addr: addr("ff02::1")}, Protocol: ICMPv6, ICMPType: 135, HopLimit: 255}
+	ns4 := Packet{Source: Endpoint{Addr: addr(peerAddr)}, Destination: Endpoint{Addr: addr(podAddr)}, Protocol: ICMPv6, ICMPType: 135, HopLimit: 255}
 	local := tcp("10.0.0.1", 40000, podAddr, 22, SYN)
 	local.Source.Entity, local.Local = Host, true
 	forwarded := local

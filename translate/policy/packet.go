@@ -134,7 +134,9 @@ func (p *Packet) Family() Family {
 }
 
 // neighbourDiscovery reports whether the packet is a neighbour solicitation
-// or advertisement (RFC 4861, types 135 and 136). These exist in IPv6 alone.
+// or advertisement that a receiver accepts (RFC 4861, 7.1: types 135 and 136,
+// from a neighbour, whose hop limit no router has touched). These exist in IPv6
+// alone.
 func (p *Packet) neighbourDiscovery() bool {
-	return p.Family() == IPv6 && p.Protocol == ICMPv6 && p.Fragment == Whole && (p.ICMPType == 135 || p.ICMPType == 136)
+	return p.Family() == IPv6 && p.Protocol == ICMPv6 && p.Fragment == Whole && p.HopLimit == 255 && (p.ICMPType == 135 || p.ICMPType == 136)
 }
