@@ -2,6 +2,7 @@
 # make test    every test; as root also those that need the kernel
 # make demo    a lab, the three-tier example, real traffic, checked counters
 # make check   generated files are fresh, the code is clean
+# make bench   measures the datapath beside other filters; as root
 # make conformance   other people's code judges ours; docs/testing.md says how
 # make test-oldkernel  the datapath's tests under Linux 6.1, the oldest claimed
 #
@@ -17,7 +18,7 @@ CLANG_PACKAGES = $(CLANG) llvm-19 libbpf-dev linux-libc-dev
 # Empty for root.
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo env "PATH=$$PATH")
 
-.PHONY: all generate test test-root test-oldkernel fmt check demo bench clang qemu bpffs conformance
+.PHONY: all generate test test-root test-oldkernel fmt check demo bench bench-go peers clang qemu bpffs conformance
 
 all:
 	$(GO) build -o bin/ ./cmd/aclium
@@ -36,7 +37,17 @@ test-root: bpffs
 demo: all
 	$(SUDO) bin/aclium demo examples/02-three-tier
 
-bench:
+# What the datapath costs, beside other filters, as root (docs/performance.md).
+bench: bpffs peers
+	$(GO) build -o bin/bench ./enforcer/internal/bench
+	$(SUDO) bin/bench $(BENCH)
+
+# The filters that bench measures beside ours.
+peers:
+	@{ command -v nft && command -v iptables-legacy; } >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends nftables iptables; }
+
+# Go's own benchmarks of all packages.
+bench-go:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 fmt:

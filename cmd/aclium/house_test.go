@@ -42,12 +42,14 @@ var arrows = map[string][]string{
 
 	"enforcer/internal/oldkernel": {},
 	"enforcer/internal/ruleset":   {"translate/policy"},
+
+	"enforcer/internal/bench": {"translate/policy", "enforcer/bpf", "enforcer/client", "enforcer/datapath", "enforcer/internal/ruleset"},
 }
 
 // owners says which outside modules only these packages may import.
 var owners = map[string][]string{
-	"github.com/cilium/ebpf":           {"enforcer/bpf", "enforcer/datapath"},
-	"github.com/vishvananda/netlink":   {"enforcer/datapath", "enforcer/lab", "enforcer/internal/testns"},
+	"github.com/cilium/ebpf":           {"enforcer/bpf", "enforcer/datapath", "enforcer/internal/bench"},
+	"github.com/vishvananda/netlink":   {"enforcer/datapath", "enforcer/lab", "enforcer/internal/testns", "enforcer/internal/bench"},
 	"github.com/alecthomas/participle": {"grammar"},
 	"github.com/c-bata/go-prompt":      {"shell/prompt"},
 	"k8s.io/":                          {"translate/kube"},

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// bench is one run of the command.
+type bench struct {
+	results
+	// sizes are the numbers of rules of the cost and check parts.
+	sizes  []int
+	rounds int
+	// packets is how many packets of each list are checked.
+	packets int
+	started time.Time
+	only    string
+}
+
+// wants reports whether a part is to be measured.
+func (b *bench) wants(part string) bool {
+	return b.only == "" || slices.Contains(strings.Split(b.only, ","), part)
+}
+
+// parts are what can be measured, in order. Those of one function share what
+// they load.
+var parts = []struct {
+	names []string
+	run   func(*bench) error
+}{
+	{[]string{"cost", "check"}, (*bench).costs},
+}
+
+func main() {
+	b := &bench{sizes: []int{10, 100, 1000, 10000, 100000}, started: time.Now()}
+	output := flag.String("o", "text", "`FORMAT` of the result on stdout: text or json")
+	flag.StringVar(&b.only, "only", "", "measure these `PARTS` alone, separated by commas")
+	most := flag.Int("most", 100000, "leave out lists of more than `N` rules")
+	flag.IntVar(&b.rounds, "rounds", 7, "`N` rounds of every measurement")
+	flag.IntVar(&b.packets, "packets", 1_000_000, "check `N` packets of every list")
+	flag.Parse()
+	b.sizes = slices.DeleteFunc(b.sizes, func(n int) bool { return n > *most })
+	if err := inNamespace(func() error { return b.run(*output) }); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// inNamespace starts this command again in a network namespace of its own,
+// where f runs: all threads must be in it.
+func inNamespace(f func() error) error {
+	const mark = "ACLIUM_BENCH_NAMESPACE"
+	if os.Getenv(mark) != "" {
+		return f()
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("needs root to make network namespaces and load programs")
+	}
+	child := exec.Command("/proc/self/exe", os.Args[1:]...)
+	child.Env = append(os.Environ(), mark+"=1")
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if err := child.Run(); err != nil {
+		return fmt.Errorf("the run in its namespace: %w", err)
+	}
+	return nil
+}
+
+func (b *bench) run(output string) error {
+	for _, p := range parts {
+		if !slices.ContainsFunc(p.names, b.wants) {
+			continue
+		}
+		if err := p.run(b); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(p.names, ", "), err)
+		}
+	}
+	if output == "json" {
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", " ")
+		return e.Encode(b.rows())
+	}
+	return b.report(os.Stdout)
+}
+
+// say tells the progress.
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(b.started).Seconds(), fmt.Sprintf(format, args...))
+}
