@@ -1,6 +1,7 @@
 package enforcer
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ const backlog = 1024
 type hub struct {
 	mu      sync.Mutex
 	readers map[chan policy.Event]uint64 // packets that the reader missed and was not told of
+	recent  []policy.Event               // the newest, oldest first; keep at most
 	missed  atomic.Uint64                // events
 	passed  atomic.Uint64                // events that came
 }
@@ -38,7 +40,8 @@ func (h *hub) subscribe() (<-chan policy.Event, func()) {
 func (h *hub) publish(event policy.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.passed.Add(1)
+	event.Sequence = h.passed.Add(1)
+	h.remember(event)
 	for c, missed := range h.readers {
 		if missed > 0 && len(c)+2 <= cap(c) {
 			c <- policy.Event{Time: event.Time, Node: event.Node, Packets: missed, Missed: true}
@@ -51,6 +54,24 @@ func (h *hub) publish(event policy.Event) {
 			h.readers[c] += event.Packets
 		}
 	}
+}
+
+// keep is how many messages an agent remembers for "show logging".
+const keep = 1000
+
+// remember cuts the oldest half off at twice the size, so that it seldom copies.
+func (h *hub) remember(event policy.Event) {
+	if len(h.recent) == 2*keep {
+		h.recent = append(h.recent[:0], h.recent[keep:]...)
+	}
+	h.recent = append(h.recent, event)
+}
+
+// newest gives what is remembered, oldest first.
+func (h *hub) newest() []policy.Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.recent[max(0, len(h.recent)-keep):])
 }
 
 // consoleRate is how many messages a second the agent's own log takes.

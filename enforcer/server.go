@@ -26,6 +26,7 @@ func (e *Enforcer) Handler() http.Handler {
 		"/v1/counters":  {http.MethodGet: e.getCounters, http.MethodDelete: e.deleteCounters},
 		"/v1/drops":     {http.MethodGet: e.getDrops},
 		"/v1/events":    {http.MethodGet: e.getEvents},
+		"/v1/log":       {http.MethodGet: e.getLog},
 		"/healthz":      {http.MethodGet: e.getHealth},
 	} {
 		mux.Handle(path, methods)
@@ -156,6 +157,11 @@ func (e *Enforcer) getEvents(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
+}
+
+// getLog sends the newest events, oldest first.
+func (e *Enforcer) getLog(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, orEmpty(e.events.newest()))
 }
 
 // eventFormat gives the writer that the reader asks for, and its content type.

@@ -122,12 +122,15 @@ func TestEventsReachEveryReader(t *testing.T) {
 		Action: policy.Deny, Protocol: 6, Source: netip.MustParseAddrPort("10.0.0.9:4"), Destination: netip.MustParseAddrPort("10.0.0.1:23"), Packets: 1,
 	}
 	m.events <- sent
-	sent.Node = "worker-1"
+	sent.Node, sent.Sequence = "worker-1", 1
 	for range 2 {
 		event := <-got
 		if event != sent {
 			t.Errorf("got %+v, want %+v", event, sent)
 		}
+	}
+	if log, err := dial(t, socket).Log(t.Context()); err != nil || len(log) != 1 || log[0] != sent {
+		t.Errorf("the log has %+v, %v", log, err)
 	}
 	stop()
 	for range 2 {

@@ -190,11 +190,6 @@ func (s *Shell) clearCounters(c *call) error {
 	return s.o.Counters.Clear(c.ctx, name)
 }
 
-func (s *Shell) clearLogging(*call) error {
-	s.log.clear()
-	return nil
-}
-
 // writeMemory has little to do: what is in force is kept by who enforces it.
 func (s *Shell) writeMemory(*call) error {
 	if s.o.Offline {

@@ -56,6 +56,8 @@ type CounterReader interface {
 // until ctx ends.
 type EventReader interface {
 	Events(ctx context.Context, f func(policy.Event)) error
+	// Log gives the newest events, oldest first.
+	Log(ctx context.Context) ([]policy.Event, error)
 }
 
 // A Console is the terminal of a person. Without one nothing is asked, paged
@@ -128,7 +130,7 @@ type Shell struct {
 	histories [2]history
 	length    int
 	width     int
-	log       *logBuffer
+	log       *logView
 	// notes takes remarks of ours: Out, or for a script its stderr.
 	notes io.Writer
 }
@@ -138,7 +140,7 @@ func New(ctx context.Context, o Options) (*Shell, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Shell{o: o, privileged: o.Privileged, started: o.Now(), length: -1, width: 80, told: map[string]bool{}, log: &logBuffer{}, notes: o.Out}
+	s := &Shell{o: o, privileged: o.Privileged, started: o.Now(), length: -1, width: 80, told: map[string]bool{}, log: &logView{}, notes: o.Out}
 	s.histories = [2]history{{size: defaultHistory}, {size: defaultHistory}}
 	s.commands = execCommands()
 	if err := s.refresh(ctx); err != nil {

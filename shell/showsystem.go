@@ -135,14 +135,3 @@ func (s *Shell) showUsers(c *call) error {
 	fmt.Fprintf(c.out, "*  0 con 0     %-10s idle                 00:00:00\n", s.o.User)
 	return nil
 }
-
-func (s *Shell) showLogging(c *call) error {
-	lines, size := s.log.all()
-	fmt.Fprintf(c.out, "Syslog logging: enabled\n    Monitor logging: %s\n    Buffer logging: level informational, %d messages logged\n\n",
-		onOff(s.log.monitored(), "enabled", "disabled"), len(lines))
-	fmt.Fprintf(c.out, "Log Buffer (%d bytes):\n\n", size)
-	for _, line := range lines {
-		fmt.Fprintln(c.out, line)
-	}
-	return nil
-}

@@ -204,7 +204,7 @@ func (a online) Apply(ctx context.Context, c *grammar.Config, revision uint64) (
 	if err != nil {
 		return 0, findings, err
 	}
-	next, err := a.agent.Put(ctx, client.Desired{Revision: revision, Source: source, Policies: policies})
+	next, err := a.agent.Put(ctx, client.Desired{Revision: revision, Source: source, Policies: policies, Logging: translate.Logging(c)})
 	if errors.Is(err, client.ErrConflict) {
 		err = fmt.Errorf("%w: %w", shell.ErrConflict, err)
 	}

@@ -128,6 +128,13 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 	return h, nil
 }
 
+// Log gives the newest events that the agent remembers, oldest first.
+func (c *Client) Log(ctx context.Context) ([]policy.Event, error) {
+	var events []policy.Event
+	err := c.call(ctx, http.MethodGet, "/v1/log", nil, &events)
+	return events, err
+}
+
 // Events calls f with every packet that a line with "log" decides, until ctx
 // ends (nil) or the agent goes away (an error).
 func (c *Client) Events(ctx context.Context, f func(policy.Event)) error {

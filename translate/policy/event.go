@@ -48,6 +48,8 @@ type Event struct {
 	ICMPType uint8  `json:"icmpType"`
 	ICMPCode uint8  `json:"icmpCode"`
 	Packets  uint64 `json:"packets"`
+	// Sequence counts the agent's events from 1.
+	Sequence uint64 `json:"sequence,omitempty"`
 	// Interface is the device that the packets passed.
 	Interface string `json:"interface,omitempty"`
 	// Total says that the flow had a message before.
