@@ -20,6 +20,7 @@
  *   event_budget_map   how many more of them packets may write in this second
  *   log_*_map          flows of such lines, and what no message tells (log.h)
  *   scratch_map        working memory
+ *   flow_map           verdicts of stateless hooks, and flow_tag_map their tags
  *
  * A packet's path:
  *
@@ -27,7 +28,8 @@
  *     | yes
  *   parse: malformed -> drop; ARP -> pass; other non-IP: pod drop, node pass
  *     |
- *     +-- node (stateless):  lists in series ------------> permit or drop
+ *     +-- node (stateless):  same flow (flow.h) ---------> as before
+ *     |     lists in series -----------------------------> permit or drop
  *     |
  *     +-- pod (conn.h):  neighbour discovery ------------> permit
  *           source not the pod's own --------------------> drop
@@ -45,6 +47,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "conn.h"
+#include "flow.h"
 
 char __license[] SEC("license") = "GPL";
 
@@ -71,17 +74,6 @@ static __always_inline int drop(struct scratch *s, __u32 reason)
 {
 	count_drop(reason, s);
 	return DROP;
-}
-
-static __always_inline int judge_node(const struct hook *hook, struct scratch *s)
-{
-	struct judgement *j = &s->judgement;
-
-	judge(hook, &s->packet, j);
-	if (j->fault)
-		count_drop(DROP_FAULT, s);
-	count_judgement(s);
-	return j->accept ? PERMIT : DROP;
 }
 
 /* Gives the verdict on what is not whole IP. The length is the frame's. */
@@ -122,7 +114,7 @@ static __always_inline int run(struct __sk_buff *skb, __u32 point)
 	if (parsed != PARSED_IP)
 		return judge_odd(skb, hook, s, parsed);
 	if (!(hook->flags & HOOK_POD))
-		return judge_node(hook, s);
+		return judge_node(hook, s) ? PERMIT : DROP;
 	s->packet.local = s->direction == DIRECTION_INGRESS && !skb->ingress_ifindex;
 	return judge_pod(skb, hook, s) ? PERMIT : DROP;
 }

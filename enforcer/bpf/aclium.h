@@ -18,6 +18,8 @@
  *   log_options_map array, 1           0              log_options
  *   log_loss_map    array, 1           0              log_loss
  *   scratch_map     per-CPU array, 1   0              scratch (scratch.h), programs only
+ *   flow_map        per-CPU array      place          flow (scratch.h), programs only
+ *   flow_tag_map    per-CPU array, 1   0              flow_tags (scratch.h), programs only
  *
  * Addresses are 16 bytes in network order; IPv4 stands as ::ffff:a.b.c.d, so
  * that both families take the same path. Ports and all other numbers are in
@@ -55,6 +57,9 @@ enum hook_flags {
 	HOOK_ALLOW_SPOOFED = 2,  /* no spoof check */
 	HOOK_NO_HOST_PERMIT = 4, /* the node is judged like anybody else */
 	HOOK_NO_ETHERNET = 8,    /* packets start with their IP header (tun, WireGuard) */
+	HOOK_NO_CACHE = 16,      /* verdicts depend on more than the packet */
+	HOOK_ANY_TRAFFIC_CLASS = 32, /* no list looks at it */
+	HOOK_ANY_HOP_LIMIT = 64,
 };
 
 /* hook lists the tables that a packet passes in series. families is the set of

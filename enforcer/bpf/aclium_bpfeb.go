@@ -122,6 +122,20 @@ const (
 	AcliumEventKindEVENT_MISSED AcliumEventKind = 3
 )
 
+type AcliumFlow struct {
+	_       structs.HostLayout
+	Key     [6]uint64
+	Verdict uint64
+	Lines   [2]uint32
+}
+
+type AcliumFlowTags struct {
+	_    structs.HostLayout
+	Tags [4096]uint32
+	Next uint32
+	Pad  uint32
+}
+
 type AcliumFragment struct {
 	_          structs.HostLayout
 	Seen       uint64
@@ -160,10 +174,13 @@ type AcliumHook struct {
 type AcliumHookFlags uint32
 
 const (
-	AcliumHookFlagsHOOK_POD            AcliumHookFlags = 1
-	AcliumHookFlagsHOOK_ALLOW_SPOOFED  AcliumHookFlags = 2
-	AcliumHookFlagsHOOK_NO_HOST_PERMIT AcliumHookFlags = 4
-	AcliumHookFlagsHOOK_NO_ETHERNET    AcliumHookFlags = 8
+	AcliumHookFlagsHOOK_POD               AcliumHookFlags = 1
+	AcliumHookFlagsHOOK_ALLOW_SPOOFED     AcliumHookFlags = 2
+	AcliumHookFlagsHOOK_NO_HOST_PERMIT    AcliumHookFlags = 4
+	AcliumHookFlagsHOOK_NO_ETHERNET       AcliumHookFlags = 8
+	AcliumHookFlagsHOOK_NO_CACHE          AcliumHookFlags = 16
+	AcliumHookFlagsHOOK_ANY_TRAFFIC_CLASS AcliumHookFlags = 32
+	AcliumHookFlagsHOOK_ANY_HOP_LIMIT     AcliumHookFlags = 64
 )
 
 type AcliumHookKey struct {
@@ -334,6 +351,7 @@ type AcliumScratch struct {
 		Lines  [8]uint32
 		Logged uint32
 		Fault  uint32
+		Flags  uint32
 	}
 	Again struct {
 		_      structs.HostLayout
@@ -342,10 +360,14 @@ type AcliumScratch struct {
 		Lines  [8]uint32
 		Logged uint32
 		Fault  uint32
+		Flags  uint32
 	}
-	Key  AcliumConnKey
-	_    [4]byte
-	Conn AcliumConn
+	Key   AcliumConnKey
+	_     [4]byte
+	Conn  AcliumConn
+	Flow  AcliumFlow
+	Place uint32
+	_     [4]byte
 }
 
 type AcliumTableAxis struct {
@@ -432,6 +454,8 @@ const (
 	AcliumMapDropMap            = "drop_map"
 	AcliumMapEventBudgetMap     = "event_budget_map"
 	AcliumMapEventMap           = "event_map"
+	AcliumMapFlowMap            = "flow_map"
+	AcliumMapFlowTagMap         = "flow_tag_map"
 	AcliumMapFragmentMap        = "fragment_map"
 	AcliumMapGenerationMap      = "generation_map"
 	AcliumMapHookMap            = "hook_map"
@@ -448,6 +472,7 @@ const (
 	AcliumProgTcEgress          = "tc_egress"
 	AcliumProgTcIngress         = "tc_ingress"
 	AcliumVarCareful            = "careful"
+	AcliumVarFlowSeed           = "flow_seed"
 	AcliumVarIcmpLen            = "icmp_len"
 	AcliumVarSeenStep           = "seen_step"
 	AcliumVarTcpFin             = "tcp_fin"
@@ -527,6 +552,8 @@ type AcliumMapSpecs struct {
 	DropMap        *ebpf.MapSpec `ebpf:"drop_map"`
 	EventBudgetMap *ebpf.MapSpec `ebpf:"event_budget_map"`
 	EventMap       *ebpf.MapSpec `ebpf:"event_map"`
+	FlowMap        *ebpf.MapSpec `ebpf:"flow_map"`
+	FlowTagMap     *ebpf.MapSpec `ebpf:"flow_tag_map"`
 	FragmentMap    *ebpf.MapSpec `ebpf:"fragment_map"`
 	GenerationMap  *ebpf.MapSpec `ebpf:"generation_map"`
 	HookMap        *ebpf.MapSpec `ebpf:"hook_map"`
@@ -546,6 +573,7 @@ type AcliumMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumVariableSpecs struct {
 	Careful            *ebpf.VariableSpec `ebpf:"careful"`
+	FlowSeed           *ebpf.VariableSpec `ebpf:"flow_seed"`
 	IcmpLen            *ebpf.VariableSpec `ebpf:"icmp_len"`
 	SeenStep           *ebpf.VariableSpec `ebpf:"seen_step"`
 	TcpFin             *ebpf.VariableSpec `ebpf:"tcp_fin"`
@@ -594,6 +622,8 @@ type AcliumMaps struct {
 	DropMap        *ebpf.Map `ebpf:"drop_map"`
 	EventBudgetMap *ebpf.Map `ebpf:"event_budget_map"`
 	EventMap       *ebpf.Map `ebpf:"event_map"`
+	FlowMap        *ebpf.Map `ebpf:"flow_map"`
+	FlowTagMap     *ebpf.Map `ebpf:"flow_tag_map"`
 	FragmentMap    *ebpf.Map `ebpf:"fragment_map"`
 	GenerationMap  *ebpf.Map `ebpf:"generation_map"`
 	HookMap        *ebpf.Map `ebpf:"hook_map"`
@@ -615,6 +645,8 @@ func (m *AcliumMaps) Close() error {
 		m.DropMap,
 		m.EventBudgetMap,
 		m.EventMap,
+		m.FlowMap,
+		m.FlowTagMap,
 		m.FragmentMap,
 		m.GenerationMap,
 		m.HookMap,
@@ -635,6 +667,7 @@ func (m *AcliumMaps) Close() error {
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumVariables struct {
 	Careful            *ebpf.Variable `ebpf:"careful"`
+	FlowSeed           *ebpf.Variable `ebpf:"flow_seed"`
 	IcmpLen            *ebpf.Variable `ebpf:"icmp_len"`
 	SeenStep           *ebpf.Variable `ebpf:"seen_step"`
 	TcpFin             *ebpf.Variable `ebpf:"tcp_fin"`

@@ -31,12 +31,10 @@ static __always_inline void count_lines(const __u32 *lines, __u32 count, const s
 	__u32 i;
 
 	for (i = 0; i < MAX_SERIES; i++) {
-		__u32 id = lines[i];
-
 		if (i >= count)
 			break;
-		if (id)
-			add(counter_of(id), &s->packet, s->now);
+		if (lines[i])
+			add(counter_of(lines[i]), &s->packet, s->now);
 	}
 }
 

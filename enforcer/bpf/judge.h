@@ -50,6 +50,7 @@ static __always_inline bool ask(const struct table_ref *ref, struct packet *p, s
 		j->logged |= 1 << i;
 	j->accept = found.action == ACTION_PERMIT;
 	j->count = i + 1;
+	j->flags |= found.flags;
 	return j->accept;
 }
 

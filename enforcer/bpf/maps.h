@@ -106,6 +106,20 @@ struct {
 	__type(value, struct scratch);
 } scratch_map SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow_tags);
+} flow_tag_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FLOWS);
+	__type(key, __u32);
+	__type(value, struct flow);
+} flow_map SEC(".maps");
+
 /* A size class: an array of maps, each of which holds one table as the value
  * of its only element. User space may write it through mmap. */
 #define TABLE_MAP(name, slots, bytes)                                          \

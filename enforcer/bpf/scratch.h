@@ -47,6 +47,24 @@ struct judgement {
 	__u32 lines[MAX_SERIES];
 	__u32 logged;  /* bit i: lines[i] writes an event */
 	__u32 fault;   /* a table is missing */
+	__u32 flags;   /* of the lines' records, together */
+};
+
+#define FLOWS 4096   /* verdicts that one CPU remembers */
+#define FLOW_WAYS 4  /* places that a flow may lie in */
+#define FLOW_LINES 2 /* lines that a flow counts on at most */
+
+/* flow is a remembered verdict of a stateless hook (flow.h), one cache line. */
+struct flow {
+	__u64 key[6];
+	__u64 verdict; /* generation << 1 | permitted */
+	__u32 lines[FLOW_LINES];
+};
+
+struct flow_tags {
+	__u32 tags[FLOWS];
+	__u32 next;
+	__u32 pad;
 };
 
 /* scratch is one CPU's working memory; the stack is too small for two packets.
@@ -62,6 +80,8 @@ struct scratch {
 	struct judgement again;
 	struct conn_key key;
 	struct conn conn;
+	struct flow flow; /* the packet's, without a verdict */
+	__u32 place;      /* of the packet's flow, FLOWS when it has none */
 };
 
 #endif

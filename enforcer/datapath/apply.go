@@ -199,7 +199,7 @@ func flagsOf(port *Port, at device) (flags bpf.AcliumHookFlags) {
 		flags |= bpf.AcliumHookFlagsHOOK_NO_ETHERNET
 	}
 	if !port.Pod {
-		return flags
+		return flags | cacheFlags(port)
 	}
 	flags |= bpf.AcliumHookFlagsHOOK_POD
 	for _, l := range slices.Concat(port.Ingress, port.Egress) {

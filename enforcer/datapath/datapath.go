@@ -119,6 +119,9 @@ func (d *Datapath) load() (err error) {
 	return d.recover()
 }
 
+// ownMaps are the maps that each load of the programs has for itself.
+var ownMaps = map[string]bool{"scratch_map": true, "event_budget_map": true, "flow_map": true, "flow_tag_map": true}
+
 // loadCollection loads the programs with their maps, the pinned ones where
 // they exist.
 func loadCollection(o Options) (*ebpf.Collection, error) {
@@ -127,7 +130,7 @@ func loadCollection(o Options) (*ebpf.Collection, error) {
 		return nil, err
 	}
 	for name, m := range spec.Maps {
-		if name != "scratch_map" && name != "event_budget_map" && name[0] != '.' {
+		if !ownMaps[name] && name[0] != '.' {
 			m.Pinning = ebpf.PinByName
 		}
 	}

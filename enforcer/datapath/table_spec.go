@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -24,6 +25,9 @@ func programSpec() (*ebpf.CollectionSpec, error) {
 		if err := spec.Variables[name].Set(uint64(d)); err != nil {
 			return nil, fmt.Errorf("set %s: %w", name, err)
 		}
+	}
+	if err := spec.Variables["flow_seed"].Set(rand.Uint64()); err != nil {
+		return nil, fmt.Errorf("set flow_seed: %w", err)
 	}
 	elements, err := chunkElements()
 	if err != nil {
