@@ -25,6 +25,8 @@ type Datapath interface {
 	// Clear sets the counters of one list to zero, of all when acl is "".
 	Clear(acl string) error
 	Drops() ([]client.Drop, error)
+	// Use says how full the kernel's maps are.
+	Use() (datapath.Use, error)
 	// Events calls f with every logged packet until ctx ends.
 	Events(ctx context.Context, f func(policy.Event)) error
 }
@@ -40,6 +42,7 @@ type Enforcer struct {
 	events   *hub
 	metrics  *metrics
 	quiet    bool // log messages stay out of log
+	audit    bool // nothing is dropped
 
 	changing sync.Mutex // held by whoever changes the state
 	current  atomic.Pointer[snapshot]
@@ -88,6 +91,7 @@ func (e *Enforcer) Health() client.Health {
 	h := client.Health{
 		Node: e.name, PID: os.Getpid(), Revision: s.record.Revision,
 		Endpoints: len(s.record.Endpoints), Ports: s.ports, Missing: s.missing,
+		Audit: e.audit,
 	}
 	if s.err != nil {
 		h.Error = s.err.Error()

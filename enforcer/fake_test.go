@@ -58,6 +58,10 @@ func (m *memory) Drops() ([]client.Drop, error) {
 	return []client.Drop{{Reason: "spoofed", Packets: 3, Bytes: 180}}, nil
 }
 
+func (m *memory) Use() (datapath.Use, error) {
+	return datapath.Use{Connections: 5, ConnectionLimit: 100, Memory: map[string]uint64{"tables": 65536}, Log: datapath.LogUse{Flows: 2, Limit: 16384, Missed: 7}}, nil
+}
+
 func (m *memory) Events(ctx context.Context, f func(policy.Event)) error {
 	for {
 		select {

@@ -31,6 +31,11 @@ type Options struct {
 	// QuietLines keeps the messages of lines with "log" out of Log; they still
 	// go to whoever reads the events.
 	QuietLines bool
+	// LineMetrics is how many lines have time series of their own; the lines
+	// beyond it are added up by list. 0 adds up all lines.
+	LineMetrics int
+	// Version is the program's, for the metrics.
+	Version string
 	Log        *slog.Logger
 }
 
@@ -58,7 +63,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer d.Close()
 	e := newEnforcer(o.Node, o.Log, kernel{d}, s, r)
-	e.quiet = o.QuietLines
+	e.quiet, e.metrics.lineLimit = o.QuietLines, o.LineMetrics
+	e.metrics.build(o.Version)
 	return e.serve(ctx, l)
 }
 

@@ -278,7 +278,8 @@ func TestMetrics(t *testing.T) {
 		`aclium_line_bytes_total{acl="102",direction="ingress",seq="10",subject="workload web"} 600`,
 		`aclium_dropped_packets_total{reason="spoofed"} 3`,
 		`aclium_apply_total{result="ok"} 1`, `aclium_apply_total{result="error"} 0`,
-		`aclium_apply_duration_seconds_count 1`, `aclium_endpoints 0`, `aclium_healthy 1`,
+		`aclium_apply_duration_seconds_count 1`, `aclium_endpoints 0`, `aclium_healthy 1`, `aclium_connections 5`, `aclium_log_missed_packets_total 7`,
+		`aclium_kernel_memory_bytes{kind="tables"} 65536`, `aclium_lines_without_series 0`,
 	} {
 		if !strings.Contains(body, want+"\n") {
 			t.Errorf("no line %q in\n%s", want, body)

@@ -43,6 +43,7 @@ the kernel; --remove takes it off.`,
 	f.StringVar(&o.Node, "name", "", "`NODE` name that counters carry (default the host's name)")
 	f.BoolVar(&o.Clsact, "clsact", false, "attach through clsact even where the kernel has TCX")
 	f.BoolVar(&o.QuietLines, "quiet-lines", false, "keep the messages of lines with \"log\" out of the agent's own log")
+	f.IntVar(&o.LineMetrics, "line-metrics", enforcer.DefaultLineMetrics, "`N` lines at most have metrics of their own; the others are added up by list")
 	f.BoolVar(&remove, "remove", false, "take off everything that is enforced, and end")
 	return c
 }
@@ -58,6 +59,7 @@ func runEnforcer(c *cobra.Command, o enforcer.Options) error {
 		}
 		o.Node = name
 	}
+	o.Version = currentBuild().Version
 	o.Log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

@@ -48,6 +48,7 @@
 
 #include "conn.h"
 #include "flow.h"
+#include "use.h"
 
 char __license[] SEC("license") = "GPL";
 

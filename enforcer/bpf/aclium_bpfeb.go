@@ -468,6 +468,7 @@ const (
 	AcliumMapTableLargeMap      = "table_large_map"
 	AcliumMapTableMediumMap     = "table_medium_map"
 	AcliumMapTableSmallMap      = "table_small_map"
+	AcliumProgCountConnections  = "count_connections"
 	AcliumProgSweepLog          = "sweep_log"
 	AcliumProgTcEgress          = "tc_egress"
 	AcliumProgTcIngress         = "tc_ingress"
@@ -538,9 +539,10 @@ type AcliumSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumProgramSpecs struct {
-	SweepLog  *ebpf.ProgramSpec `ebpf:"sweep_log"`
-	TcEgress  *ebpf.ProgramSpec `ebpf:"tc_egress"`
-	TcIngress *ebpf.ProgramSpec `ebpf:"tc_ingress"`
+	CountConnections *ebpf.ProgramSpec `ebpf:"count_connections"`
+	SweepLog         *ebpf.ProgramSpec `ebpf:"sweep_log"`
+	TcEgress         *ebpf.ProgramSpec `ebpf:"tc_egress"`
+	TcIngress        *ebpf.ProgramSpec `ebpf:"tc_ingress"`
 }
 
 // AcliumMapSpecs contains maps before they are loaded into the kernel.
@@ -695,13 +697,15 @@ type AcliumVariables struct {
 //
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumPrograms struct {
-	SweepLog  *ebpf.Program `ebpf:"sweep_log"`
-	TcEgress  *ebpf.Program `ebpf:"tc_egress"`
-	TcIngress *ebpf.Program `ebpf:"tc_ingress"`
+	CountConnections *ebpf.Program `ebpf:"count_connections"`
+	SweepLog         *ebpf.Program `ebpf:"sweep_log"`
+	TcEgress         *ebpf.Program `ebpf:"tc_egress"`
+	TcIngress        *ebpf.Program `ebpf:"tc_ingress"`
 }
 
 func (p *AcliumPrograms) Close() error {
 	return _AcliumClose(
+		p.CountConnections,
 		p.SweepLog,
 		p.TcEgress,
 		p.TcIngress,

@@ -49,6 +49,8 @@ type Health struct {
 	// Missing names devices that policies or endpoints ask for and the node
 	// does not have; they are filtered as soon as they appear.
 	Missing []string `json:"missing,omitempty"`
+	// Audit says that nothing is dropped: what would be is only counted.
+	Audit bool `json:"audit,omitempty"`
 	// Error says why the desired state is not what is enforced; empty when it is.
 	Error string `json:"error,omitempty"`
 }

@@ -255,10 +255,11 @@ func (d *Datapath) LogUse() (LogUse, error) {
 	return LogUse{Flows: d.log.flows, Limit: d.maps.Maps["log_map"].MaxEntries(), Missed: loss.Missed + d.log.lost}, nil
 }
 
-// monotonic is the time of bpf_ktime_get_ns.
+// monotonic is the time of bpf_ktime_get_coarse_ns, by which packets are
+// stamped: the precise clock is ahead of it by up to a tick.
 func monotonic() uint64 {
 	var now unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC_COARSE, &now) != nil {
 		return 0
 	}
 	return uint64(now.Nano())
