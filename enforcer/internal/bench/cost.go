@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -114,7 +113,6 @@ func (b *bench) timeShape(shape ruleset.Shape, s *stage, lists []*policy.Policy)
 			})
 		}
 	}
-	defer pin()()
 	for round := range b.rounds {
 		b.say("%s: round %d of %d", shape, round+1, b.rounds)
 		for i := range all {
@@ -131,7 +129,11 @@ func (b *bench) timeOne(t *trace, m *timing) error {
 	if err := t.write(m.frames); err != nil {
 		return err
 	}
-	total, err := t.measure(m.ifindex)
+	var total sample
+	err := alone(func() (err error) {
+		total, err = t.measure(m.ifindex)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -163,24 +165,27 @@ func (t *trace) measure(ifindex int) (s sample, err error) {
 	return s, nil
 }
 
-// pin keeps the calling goroutine on one processor until the result is called.
-func pin() func() {
-	runtime.LockOSThread()
-	var old, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &old); err != nil {
-		return runtime.UnlockOSThread
-	}
-	for cpu := range 1024 {
-		if old.IsSet(cpu) {
-			one.Zero()
-			one.Set(cpu) // the last one: the first has most interrupts
+// alone runs f on one processor, before all that can wait: what else the
+// machine does must not be measured. f is to be short.
+func alone(f func() error) error {
+	return onThread(func() error {
+		var cpus, one unix.CPUSet
+		if err := unix.SchedGetaffinity(0, &cpus); err != nil {
+			return fmt.Errorf("read the processors: %w", err)
 		}
-	}
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return runtime.UnlockOSThread
-	}
-	return func() {
-		unix.SchedSetaffinity(0, &old) // was allowed a moment ago
-		runtime.UnlockOSThread()
-	}
+		for cpu := range 1024 {
+			if cpus.IsSet(cpu) {
+				one.Zero()
+				one.Set(cpu) // the last one: the first has most interrupts
+			}
+		}
+		if err := unix.SchedSetaffinity(0, &one); err != nil {
+			return fmt.Errorf("stay on a processor: %w", err)
+		}
+		first := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 10}
+		if err := unix.SchedSetAttr(0, first, 0); err != nil {
+			return fmt.Errorf("become a real-time thread: %w", err)
+		}
+		return f()
+	})
 }

@@ -51,11 +51,10 @@ func newTrace(name string, loaded *ebpf.Program) (*trace, error) {
 	if t.memory, err = t.packets.Memory(); err != nil {
 		return nil, fmt.Errorf("map the trace: %w", err)
 	}
-	pass := asm.Instructions{asm.Mov.Imm(asm.R0, -1), asm.Return()}
-	if t.empty, err = loadPlain("empty", pass); err != nil {
+	if t.empty, err = loadPlain("empty", passAll()); err != nil {
 		return nil, err
 	}
-	if t.taking, err = loadPlain("taking", append(t.take(), pass...)); err != nil {
+	if t.taking, err = loadPlain("taking", append(t.take(), passAll()...)); err != nil {
 		return nil, err
 	}
 	t.filter, err = t.loadBehind(name, loaded)
@@ -100,6 +99,11 @@ func (t *trace) take() asm.Instructions {
 		at += bytes
 	}
 	return append(ins, asm.Mov.Reg(asm.R1, asm.R6).WithSymbol("taken"))
+}
+
+// passAll is the shortest program: every packet goes on (TC_ACT_UNSPEC).
+func passAll() asm.Instructions {
+	return asm.Instructions{asm.Mov.Imm(asm.R0, -1), asm.Return()}
 }
 
 func loadPlain(name string, ins asm.Instructions) (*ebpf.Program, error) {

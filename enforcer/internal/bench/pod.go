@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"aclium/enforcer/internal/ruleset"
+	"aclium/translate/policy"
+)
+
+// pods measures a pod's port, where connections are tracked: the first packet
+// of a connection that nobody knows, and the packets of one that is open.
+func (b *bench) pods() (err error) {
+	s, err := newStage("pods", 2*b.total(), b.deviceNames("q")...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstOf(err, s.close()) }()
+	lists := b.lists(ruleset.Own)
+	for _, l := range lists {
+		l.Stateful = true
+		l.Subject = policy.Subject{Name: "workload " + l.ACL, Selectors: []policy.Selector{nil}}
+	}
+	b.say("pods: loading")
+	if err := s.put(lists); err != nil {
+		return err
+	}
+	program, err := s.program()
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	t, err := newTrace("tc_egress", program)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	connections, err := connectionMaps(program)
+	if err != nil {
+		return err
+	}
+	fresh, open := b.podTimings(s, lists)
+	for round := range b.rounds {
+		b.say("pods: round %d of %d", round+1, b.rounds)
+		for i := range lists {
+			if err := b.timeConnections(t, connections, &fresh[i], 1); err != nil {
+				return err
+			}
+			if err := b.timeConnections(t, connections, &open[i], 2); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// podTimings gives, for each list, a trace of first packets and one of open
+// connections.
+func (b *bench) podTimings(s *stage, lists []*policy.Policy) (fresh, open []timing) {
+	for i, list := range lists {
+		at := labels{Part: "pods", Shape: string(ruleset.Own), Rules: b.sizes[i], Unit: "ns/packet"}
+		index, err := indexOf(s.devices[i])
+		if err != nil {
+			continue // measured on no device, which fails there
+		}
+		first := opening(list, traceLength)
+		some := make([]policy.Packet, traceLength)
+		for j := range some {
+			some[j] = first[j%flows]
+		}
+		at.Traffic = "new connections"
+		fresh = append(fresh, timing{at, frames(first), index})
+		at.Traffic = "open connections"
+		open = append(open, timing{at, frames(some), index})
+	}
+	return fresh, open
+}
+
+// opening gives different packets that open a permitted connection of TCP.
+func opening(list *policy.Policy, n int) (out []policy.Packet) {
+	walk := ruleset.NewWalk(list)
+	for round := uint64(0); len(out) < n; round++ {
+		for _, p := range ruleset.Inside(list, n, seed+round) {
+			p.Protocol, p.ICMPType, p.ICMPCode, p.Flags = policy.TCP, 0, 0, policy.SYN
+			p.SourcePort = uint16(1024 + len(out)%60000)
+			if a, _ := walk.Eval(&p); a == policy.Permit && len(out) < n {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// connectionMaps gives the program's maps that forget on their own.
+func connectionMaps(p *ebpf.Program) (out []*ebpf.Map, err error) {
+	all, err := mapsOf(p)
+	for _, m := range all {
+		if m.Type() == ebpf.LRUHash || m.Type() == ebpf.LRUCPUHash {
+			out = append(out, m)
+		}
+	}
+	if err == nil && out == nil {
+		err = fmt.Errorf("the program has no connection table")
+	}
+	return out, err
+}
+
+// timeConnections forgets all connections and takes the time of the last of
+// some runs of the trace.
+func (b *bench) timeConnections(t *trace, connections []*ebpf.Map, m *timing, runs int) error {
+	for _, c := range connections {
+		if err := clear(c); err != nil {
+			return err
+		}
+	}
+	if err := t.write(m.frames); err != nil {
+		return err
+	}
+	return alone(func() error {
+		frame := make([]byte, ruleset.FrameLength)
+		frame[12] = 0x08
+		var took, taking float64
+		for range runs {
+			_, d, err := testRun(t.filter, frame, m.ifindex, traceLength)
+			if err != nil {
+				return err
+			}
+			took = float64(d.Nanoseconds())
+		}
+		for range 2 {
+			_, d, err := testRun(t.taking, frame, m.ifindex, traceLength)
+			if err != nil {
+				return err
+			}
+			taking = float64(d.Nanoseconds())
+		}
+		b.add(m.labels.of("net"), took-taking)
+		return nil
+	})
+}
+
+// clear empties a map.
+func clear(m *ebpf.Map) error {
+	keys := make([][]byte, 0, m.MaxEntries())
+	var key, value []byte
+	all := m.Iterate()
+	for all.Next(&key, &value) {
+		keys = append(keys, append([]byte(nil), key...))
+	}
+	if err := all.Err(); err != nil {
+		return fmt.Errorf("read connections: %w", err)
+	}
+	for _, k := range keys {
+		if err := m.Delete(k); err != nil {
+			return fmt.Errorf("forget a connection: %w", err)
+		}
+	}
+	return nil
+}
