@@ -235,10 +235,25 @@ func (d *Datapath) install(p *push) error {
 	if err := d.writeHooks(byte(generation+1)&1, p.hooks); err != nil {
 		return err
 	}
+	if d.foreign {
+		if _, err := d.writeAddresses(p.state, p.devices); err != nil {
+			return err
+		}
+	}
 	if err := d.hooks.attach(p.attach); err != nil {
 		return err
 	}
-	return d.setGeneration(generation + 1)
+	return d.setGeneration(after(generation))
+}
+
+// after gives the number of the next push. The first one is a time, so that a
+// connection is not taken for one that was judged under these lists: it may
+// come from programs that numbered their pushes themselves.
+func after(generation uint64) uint64 {
+	if generation == 0 {
+		return monotonic() | 1
+	}
+	return generation + 1
 }
 
 // withdraw undoes a failed install: the live half was not touched.
@@ -250,6 +265,9 @@ func (d *Datapath) withdraw(p *push) error {
 	p.lines.abandon()
 	if err := d.writeHooks(byte(generation+1)&1, nil); err != nil {
 		return err
+	}
+	if d.foreign {
+		return nil // what stands on the devices is not described by our hooks
 	}
 	live, err := d.attached()
 	if err != nil {
@@ -264,6 +282,9 @@ func (d *Datapath) finish(p *push) error {
 	d.state, d.places = p.state, p.places
 	p.lines.commit()
 	p.tables.commit()
+	if err := d.takeOver(); err != nil {
+		return err
+	}
 	changed, err := d.writeAddresses(p.state, p.devices)
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ func newAttacher(o Options, c *ebpf.Collection) (*attacher, error) {
 		}
 		a.driver = &tcx{dir: dir, links: map[attachKey]link.Link{}}
 	}
-	return a, a.upgrade()
+	return a, nil
 }
 
 // upgrade puts this process's programs where an earlier one's stand.

@@ -34,6 +34,8 @@ type Options struct {
 	// Connections is the size of the connection table; 0 is the default. It
 	// counts only when the table does not exist yet.
 	Connections int
+
+	edit func(*ebpf.CollectionSpec) // makes another version, for tests
 }
 
 // A State is everything that the kernel is to enforce.
@@ -67,6 +69,8 @@ type Address struct {
 type Datapath struct {
 	options Options
 	lock    *os.File
+	pins    pins
+	spec    *ebpf.CollectionSpec
 	maps    *ebpf.Collection
 	hooks   *attacher
 	log     *logbook
@@ -77,6 +81,8 @@ type Datapath struct {
 	places map[*numbered]place // of the live tables that this process made
 	state  *State              // the live one; empty at first
 	halves [2]map[hookKey]bool // the hooks in hook_map
+	// foreign says that the programs on the devices may be another version's.
+	foreign bool
 }
 
 // Open loads the programs and adopts the maps and links that an earlier
@@ -93,6 +99,9 @@ func Open(o Options) (*Datapath, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkLayout(o.PinPath); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	d := &Datapath{options: o, lock: lock, log: newLogbook()}
 	if err := d.load(); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -105,8 +114,20 @@ func (d *Datapath) load() (err error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return fmt.Errorf("raise the memory lock limit: %w", err)
 	}
-	if d.maps, err = loadCollection(d.options); err != nil {
+	if d.spec, err = programSpec(); err != nil {
 		return err
+	}
+	if n := d.options.Connections; n > 0 {
+		d.spec.Maps["conn_map"].MaxEntries = uint32(n)
+	}
+	if d.options.edit != nil {
+		d.options.edit(d.spec)
+	}
+	if d.pins, err = pinsOf(d.options.PinPath, d.spec); err != nil {
+		return err
+	}
+	if d.maps, err = loadCollection(d.pins, d.spec); err != nil {
+		return explainLoad(err)
 	}
 	counters, err := openCounters(d.maps.Maps["counter_map"], d.options.Counters)
 	if err != nil {
@@ -117,61 +138,6 @@ func (d *Datapath) load() (err error) {
 		return err
 	}
 	return d.recover()
-}
-
-// ownMaps are the maps that each load of the programs has for itself.
-var ownMaps = map[string]bool{"scratch_map": true, "event_budget_map": true, "flow_map": true, "flow_tag_map": true}
-
-// loadCollection loads the programs with their maps, the pinned ones where
-// they exist.
-func loadCollection(o Options) (*ebpf.Collection, error) {
-	spec, err := programSpec()
-	if err != nil {
-		return nil, err
-	}
-	for name, m := range spec.Maps {
-		if !ownMaps[name] && name[0] != '.' {
-			m.Pinning = ebpf.PinByName
-		}
-	}
-	if o.Connections > 0 {
-		spec.Maps["conn_map"].MaxEntries = uint32(o.Connections)
-	}
-	if err := adoptSizes(spec, o.PinPath); err != nil {
-		return nil, err
-	}
-	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: o.PinPath}})
-	return c, explainLoad(err, o.PinPath)
-}
-
-// adoptSizes takes the size of the connection table that exists: a restart
-// with another size must not lose its connections.
-func adoptSizes(spec *ebpf.CollectionSpec, pins string) error {
-	m, err := ebpf.LoadPinnedMap(filepath.Join(pins, "conn_map"), nil)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open pinned map conn_map: %w", err)
-	}
-	defer m.Close()
-	spec.Maps["conn_map"].MaxEntries = m.MaxEntries()
-	return nil
-}
-
-func explainLoad(err error, pins string) error {
-	var verifier *ebpf.VerifierError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, ebpf.ErrMapIncompatible):
-		return fmt.Errorf("the maps pinned at %s are of another version: take them off with 'aclium enforcer --remove': %w", pins, err)
-	case errors.As(err, &verifier):
-		return fmt.Errorf("this kernel refuses the BPF programs: %w", err)
-	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("this kernel does not let us load BPF programs (Linux 6.1 or later is needed): %w", err)
-	}
-	return fmt.Errorf("load the BPF programs: %w", err)
 }
 
 // recover takes away what a killed process left in the idle half.
@@ -190,6 +156,17 @@ func (d *Datapath) recover() error {
 	// A process that was killed right behind its flip has not waited.
 	if err := waitForPackets(); err != nil {
 		return err
+	}
+	push, state, err := d.pins.others(d.spec)
+	if err != nil {
+		return err
+	}
+	// Before its first flip a process has nothing that its programs could
+	// enforce: others, whose pins may be lost, stay on the devices until then.
+	if d.foreign = generation == 0 || len(push)+len(state) > 0; !d.foreign {
+		if err := d.hooks.upgrade(); err != nil {
+			return err
+		}
 	}
 	d.state, d.tables = &State{}, newSlots(d.maps)
 	return d.tables.adopt(slices.Collect(maps.Values(live)))
