@@ -36,7 +36,7 @@ type Options struct {
 	LineMetrics int
 	// Version is the program's, for the metrics.
 	Version string
-	Log        *slog.Logger
+	Log     *slog.Logger
 }
 
 // Run is an agent from start to end. It returns nil when ctx ends; what it
@@ -120,11 +120,14 @@ func (e *Enforcer) serve(ctx context.Context, l net.Listener) error {
 	go func() { failed <- server.Serve(l) }()
 	h := e.Health()
 	e.log.Info("listening", "socket", l.Addr().String(), "revision", h.Revision, "endpoints", h.Endpoints, "ports", h.Ports)
+	notify("READY=1", "STATUS="+e.status())
+	go e.feedWatchdog(ctx)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	notify("STOPPING=1")
 	// A push that is under way is finished; event streams end with ctx.
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
