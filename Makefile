@@ -3,6 +3,7 @@
 # make demo    a lab, the three-tier example, real traffic, checked counters
 # make check   generated files are fresh, the code is clean
 # make bench   measures the datapath beside other filters; as root
+# make fuzz-packets   ten million frames: the kernel agrees with the reference
 # make conformance   other people's code judges ours; docs/testing.md says how
 # make test-oldkernel  the datapath's tests under Linux 6.1, the oldest claimed
 #
@@ -18,7 +19,7 @@ CLANG_PACKAGES = $(CLANG) llvm-19 libbpf-dev linux-libc-dev
 # Empty for root.
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo env "PATH=$$PATH")
 
-.PHONY: all generate test test-root test-oldkernel fmt check demo bench bench-go peers clang qemu bpffs conformance
+.PHONY: all generate test test-root test-oldkernel fmt check demo bench bench-go peers fuzz-packets clang qemu bpffs conformance
 
 all:
 	$(GO) build -o bin/ ./cmd/aclium
@@ -85,3 +86,8 @@ qemu:
 # Pinned maps need a bpf file system, which few containers have mounted.
 bpffs:
 	@[ "$$(id -u)" != 0 ] || grep -q ' /sys/fs/bpf bpf ' /proc/mounts || mount -t bpf bpf /sys/fs/bpf
+
+# Ten million frames, whole and broken, through the programs and the reference;
+# docs/testing.md says what is compared. It needs root; progress is on stderr.
+fuzz-packets:
+	$(SUDO) $(GO) test -count=1 -timeout 3h -v -run '^TestFuzzedFrames$$' ./enforcer/datapath -frames 10000000

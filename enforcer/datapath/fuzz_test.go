@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -25,8 +26,8 @@ var (
 // when the lists are changed under them, and batch how many are run before the
 // counters are compared.
 const (
-	framesEach  = 4000
-	changeEvery = 1000
+	framesEach  = 10_000
+	changeEvery = 2500
 	batch       = 500
 )
 
@@ -56,17 +57,26 @@ type fuzzTally struct {
 	run, refused          int // by the kernel, before any program
 	wellFormed, permitted int
 	malformed, nonIP      int
+	lines, reachable      int
+	unsure                int // searches for a packet that gave up
+	missed                int // frames decided by a line that was called unreachable
 	reasons               map[string]int
 }
 
 func (f *fuzzTally) String() string {
-	return fmt.Sprintf("%d well-formed, of which %d permitted, %d malformed, %d not IP, %d not run; %v",
-		f.wellFormed, f.permitted, f.malformed, f.nonIP, f.refused, f.reasons)
+	return fmt.Sprintf("%d well-formed, of which %d permitted, %d malformed, %d not IP, %d not run; of %d lines %d are reachable and decided one, %d are undecided; %v",
+		f.wellFormed, f.permitted, f.malformed, f.nonIP, f.refused, f.lines, f.reachable, f.unsure, f.reasons)
 }
 
 func (f *fuzzTally) check(t *testing.T) {
+	if f.reachable == 0 || 10*f.unsure > f.reachable {
+		t.Errorf("of %d lines %d are reachable and %d undecided", f.lines, f.reachable, f.unsure)
+	}
 	if 10*f.permitted < 3*f.wellFormed {
 		t.Errorf("%d of %d well-formed frames permitted, want 30%%", f.permitted, f.wellFormed)
+	}
+	if f.missed > 0 {
+		t.Errorf("%d frames were decided by lines that were called unreachable", f.missed)
 	}
 	if 10*f.malformed < f.run || 4*f.wellFormed < f.run {
 		t.Errorf("%d of %d frames malformed and %d well-formed, so the test sees too little", f.malformed, f.run, f.wellFormed)
@@ -104,7 +114,9 @@ type scenario struct {
 	want   expected
 	drops  map[bpf.AcliumDropReason]uint64
 	before map[bpf.AcliumDropReason]uint64
-	trace  []string
+	// reachable are the lines that decide a packet, by the direction.
+	reachable map[policy.Direction]map[counterOf]policy.Packet
+	last      func() string // the last frame and what the referee said
 }
 
 // runScenario runs the frames of one seed. Where the counters of a batch are
@@ -115,8 +127,9 @@ func runScenario(k *kernel, seed uint64, each int, total *fuzzTally) {
 	for i := range framesEach {
 		if i%changeEvery == 0 {
 			s.change(i)
+			s.reachAll(total)
 		}
-		s.step(i, total)
+		s.step(total)
 		if i%each != each-1 && i != framesEach-1 {
 			continue
 		}
@@ -124,28 +137,26 @@ func runScenario(k *kernel, seed uint64, each int, total *fuzzTally) {
 			if each > 1 {
 				runScenario(k, seed, 1, &fuzzTally{})
 			}
-			k.Fatalf("seed %d, frame %d: %s\n%s", seed, i, wrong, s.trace)
+			k.Fatalf("seed %d, frame %d: %s\n%s", seed, i, wrong, s.last())
 		}
 	}
 }
 
 func newScenario(k *kernel, seed uint64) *scenario {
 	s := &scenario{kernel: k, port: newPort(seed), seed: seed, runner: newRunner(), want: expected{},
-		drops: map[bpf.AcliumDropReason]uint64{}, before: map[bpf.AcliumDropReason]uint64{}}
+		reachable: map[policy.Direction]map[counterOf]policy.Packet{},
+		drops:     map[bpf.AcliumDropReason]uint64{}, before: map[bpf.AcliumDropReason]uint64{}}
 	empty(k, k.ConnMap, new(bpf.AcliumConnKey), nil)
 	empty(k, k.FragmentMap, new(bpf.AcliumFragmentKey), nil)
-	for addr, id := range s.port.owners {
-		ifindex := uint32(0)
-		if s.port.own(addr) {
-			ifindex = loopback
-		}
-		k.place(addr, id.ID, ifindex)
-	}
 	k.lines = map[counterOf]uint32{}
 	k.must(clearCounters(k))
 	if seed%2 == 0 {
 		s.flags = bpf.AcliumHookFlagsHOOK_POD | pick(s.port.world, []bpf.AcliumHookFlags{0, 0, bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED, bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT})
 	}
+	if s.flags == 0 {
+		s.port.atNode(seed)
+	}
+	s.populate()
 	s.judge = referee{pod: s.flags != 0, end: s.port.end, counted: map[policy.RuleID]counterOf{}, gate: policy.NewGate(nil, nil, s.port.own)}
 	for r := range bpf.AcliumDropReasonDROP_REASONS {
 		s.before[r] = k.dropped(r)
@@ -153,16 +164,35 @@ func newScenario(k *kernel, seed uint64) *scenario {
 	return s
 }
 
+// atNode gives a node's interface the whole world, not a few peers.
+func (p *port) atNode(seed uint64) {
+	w := newWorld(seed)
+	p.addrs4, p.addrs6, p.ids = w.addrs4, w.addrs6, w.identities
+	p.owners = map[netip.Addr]Identity{}
+	for addr, id := range w.owners {
+		at := slices.IndexFunc(p.ids, func(i Identity) bool { return i.ID == id })
+		p.owners[addr] = p.ids[at]
+	}
+}
+
+// populate tells the kernel who the addresses belong to.
+func (s *scenario) populate() {
+	s.Helper()
+	empty(s, s.IpcacheMap, new(bpf.AcliumIpcacheKey), nil)
+	for addr, id := range s.port.owners {
+		ifindex := uint32(0)
+		if s.port.own(addr) {
+			ifindex = loopback
+		}
+		s.place(addr, id.ID, ifindex)
+	}
+}
+
 // change puts other lists on the device.
 func (s *scenario) change(generation int) {
-	ingress, egress := s.port.lists(policy.Ingress, generation, s.flags), s.port.lists(policy.Egress, generation, s.flags)
+	ingress, egress := s.draw(policy.Ingress, generation, s.port.IntN(4)), s.draw(policy.Egress, generation, s.port.IntN(4))
 	if len(ingress)+len(egress) == 0 {
-		ingress = append(ingress, s.port.list(fmt.Sprint("only", generation), policy.Ingress, policy.Dual, 20))
-		ingress[0].Subject.AllowSpoofed = s.flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED != 0
-		ingress[0].Subject.NoHostPermit = s.flags&bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT != 0
-	}
-	for _, l := range slices.Concat(ingress, egress) {
-		enrich(s.port.world, l)
+		ingress = s.draw(policy.Ingress, generation, 1)
 	}
 	s.judge.replace(ingress, egress)
 	s.bind(s.port.ids, s.flags, ingress, egress)
@@ -172,11 +202,40 @@ func (s *scenario) change(generation int) {
 	s.aim = newAim(smith, s.judge.lists, addrs, s.port.end)
 }
 
-// enrich lets some lines look at what only a node's lists look at, as far as
-// the kernel carries it out.
+// draw gives n lists of a direction, in series.
+func (s *scenario) draw(d policy.Direction, generation, n int) (lists []*policy.Policy) {
+	w := s.port.world
+	longest := 8
+	if !s.judge.pod {
+		longest = 16
+	}
+	for i := range n {
+		l := w.list(fmt.Sprint(d, i, "-", generation), d, pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual, policy.Dual}), 1+w.IntN(longest))
+		l.Subject.AllowSpoofed = s.flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED != 0
+		l.Subject.NoHostPermit = s.flags&bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT != 0
+		enrich(w, l)
+		lists = append(lists, l)
+	}
+	return lists
+}
+
+// enrich leaves few lines empty, makes more of them permits, and lets some look
+// at what only a node's lists look at, as far as the kernel carries it out.
 func enrich(w *world, l *policy.Policy) {
 	for i := range l.Rules {
 		m := &l.Rules[i].Match
+		if len(m.Services) == 0 && !w.one(8) {
+			m.Services = append(m.Services, w.service())
+		}
+		for _, peers := range []*policy.Peers{&m.Source, &m.Destination} {
+			peers.Addresses = slices.DeleteFunc(peers.Addresses, func(r policy.AddrRange) bool { return r.First.Is4In6() || r.Last.Is4In6() })
+			if peers.Empty() && !w.one(8) {
+				*peers = policy.Everybody()
+			}
+		}
+		if w.one(3) && l.Rules[i].Action == policy.Deny {
+			l.Rules[i].Action = policy.Permit
+		}
 		if w.one(6) {
 			m.TrafficClass = someBytes(w)
 		}
@@ -207,15 +266,87 @@ func someBytes(w *world) *policy.ByteSet {
 	return &set
 }
 
-// step runs one frame and notes what the referee says about it.
-func (s *scenario) step(i int, total *fuzzTally) {
+// reachAll runs a packet for each line that can decide one, and wants it to.
+func (s *scenario) reachAll(total *fuzzTally) {
 	s.Helper()
+	for d, lists := range s.judge.lists {
+		if len(lists) == 0 {
+			continue
+		}
+		r := newReach(lists)
+		found := map[counterOf]policy.Packet{}
+		for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
+			maps.Copy(found, r.witnesses(s.question(d, f)))
+		}
+		for _, l := range lists {
+			total.lines += len(l.Rules) + 1
+		}
+		s.reachable[d] = found
+		total.reachable, total.unsure = total.reachable+len(found), total.unsure+r.unsure
+		for _, l := range lists {
+			for i := range len(l.Rules) + 1 {
+				line := counterOf{l.ACL, i - 1}
+				if p, ok := found[line]; ok && (i == 0 || !l.Rules[i-1].Uncounted) {
+					s.meet(d, line, &p, total)
+				}
+			}
+		}
+	}
+}
+
+// question gives what reaches the lists of a direction.
+func (s *scenario) question(d policy.Direction, f policy.Family) *question {
+	q := &question{family: f, from: s.aim.addrs[f], to: s.aim.addrs[f], end: s.port.end, admits: func(*policy.Packet) bool { return true }}
+	if !s.judge.pod {
+		return q
+	}
+	q.admits = func(p *policy.Packet) bool {
+		neighbour := f == policy.IPv6 && p.Protocol == policy.ICMPv6 && p.HopLimit == 255 && (p.ICMPType == 135 || p.ICMPType == 136)
+		return p.Fragment != policy.Later && !neighbour
+	}
+	if d == policy.Egress && s.flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED == 0 {
+		q.from = s.port.pods[f]
+	}
+	return q
+}
+
+// meet runs the packet, without any connections of before where it belongs to
+// one, and wants the line to count it.
+func (s *scenario) meet(d policy.Direction, line counterOf, p *policy.Packet, total *fuzzTally) {
+	s.Helper()
+	var v ruling
+	for try := range 40 {
+		if try == 20 {
+			s.forget()
+		}
+		frame := s.aim.frame(p)
+		if len(frame) > maxFrame || wire.Decode(frame, 1).Kind != wire.IP {
+			continue
+		}
+		v = s.offer(d, frame, 1, false, total)
+		if slices.Contains(v.lines, line) {
+			return
+		}
+	}
+	s.Errorf("seed %d: %s line %d does not decide the packet that reaches it: %v", s.seed, line.acl, line.line, v)
+}
+
+// forget ends all connections, in the kernel and at the referee.
+func (s *scenario) forget() {
+	s.Helper()
+	empty(s, s.ConnMap, new(bpf.AcliumConnKey), nil)
+	empty(s, s.FragmentMap, new(bpf.AcliumFragmentKey), nil)
+	s.judge.gate = policy.NewGate(s.judge.lists[policy.Ingress], s.judge.lists[policy.Egress], s.port.own)
+}
+
+// step makes one frame and runs it.
+func (s *scenario) step(total *fuzzTally) {
 	d, p := s.aim.next()
 	if s.judge.pod && !s.aim.one(8) {
 		s.atPort(d, &p)
 	}
 	frame := s.aim.frame(&p)
-	if s.aim.one(2) {
+	if s.aim.one(2) && !(s.judge.pod && s.aim.one(2)) {
 		frame = s.aim.spoil()
 	}
 	frame = frame[:min(len(frame), maxFrame)]
@@ -223,8 +354,12 @@ func (s *scenario) step(i int, total *fuzzTally) {
 	if s.aim.one(32) {
 		segments = 2 + s.aim.IntN(4)
 	}
+	s.offer(d, frame, segments, s.aim.one(4), total)
+}
+
+// offer runs a frame and compares the verdict with the referee's.
+func (s *scenario) offer(d policy.Direction, frame []byte, segments int, local bool, total *fuzzTally) (v ruling) {
 	s.runner.ctx.IngressIfindex, s.runner.ctx.GSOSegs, s.runner.ctx.GSOSize = 7, 0, 0
-	local := s.aim.one(4)
 	if local {
 		s.runner.ctx.IngressIfindex = 0
 	}
@@ -238,19 +373,34 @@ func (s *scenario) step(i int, total *fuzzTally) {
 	got, err := s.runner.verdict(program, frame)
 	if errors.Is(err, errNotRun) {
 		total.refused++
-		return
+		return v
 	}
 	s.must(err)
-	v := s.judge.judge(d, frame, segments, local)
+	v = s.judge.judge(d, frame, segments, local)
 	total.add(&v)
-	if verdict := map[bool]int{true: permit, false: drop}[v.accept]; got != verdict {
-		s.Fatalf("seed %d, frame %d, %v, %d segments, local %v: got %d, the reference says %d: %v\n%x", s.seed, i, d, segments, local, got, verdict, v, frame)
-	}
 	s.expect(&v)
-	s.trace = append(s.trace[:0], fmt.Sprintf("%v, %d segments, local %v, %v\n%x\n", d, segments, local, v, frame))
-	if v.kind == wire.IP {
+	s.last = func() string {
+		return fmt.Sprintf("%v, %d segments, local %v, %v\n%x", d, segments, local, v, frame)
+	}
+	if verdict := verdictOf(v.accept); got != verdict {
+		s.Fatalf("seed %d: got %d, the reference says %d: %s", s.seed, got, verdict, s.last())
+	}
+	for _, line := range v.lines {
+		if _, ok := s.reachable[d][line]; !ok && v.why == "line" {
+			total.missed++
+		}
+	}
+	if v.kind == wire.IP && (v.accept || s.aim.one(8)) {
 		s.aim.note(d, &v.packet)
 	}
+	return v
+}
+
+func verdictOf(accept bool) int {
+	if accept {
+		return permit
+	}
+	return drop
 }
 
 // atPort makes the packet one of the pod's.

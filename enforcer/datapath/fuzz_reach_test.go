@@ -1,0 +1,345 @@
+package datapath
+
+import (
+	"math/bits"
+	"net/netip"
+	"slices"
+
+	"aclium/translate/policy"
+)
+
+/*
+Which lines can decide a packet at all? The values of each field fall into
+classes that the same rules match: the two ends, the traffic class, the hop
+limit, and what lies behind the addresses. A packet is one class of each, and
+what matches it is the AND of their rules. So all packets of a family are
+tried by trying all combinations of classes, and for a given line only those
+that it is in. The classes of addresses are those of the lists' edges, which
+are all there are but where three discontiguous masks meet.
+*/
+
+// A ruleSet is a set of rules, or of services.
+type ruleSet [4]uint64
+
+func (b *ruleSet) set(i int)      { b[i/64] |= 1 << (i % 64) }
+func (b *ruleSet) has(i int) bool { return b[i/64]>>(i%64)&1 == 1 }
+
+func (b *ruleSet) len() (n int) {
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
+func (b ruleSet) and(c ruleSet) ruleSet {
+	for i := range b {
+		b[i] &= c[i]
+	}
+	return b
+}
+
+// A class is a set of values of one field, by one of them.
+type class[T any] struct {
+	value T
+	in    ruleSet
+}
+
+// classes sorts values by what they are in.
+func classes[T any](values []T, in func(T) ruleSet) (out []class[T]) {
+	known := map[ruleSet]bool{}
+	for _, v := range values {
+		if b := in(v); !known[b] {
+			known[b] = true
+			out = append(out, class[T]{v, b})
+		}
+	}
+	return out
+}
+
+// mostTries bounds the search for one line; few searches get there.
+const mostTries = 1 << 16
+
+// A reach knows the rules of lists in series.
+type reach struct {
+	lists []*policy.Policy
+	rules []*policy.Rule
+	first []int // rule of each list
+	// services are those of all rules, with the rule that each is of.
+	services []*policy.Service
+	of       []int
+	// unsure counts the searches that ended without an answer.
+	unsure int
+}
+
+func newReach(lists []*policy.Policy) *reach {
+	r := &reach{lists: lists}
+	for _, l := range lists {
+		r.first = append(r.first, len(r.rules))
+		for i := range l.Rules {
+			for j := range l.Rules[i].Match.Services {
+				r.services = append(r.services, &l.Rules[i].Match.Services[j])
+				r.of = append(r.of, len(r.rules))
+			}
+			r.rules = append(r.rules, &l.Rules[i])
+		}
+	}
+	return r
+}
+
+// where gives the rules that the predicate accepts.
+func (r *reach) where(accept func(*policy.Rule) bool) (b ruleSet) {
+	for i, rule := range r.rules {
+		if accept(rule) {
+			b.set(i)
+		}
+	}
+	return b
+}
+
+// serving gives the services that the predicate accepts.
+func (r *reach) serving(accept func(*policy.Service) bool) (b ruleSet) {
+	for i, s := range r.services {
+		if accept(s) {
+			b.set(i)
+		}
+	}
+	return b
+}
+
+// numbers gives every number at which a range of the field begins, or ends
+// just before.
+func (r *reach) numbers(field func(*policy.Service) policy.Ranges) []uint16 {
+	out := []uint16{0}
+	for _, s := range r.services {
+		for _, one := range field(s) {
+			out = append(out, one.First, one.Last, one.Last+1)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func allBytes() (out []uint8) {
+	for v := range 256 {
+		out = append(out, uint8(v))
+	}
+	return out
+}
+
+// wholes gives the classes of what lies behind the addresses of one protocol.
+func (r *reach) wholes(protocol uint8) (out []class[policy.Packet]) {
+	from := func(s *policy.Service) policy.Ranges { return s.SourcePorts }
+	to := func(s *policy.Service) policy.Ranges { return s.DestinationPorts }
+	types := func(s *policy.Service) policy.Ranges { return s.ICMP }
+	has := func(field func(*policy.Service) policy.Ranges, counts bool) []class[uint16] {
+		if !counts { // only the full set matches
+			return []class[uint16]{{0, r.serving(func(s *policy.Service) bool { f := field(s); return f.All() })}}
+		}
+		return classes(r.numbers(field), func(v uint16) ruleSet {
+			return r.serving(func(s *policy.Service) bool { return field(s).Has(v) })
+		})
+	}
+	flags := []class[uint8]{{0, r.serving(func(s *policy.Service) bool { return s.Flags.All() })}}
+	if protocol == policy.TCP {
+		flags = classes(allBytes(), func(v uint8) ruleSet {
+			return r.serving(func(s *policy.Service) bool { return s.Flags.Has(v) })
+		})
+	}
+	typed := protocol == policy.ICMP || protocol == policy.ICMPv6 || protocol == policy.IGMP
+	base := r.serving(func(s *policy.Service) bool { return s.Protocols.Has(protocol) })
+	for _, a := range has(from, policy.HasPorts(protocol)) {
+		for _, b := range has(to, policy.HasPorts(protocol)) {
+			for _, c := range has(types, typed) {
+				for _, d := range flags {
+					p := policy.Packet{Protocol: protocol, SourcePort: a.value, DestinationPort: b.value,
+						ICMPType: uint8(c.value >> 8), ICMPCode: uint8(c.value), Flags: d.value}
+					out = append(out, class[policy.Packet]{p, base.and(a.in).and(b.in).and(c.in).and(d.in)})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// payloads gives the classes of everything behind the addresses.
+func (r *reach) payloads() (out []class[policy.Packet]) {
+	type key struct {
+		rules    ruleSet
+		fragment policy.Fragment
+	}
+	known := map[key]bool{}
+	add := func(p policy.Packet, b ruleSet) {
+		if k := (key{b, p.Fragment}); !known[k] {
+			known[k] = true
+			out = append(out, class[policy.Packet]{p, b})
+		}
+	}
+	special := []uint8{policy.TCP, policy.UDP, policy.SCTP, policy.ICMP, policy.ICMPv6, policy.IGMP}
+	for _, one := range classes(append(special, plainProtocols()...), func(v uint8) ruleSet {
+		b := r.serving(func(s *policy.Service) bool { return s.Protocols.Has(v) })
+		if i := slices.Index(special, v); i >= 0 {
+			b[3] |= 1 << (63 - i) // a class of its own
+		}
+		return b
+	}) {
+		for _, c := range r.wholes(one.value) {
+			add(c.value, r.matching(c.in))
+		}
+		later := policy.Packet{Protocol: one.value, Fragment: policy.Later, FragmentID: 9}
+		add(later, r.where(func(rule *policy.Rule) bool {
+			plain := policy.Rule{Action: rule.Action, Match: policy.Match{Source: policy.Everybody(), Destination: policy.Everybody(),
+				Services: rule.Match.Services, Fragments: rule.Match.Fragments}}
+			return plain.Matches(&later)
+		}))
+	}
+	return out
+}
+
+// plainProtocols are those whose header may be anything. What IPv6 walks over
+// as an extension header is no protocol there.
+func plainProtocols() (out []uint8) {
+	for _, v := range allBytes() {
+		if !slices.Contains([]uint8{0, 43, 44, 51, 60}, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// matching gives the rules of the services, for a packet that is whole.
+func (r *reach) matching(services ruleSet) (b ruleSet) {
+	for i, rule := range r.of {
+		if services.has(i) && !r.rules[rule].Match.Fragments {
+			b.set(rule)
+		}
+	}
+	return b
+}
+
+// decides says which line of each list decides what the rules match, up to the
+// list that denies.
+func (r *reach) decides(in ruleSet, f policy.Family) (lines []counterOf) {
+	for n, l := range r.lists {
+		if l.Family&f == 0 {
+			continue
+		}
+		action, line := policy.Deny, policy.Implicit
+		for i := 0; i < len(l.Rules); i++ {
+			if !in.has(r.first[n] + i) {
+				continue
+			}
+			if l.Rules[i].Action != policy.Next {
+				action, line = l.Rules[i].Action, i
+				break
+			}
+			i = l.Rules[i].Goto - 1
+		}
+		lines = append(lines, counterOf{l.ACL, line})
+		if action != policy.Permit {
+			break
+		}
+	}
+	return lines
+}
+
+// A question is about the packets of one direction and family.
+type question struct {
+	family   policy.Family
+	from, to []netip.Addr
+	end      func(netip.Addr) policy.Endpoint
+	// admits says that the lists are asked about such a packet at all.
+	admits func(*policy.Packet) bool
+}
+
+// witnesses gives a packet for each line that decides one.
+func (r *reach) witnesses(q *question) map[counterOf]policy.Packet {
+	from := classes(q.from, func(a netip.Addr) ruleSet {
+		e := q.end(a)
+		return r.where(func(rule *policy.Rule) bool { return rule.Match.Source.Has(&e) })
+	})
+	to := classes(q.to, func(a netip.Addr) ruleSet {
+		e := q.end(a)
+		return r.where(func(rule *policy.Rule) bool { return rule.Match.Destination.Has(&e) })
+	})
+	marks := classes(allBytes(), func(v uint8) ruleSet {
+		return r.where(func(rule *policy.Rule) bool { return rule.Match.TrafficClass == nil || rule.Match.TrafficClass.Has(v) })
+	})
+	hops := classes(allBytes(), func(v uint8) ruleSet {
+		return r.where(func(rule *policy.Rule) bool { return rule.Match.HopLimit == nil || rule.Match.HopLimit.Has(v) })
+	})
+	found := map[counterOf]policy.Packet{}
+	payloads := r.payloads()
+	for line := range len(r.rules) + 1 {
+		if line == len(r.rules) {
+			line = implicitLines
+		}
+		if !r.known(found, line) {
+			r.search(line, q, narrow(from, line), narrow(to, line), narrow(payloads, line), narrow(marks, line), narrow(hops, line), found)
+		}
+	}
+	return found
+}
+
+// implicitLines stands for the last lines of all lists.
+const implicitLines = -1
+
+func (r *reach) known(found map[counterOf]policy.Packet, rule int) bool {
+	for n, l := range r.lists {
+		i := rule - r.first[n]
+		if rule == implicitLines {
+			if _, ok := found[counterOf{l.ACL, policy.Implicit}]; !ok {
+				return false
+			}
+		} else if i >= 0 && i < len(l.Rules) {
+			_, ok := found[counterOf{l.ACL, i}]
+			return ok || l.Rules[i].Action == policy.Next
+		}
+	}
+	return true
+}
+
+// narrow gives the classes that the rule is in; all for the implicit lines.
+// Those that few other rules are in come first, as they lead there soonest.
+func narrow[T any](all []class[T], rule int) (out []class[T]) {
+	for _, c := range all {
+		if rule < 0 || c.in.has(rule) {
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b class[T]) int { return a.in.len() - b.in.len() })
+	return out
+}
+
+// search tries all combinations and notes who decides, until the rule does.
+func (r *reach) search(rule int, q *question, from, to []class[netip.Addr], payloads []class[policy.Packet], marks, hops []class[uint8], found map[counterOf]policy.Packet) {
+	tries := 0
+	for _, e := range payloads {
+		for _, a := range from {
+			for _, b := range to {
+				ends := e.in.and(a.in).and(b.in)
+				for _, c := range marks {
+					for _, d := range hops {
+						p := e.value
+						p.Source.Addr, p.Destination.Addr, p.TrafficClass, p.HopLimit = a.value, b.value, c.value, d.value
+						if !q.admits(&p) {
+							continue
+						}
+						for _, line := range r.decides(ends.and(c.in).and(d.in), q.family) {
+							if _, ok := found[line]; !ok {
+								found[line] = p
+							}
+						}
+					}
+				}
+				tries += len(marks) * len(hops)
+				if r.known(found, rule) {
+					return
+				}
+				if tries > mostTries {
+					r.unsure++
+					return
+				}
+			}
+		}
+	}
+}
