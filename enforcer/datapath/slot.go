@@ -20,12 +20,16 @@ var tableMaps = [bpf.AcliumTableClassTABLE_CLASSES]string{"table_small_map", "ta
 // place is a slot of a size class.
 type place struct{ class, slot uint32 }
 
+// largestSpare is the largest map that is kept as a spare, bytes.
+const largestSpare = 16 << 20
+
 // slots knows which table lies where.
 //
 // To put a map into an array of maps is a system call of 4 to 16 ms, as it
 // waits for a grace period. So each class in use keeps a spare map in a slot of
 // its own: a push writes its table there through mmap, and the table that it
 // replaces becomes the spare once no packet can read it.
+// Above a size, bytes, the memory is worth more than the time: there is none.
 type slots struct {
 	outer [bpf.AcliumTableClassTABLE_CLASSES]*ebpf.Map
 	live  map[place]bool // of the live hooks
@@ -206,7 +210,7 @@ func (u *upload) settle() error {
 func (s *slots) trim() error {
 	var needed [len(tableMaps)]bool
 	for at := range s.live {
-		needed[at.class] = true
+		needed[at.class] = classSizes[at.class] <= largestSpare
 	}
 	var surplus []place
 	for at := range s.spare {
@@ -236,7 +240,7 @@ func (s *slots) stock() error {
 		has[at.class] = true
 	}
 	for at := range s.live {
-		needed[at.class] = true
+		needed[at.class] = classSizes[at.class] <= largestSpare
 	}
 	var missing []place
 	for class := range tableMaps {
