@@ -11,7 +11,8 @@
  *   generation_map     which half of hook_map is live, and the push's number
  *   hook_map           device and attach point -> the lists to ask
  *   table_*_map        the lists, compiled (table.h), by size class
- *   ipcache_map        address -> identity, and the device of a local pod
+ *   address_map        address -> identity, and the device of a local pod
+ *   ipcache_map        the same of prefixes; settings_map whether there are any
  *   conn_map           connections of pod ports
  *   fragment_map       datagrams whose first fragment was permitted
  *   counter_map        packets and bytes of each line, and whose they are
@@ -37,6 +38,7 @@
  *           connection, reply, related ICMP error -------> permit
  *           lists in series, node to its own pod --------> permit, remember; or drop
  *
+ * In audit mode what would be dropped is counted as such and passes.
  * Permitted packets go on to other programs on the device (TCX_NEXT, which
  * is TC_ACT_UNSPEC), so that none hides the others.
  */
@@ -71,26 +73,32 @@ const struct counter_chunk *unused_counter_chunk __attribute__((unused));
 const struct event *unused_event __attribute__((unused));
 const enum event_kind *unused_event_kind __attribute__((unused));
 
-static __always_inline int drop(struct scratch *s, __u32 reason)
+/* Gives the verdict on what is not whole IP: 1 permits. The length is the
+ * frame's. */
+static __always_inline int judge_odd(struct __sk_buff *skb, struct scratch *s, int parsed)
 {
-	count_drop(reason, s);
-	return DROP;
-}
-
-/* Gives the verdict on what is not whole IP. The length is the frame's. */
-static __always_inline int judge_odd(struct __sk_buff *skb, const struct hook *hook, struct scratch *s, int parsed)
-{
-	bool pod = hook->flags & HOOK_POD;
+	bool pod = s->flags & HOOK_POD;
 
 	s->packet.segments = 1;
 	s->packet.bytes = skb->len;
-	if (parsed == PARSED_ARP)
-		return PERMIT;
-	if (parsed == PARSED_NON_IP)
-		return pod ? drop(s, DROP_NON_IP) : PERMIT;
-	if (!pod && s->packet.family && !(hook->families & s->packet.family))
-		return PERMIT;
-	return drop(s, DROP_MALFORMED);
+	if (parsed == PARSED_ARP || (parsed == PARSED_NON_IP && !pod))
+		return 1;
+	if (!pod && s->packet.family && !(s->families & s->packet.family))
+		return 1;
+	count_drop(parsed == PARSED_NON_IP ? DROP_NON_IP : DROP_MALFORMED, s);
+	return 0;
+}
+
+static __always_inline int judge_frame(struct __sk_buff *skb, struct scratch *s, const struct port *port)
+{
+	int parsed = read_packet(skb, &s->packet, !(s->flags & HOOK_NO_ETHERNET));
+
+	if (parsed != PARSED_IP)
+		return judge_odd(skb, s, parsed);
+	if (!(s->flags & HOOK_POD))
+		return judge_node(s);
+	s->packet.local = s->direction == DIRECTION_INGRESS && !skb->ingress_ifindex;
+	return judge_pod(skb, s, port);
 }
 
 static __always_inline int run(struct __sk_buff *skb, __u32 point)
@@ -98,26 +106,27 @@ static __always_inline int run(struct __sk_buff *skb, __u32 point)
 	__u32 zero = 0;
 	struct scratch *s = bpf_map_lookup_elem(&scratch_map, &zero);
 	__u64 *generation = bpf_map_lookup_elem(&generation_map, &zero);
-	const struct hook *hook;
-	int parsed;
+	const struct port *port;
 
 	if (!s || !generation)
 		return DROP; /* cannot be: both are arrays */
 	s->generation = *(volatile __u64 *)generation;
 	s->ifindex = skb->ifindex;
-	hook = hook_at(s, point);
-	if (!hook)
+	s->point = point;
+	port = port_of(s);
+	s->flags = port->flags;
+	s->families = port->families;
+	if (s->flags & NO_HOOK)
 		return PERMIT;
 	/* Attach points have the directions' values. */
-	s->direction = hook->flags & HOOK_POD ? opposite(point) : point;
+	s->direction = s->flags & HOOK_POD ? opposite(point) : point;
 	s->now = bpf_ktime_get_coarse_ns();
-	parsed = read_packet(skb, &s->packet, !(hook->flags & HOOK_NO_ETHERNET));
-	if (parsed != PARSED_IP)
-		return judge_odd(skb, hook, s, parsed);
-	if (!(hook->flags & HOOK_POD))
-		return judge_node(hook, s) ? PERMIT : DROP;
-	s->packet.local = s->direction == DIRECTION_INGRESS && !skb->ingress_ifindex;
-	return judge_pod(skb, hook, s) ? PERMIT : DROP;
+	if (judge_frame(skb, s, port))
+		return PERMIT;
+	if (!(s->flags & HOOK_AUDIT))
+		return DROP;
+	count_drop(DROP_AUDIT, s);
+	return PERMIT;
 }
 
 SEC("tc")

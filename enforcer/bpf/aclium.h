@@ -7,7 +7,9 @@
  *   generation_map  array, 1           0              generation (u64)
  *   hook_map        hash               hook_key       hook
  *   table_*_map     array of maps      slot           array, 1 -> blob (table.h)
- *   ipcache_map     LPM trie           ipcache_key    ipcache_value
+ *   address_map     hash               ip_addr        ipcache_value, of one address
+ *   ipcache_map     LPM trie           ipcache_key    ipcache_value, of a prefix
+ *   settings_map    array, 1           0              settings
  *   conn_map        LRU hash           conn_key       conn
  *   fragment_map    LRU hash           fragment_key   fragment
  *   counter_map     array of maps      id / 2048      array, one for each CPU and two more -> counter_chunk
@@ -30,6 +32,7 @@
 #define ACLIUM_H
 
 #define MAX_SERIES 8 /* lists in series on one hook */
+#define OWN_ADDRESSES 2 /* of a pod that its hook knows by heart */
 
 /* Directions and families, with policy.Direction's and policy.Family's values. */
 enum direction { DIRECTION_INGRESS = 1, DIRECTION_EGRESS = 2 };
@@ -60,15 +63,18 @@ enum hook_flags {
 	HOOK_NO_CACHE = 16,      /* verdicts depend on more than the packet */
 	HOOK_ANY_TRAFFIC_CLASS = 32, /* no list looks at it */
 	HOOK_ANY_HOP_LIMIT = 64,
+	HOOK_AUDIT = 128,        /* all is judged and counted, nothing is dropped */
 };
 
 /* hook lists the tables that a packet passes in series. families is the set of
- * families filtered on this port in either direction. */
+ * families filtered on this port in either direction. own are addresses of the
+ * pod, which are not looked up; zero where there is none. */
 struct hook {
 	__u32 flags;
 	__u32 families;
 	__u32 count; /* tables in use */
 	__u32 pad;
+	struct ip_addr own[OWN_ADDRESSES];
 	struct table_ref {
 		__u32 class;    /* size class: which table map */
 		__u32 slot;
@@ -89,6 +95,13 @@ enum identity { IDENTITY_HOST = 1, IDENTITY_WORLD = 2, IDENTITY_REMOTE_NODE = 6,
 struct ipcache_value {
 	__u32 identity;
 	__u32 ifindex;
+};
+
+/* settings are true of everything that is in force. no_prefixes says that
+ * ipcache_map is empty and need not be asked. */
+struct settings {
+	__u32 no_prefixes;
+	__u32 pad;
 };
 
 /* conn_key is a connection as its first packet travelled on one port. An ICMP
@@ -169,6 +182,7 @@ enum drop_reason {
 	DROP_FRAGMENT,      /* later fragment without its first */
 	DROP_NON_IP,        /* neither IP nor ARP on a filtered pod port */
 	DROP_FAULT,         /* a table that should be there is not */
+	DROP_AUDIT,         /* not dropped: audit mode let it pass */
 	DROP_REASONS,
 };
 
@@ -195,7 +209,8 @@ struct log_key {
 	__u8 permitted; /* 1 permitted, 0 denied */
 	__u8 icmp_type; /* of ICMP, ICMPv6 and IGMP */
 	__u8 icmp_code;
-	__u16 pad;
+	__u8 audit; /* 1: what was denied passed all the same */
+	__u8 pad;
 };
 
 /* LOG_DEAD in log_flow.packets marks a flow that is about to be deleted. */

@@ -45,16 +45,10 @@ type AcliumConnKey struct {
 	Direction uint8
 	Protocol  uint8
 	Pad       uint16
-	Saddr     struct {
-		_     structs.HostLayout
-		Bytes [16]uint8
-	}
-	Daddr struct {
-		_     structs.HostLayout
-		Bytes [16]uint8
-	}
-	Sport uint16
-	Dport uint16
+	Saddr     AcliumIpAddr
+	Daddr     AcliumIpAddr
+	Sport     uint16
+	Dport     uint16
 }
 
 type AcliumCounter struct {
@@ -97,7 +91,8 @@ const (
 	AcliumDropReasonDROP_FRAGMENT  AcliumDropReason = 3
 	AcliumDropReasonDROP_NON_IP    AcliumDropReason = 4
 	AcliumDropReasonDROP_FAULT     AcliumDropReason = 5
-	AcliumDropReasonDROP_REASONS   AcliumDropReason = 6
+	AcliumDropReasonDROP_AUDIT     AcliumDropReason = 6
+	AcliumDropReasonDROP_REASONS   AcliumDropReason = 7
 )
 
 type AcliumEvent struct {
@@ -152,14 +147,8 @@ type AcliumFragmentKey struct {
 	Protocol  uint8
 	Pad       uint16
 	Id        uint32
-	Saddr     struct {
-		_     structs.HostLayout
-		Bytes [16]uint8
-	}
-	Daddr struct {
-		_     structs.HostLayout
-		Bytes [16]uint8
-	}
+	Saddr     AcliumIpAddr
+	Daddr     AcliumIpAddr
 }
 
 type AcliumHook struct {
@@ -168,6 +157,7 @@ type AcliumHook struct {
 	Families uint32
 	Count    uint32
 	Pad      uint32
+	Own      [2]AcliumIpAddr
 	Tables   [8]AcliumTableRef
 }
 
@@ -181,6 +171,7 @@ const (
 	AcliumHookFlagsHOOK_NO_CACHE          AcliumHookFlags = 16
 	AcliumHookFlagsHOOK_ANY_TRAFFIC_CLASS AcliumHookFlags = 32
 	AcliumHookFlagsHOOK_ANY_HOP_LIMIT     AcliumHookFlags = 64
+	AcliumHookFlagsHOOK_AUDIT             AcliumHookFlags = 128
 )
 
 type AcliumHookKey struct {
@@ -200,13 +191,15 @@ const (
 	AcliumIdentityIDENTITY_KUBE_APISERVER AcliumIdentity = 7
 )
 
+type AcliumIpAddr struct {
+	_     structs.HostLayout
+	Bytes [16]uint8
+}
+
 type AcliumIpcacheKey struct {
 	_         structs.HostLayout
 	Prefixlen uint32
-	Addr      struct {
-		_     structs.HostLayout
-		Bytes [16]uint8
-	}
+	Addr      AcliumIpAddr
 }
 
 type AcliumIpcacheValue struct {
@@ -224,17 +217,11 @@ type AcliumLogFlow struct {
 }
 
 type AcliumLogKey struct {
-	_       structs.HostLayout
-	Line    uint32
-	Ifindex uint32
-	Saddr   struct {
-		_     structs.HostLayout
-		Bytes [16]uint8
-	}
-	Daddr struct {
-		_     structs.HostLayout
-		Bytes [16]uint8
-	}
+	_         structs.HostLayout
+	Line      uint32
+	Ifindex   uint32
+	Saddr     AcliumIpAddr
+	Daddr     AcliumIpAddr
 	Sport     uint16
 	Dport     uint16
 	Protocol  uint8
@@ -243,7 +230,8 @@ type AcliumLogKey struct {
 	Permitted uint8
 	IcmpType  uint8
 	IcmpCode  uint8
-	Pad       uint16
+	Audit     uint8
+	Pad       uint8
 }
 
 type AcliumLogLoss struct {
@@ -274,16 +262,12 @@ type AcliumScratch struct {
 	Generation uint64
 	Ifindex    uint32
 	Direction  uint32
+	Flags      uint32
+	Families   uint32
 	Packet     struct {
-		_     structs.HostLayout
-		Saddr struct {
-			_     structs.HostLayout
-			Bytes [16]uint8
-		}
-		Daddr struct {
-			_     structs.HostLayout
-			Bytes [16]uint8
-		}
+		_                   structs.HostLayout
+		Saddr               AcliumIpAddr
+		Daddr               AcliumIpAddr
 		SourceIdentity      uint32
 		DestinationIdentity uint32
 		Owner               uint32
@@ -310,15 +294,9 @@ type AcliumScratch struct {
 		Pad                 [3]uint8
 	}
 	Other struct {
-		_     structs.HostLayout
-		Saddr struct {
-			_     structs.HostLayout
-			Bytes [16]uint8
-		}
-		Daddr struct {
-			_     structs.HostLayout
-			Bytes [16]uint8
-		}
+		_                   structs.HostLayout
+		Saddr               AcliumIpAddr
+		Daddr               AcliumIpAddr
 		SourceIdentity      uint32
 		DestinationIdentity uint32
 		Owner               uint32
@@ -367,7 +345,22 @@ type AcliumScratch struct {
 	Conn  AcliumConn
 	Flow  AcliumFlow
 	Place uint32
-	_     [4]byte
+	Point uint32
+	Ports [128]struct {
+		_          structs.HostLayout
+		Generation uint64
+		Ifindex    uint32
+		Point      uint32
+		Flags      uint32
+		Families   uint32
+		Own        [2]AcliumIpAddr
+	}
+}
+
+type AcliumSettings struct {
+	_          structs.HostLayout
+	NoPrefixes uint32
+	Pad        uint32
 }
 
 type AcliumTableAxis struct {
@@ -449,6 +442,7 @@ type AcliumTableResidue struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	AcliumMapAddressMap         = "address_map"
 	AcliumMapConnMap            = "conn_map"
 	AcliumMapCounterMap         = "counter_map"
 	AcliumMapDropMap            = "drop_map"
@@ -464,6 +458,7 @@ const (
 	AcliumMapLogMap             = "log_map"
 	AcliumMapLogOptionsMap      = "log_options_map"
 	AcliumMapScratchMap         = "scratch_map"
+	AcliumMapSettingsMap        = "settings_map"
 	AcliumMapTableHugeMap       = "table_huge_map"
 	AcliumMapTableLargeMap      = "table_large_map"
 	AcliumMapTableMediumMap     = "table_medium_map"
@@ -549,6 +544,7 @@ type AcliumProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumMapSpecs struct {
+	AddressMap     *ebpf.MapSpec `ebpf:"address_map"`
 	ConnMap        *ebpf.MapSpec `ebpf:"conn_map"`
 	CounterMap     *ebpf.MapSpec `ebpf:"counter_map"`
 	DropMap        *ebpf.MapSpec `ebpf:"drop_map"`
@@ -564,6 +560,7 @@ type AcliumMapSpecs struct {
 	LogMap         *ebpf.MapSpec `ebpf:"log_map"`
 	LogOptionsMap  *ebpf.MapSpec `ebpf:"log_options_map"`
 	ScratchMap     *ebpf.MapSpec `ebpf:"scratch_map"`
+	SettingsMap    *ebpf.MapSpec `ebpf:"settings_map"`
 	TableHugeMap   *ebpf.MapSpec `ebpf:"table_huge_map"`
 	TableLargeMap  *ebpf.MapSpec `ebpf:"table_large_map"`
 	TableMediumMap *ebpf.MapSpec `ebpf:"table_medium_map"`
@@ -619,6 +616,7 @@ func (o *AcliumObjects) Close() error {
 //
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumMaps struct {
+	AddressMap     *ebpf.Map `ebpf:"address_map"`
 	ConnMap        *ebpf.Map `ebpf:"conn_map"`
 	CounterMap     *ebpf.Map `ebpf:"counter_map"`
 	DropMap        *ebpf.Map `ebpf:"drop_map"`
@@ -634,6 +632,7 @@ type AcliumMaps struct {
 	LogMap         *ebpf.Map `ebpf:"log_map"`
 	LogOptionsMap  *ebpf.Map `ebpf:"log_options_map"`
 	ScratchMap     *ebpf.Map `ebpf:"scratch_map"`
+	SettingsMap    *ebpf.Map `ebpf:"settings_map"`
 	TableHugeMap   *ebpf.Map `ebpf:"table_huge_map"`
 	TableLargeMap  *ebpf.Map `ebpf:"table_large_map"`
 	TableMediumMap *ebpf.Map `ebpf:"table_medium_map"`
@@ -642,6 +641,7 @@ type AcliumMaps struct {
 
 func (m *AcliumMaps) Close() error {
 	return _AcliumClose(
+		m.AddressMap,
 		m.ConnMap,
 		m.CounterMap,
 		m.DropMap,
@@ -657,6 +657,7 @@ func (m *AcliumMaps) Close() error {
 		m.LogMap,
 		m.LogOptionsMap,
 		m.ScratchMap,
+		m.SettingsMap,
 		m.TableHugeMap,
 		m.TableLargeMap,
 		m.TableMediumMap,

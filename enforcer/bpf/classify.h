@@ -12,7 +12,7 @@
 #ifndef CLASSIFY_H
 #define CLASSIFY_H
 
-#include "maps.h"
+#include "address.h"
 #include "protocol.h"
 
 /* Keeps the compiler from turning arithmetic back into branches. */
@@ -307,25 +307,6 @@ static __always_inline void choose_rows(struct walk *w, __u64 size, const struct
 	w->rows[ROW_ANY_BOTH] = h->any_both;
 	choose_l4_rows(w, size, p);
 	w->top = JOIN(TOP);
-}
-
-/* Fills in the identities of both ends and the source's owner, once. */
-__noinline int identify(struct packet *p)
-{
-	struct ipcache_key key = {.prefixlen = 128};
-	struct ipcache_value *v;
-
-	if (!p || p->identified)
-		return 0;
-	p->identified = 1;
-	key.addr = p->saddr;
-	v = bpf_map_lookup_elem(&ipcache_map, &key);
-	p->source_identity = v ? v->identity : IDENTITY_WORLD;
-	p->owner = v ? v->ifindex : 0;
-	key.addr = p->daddr;
-	v = bpf_map_lookup_elem(&ipcache_map, &key);
-	p->destination_identity = v ? v->identity : IDENTITY_WORLD;
-	return 0;
 }
 
 /* Every step enters a block, enters a word or looks at a sub-rule, each once. */

@@ -9,6 +9,7 @@
 #include "count.h"
 #include "judge.h"
 #include "direct.h"
+#include "port.h"
 
 /* policy's idle times, nanoseconds; user space sets them before it loads. */
 const volatile __u64 tcp_idle, tcp_open, tcp_fin, udp_idle, icmp_len;
@@ -16,19 +17,6 @@ const volatile __u64 tcp_idle, tcp_open, tcp_fin, udp_idle, icmp_len;
 /* A connection's time of last use is written when it is this old, nanoseconds:
  * most packets of a flow then write nothing. It forgets that much early. */
 const volatile __u64 seen_step = SECOND;
-
-static __always_inline const struct hook *hook_at(const struct scratch *s, __u32 point)
-{
-	struct hook_key key = {.ifindex = s->ifindex, .point = point, .half = s->generation & 1};
-
-	return bpf_map_lookup_elem(&hook_map, &key);
-}
-
-/* What a pod receives, its host device sends. */
-static __always_inline __u32 opposite(__u32 direction)
-{
-	return DIRECTION_INGRESS + DIRECTION_EGRESS - direction;
-}
 
 static __always_inline __u64 idle(__u8 protocol, __u32 flags)
 {
@@ -118,11 +106,11 @@ static __always_inline void opening(struct packet *p, const struct conn_key *k, 
 }
 
 /* The node to its own pod: permitted whatever the lists say. */
-static __always_inline bool host_permits(const struct hook *hook, struct packet *p, __u32 direction)
+static __always_inline bool host_permits(const struct scratch *s, struct packet *p, __u32 direction)
 {
-	if (direction != DIRECTION_INGRESS || !p->local || hook->flags & HOOK_NO_HOST_PERMIT)
+	if (direction != DIRECTION_INGRESS || !p->local || s->flags & HOOK_NO_HOST_PERMIT)
 		return false;
-	identify(p);
+	identify_source(p);
 	return p->source_identity == IDENTITY_HOST;
 }
 
@@ -143,7 +131,7 @@ __noinline int judge_again(struct scratch *s, const struct conn *old)
 	if (hook)
 		judge(hook, &s->other, j);
 	if (hook && !j->accept) {
-		if (!host_permits(hook, &s->other, s->key.direction))
+		if (!host_permits(s, &s->other, s->key.direction))
 			return -1;
 		j->count = 0;
 	}
@@ -175,13 +163,6 @@ static __noinline struct conn *find(struct scratch *s)
 		return 0;
 	}
 	return bpf_map_lookup_elem(&conn_map, &s->key);
-}
-
-static __always_inline bool same(const struct ip_addr *a, const struct ip_addr *b)
-{
-	const __u64 *x = (const __u64 *)a->bytes, *y = (const __u64 *)b->bytes;
-
-	return x[0] == y[0] && x[1] == y[1];
 }
 
 /* Whether the packet is an ICMP error about a live connection, sent to the end
@@ -229,12 +210,12 @@ static __always_inline void remember(struct scratch *s)
 }
 
 /* A verdict: permitted, or 0 and counted already. */
-static __always_inline int judge_new(const struct hook *hook, struct scratch *s)
+static __always_inline int judge_new(struct scratch *s)
 {
 	struct judgement *j = &s->judgement;
 
-	judge(hook, &s->packet, j);
-	if (!j->accept && host_permits(hook, &s->packet, s->direction)) {
+	judge_by(hook_of(s), &s->packet, j);
+	if (!j->accept && host_permits(s, &s->packet, s->direction)) {
 		__builtin_memset(j, 0, sizeof(*j));
 		j->accept = 1;
 	}
@@ -247,25 +228,32 @@ static __always_inline int judge_new(const struct hook *hook, struct scratch *s)
 	return 1;
 }
 
+static __always_inline void keep_lines(struct judgement *j, const struct conn *c)
+{
+	__u32 i;
+
+	j->count = c->count;
+	for (i = 0; i < MAX_SERIES; i++)
+		j->lines[i] = c->lines[i];
+}
+
 /* A packet that is not a later fragment. Leaves the lines of a permitted one
  * in s->judgement, for the fragments that follow. */
-__noinline int judge_whole(struct __sk_buff *skb, const struct hook *hook, struct scratch *s)
+__noinline int judge_whole(struct __sk_buff *skb, struct scratch *s)
 {
 	struct packet *p;
 	struct conn *c;
-	__u32 i;
 
-	if (!hook || !s)
+	if (!s)
 		return 0;
 	p = &s->packet;
 	flow_of(&s->key, s, p, s->direction);
 	c = find(s);
 	if (c) {
 		touch(c, s, 0);
-		s->judgement.count = c->count;
-		for (i = 0; i < MAX_SERIES; i++)
-			s->judgement.lines[i] = c->lines[i];
-		count_lines(s->judgement.lines, s->judgement.count, s);
+		count_lines(c->lines, c->count, s);
+		if (p->fragment == FRAGMENT_FIRST)
+			keep_lines(&s->judgement, c);
 		return 1;
 	}
 	s->judgement.count = 0;
@@ -279,7 +267,7 @@ __noinline int judge_whole(struct __sk_buff *skb, const struct hook *hook, struc
 	}
 	if (related(skb, s))
 		return 1;
-	return judge_new(hook, s);
+	return judge_new(s);
 }
 
 static __always_inline void datagram_of(struct fragment_key *k, const struct scratch *s)
@@ -325,30 +313,30 @@ static __noinline int remember_first(struct scratch *s)
 	return 0;
 }
 
-static __always_inline bool spoofed(const struct hook *hook, struct scratch *s)
+static __always_inline bool spoofed(struct scratch *s, const struct port *port)
 {
-	if (s->direction != DIRECTION_EGRESS || hook->flags & HOOK_ALLOW_SPOOFED)
+	if (s->direction != DIRECTION_EGRESS || s->flags & HOOK_ALLOW_SPOOFED || is_own(port, &s->packet.saddr))
 		return false;
-	identify(&s->packet);
+	identify_source(&s->packet);
 	return s->packet.owner != s->ifindex;
 }
 
 /* Judges a packet on a pod's port: 1 permits, 0 drops. */
-static __always_inline int judge_pod(struct __sk_buff *skb, const struct hook *hook, struct scratch *s)
+static __always_inline int judge_pod(struct __sk_buff *skb, struct scratch *s, const struct port *port)
 {
 	struct packet *p = &s->packet;
 
 	if (p->neighbour)
 		return 1;
-	if (spoofed(hook, s)) {
+	if (spoofed(s, port)) {
 		count_drop(DROP_SPOOFED, s);
 		return 0;
 	}
-	if (!(hook->families & p->family))
+	if (!(s->families & p->family))
 		return 1;
 	if (p->fragment == FRAGMENT_LATER)
 		return judge_later(s);
-	if (!judge_whole(skb, hook, s))
+	if (!judge_whole(skb, s))
 		return 0;
 	if (p->fragment == FRAGMENT_FIRST)
 		remember_first(s);

@@ -17,6 +17,7 @@
 
 #include "count.h"
 #include "judge.h"
+#include "port.h"
 
 /* Chosen by user space when it loads, so that nobody knows which flows share
  * a place. */
@@ -24,11 +25,11 @@ const volatile __u64 flow_seed;
 
 /* What judges look at, as words. The hop limit and the traffic class are left
  * out where user space says that the hook's lists do not look at them. */
-static __always_inline void flow_key_of(__u64 *key, const struct hook *hook, const struct scratch *s)
+static __always_inline void flow_key_of(__u64 *key, const struct scratch *s)
 {
 	const struct packet *p = &s->packet;
-	__u32 tos = hook->flags & HOOK_ANY_TRAFFIC_CLASS ? 0 : p->tos;
-	__u32 hop_limit = hook->flags & HOOK_ANY_HOP_LIMIT ? 0 : p->hop_limit;
+	__u32 tos = s->flags & HOOK_ANY_TRAFFIC_CLASS ? 0 : p->tos;
+	__u32 hop_limit = s->flags & HOOK_ANY_HOP_LIMIT ? 0 : p->hop_limit;
 	__u32 ports = (__u32)p->sport << 16 | p->dport | (__u32)p->icmp_type << 8 | p->icmp_code;
 	__u64 part = p->fragment | p->neighbour << 2 | s->direction << 3;
 
@@ -75,18 +76,18 @@ static __always_inline bool same_flow(const struct flow *f, const __u64 *key, __
 
 /* Gives what is in the flow's place, and leaves key and place in s->flow; 0
  * for a flow that is seen for the first time. */
-static __always_inline struct flow *look_up_flow(const struct hook *hook, struct scratch *s)
+static __always_inline struct flow *look_up_flow(struct scratch *s)
 {
 	struct flow_tags *tags;
 	__u32 zero = 0;
 
 	s->place = FLOWS;
-	if (hook->flags & HOOK_NO_CACHE)
+	if (s->flags & HOOK_NO_CACHE)
 		return 0;
 	tags = bpf_map_lookup_elem(&flow_tag_map, &zero);
 	if (!tags)
 		return 0;
-	flow_key_of(s->flow.key, hook, s);
+	flow_key_of(s->flow.key, s);
 	s->place = find_tag(tags, flow_hash(s->flow.key));
 	return s->place < FLOWS ? bpf_map_lookup_elem(&flow_map, &s->place) : 0;
 }
@@ -105,20 +106,20 @@ static __always_inline void remember_flow(struct flow *f, const struct scratch *
 
 /* Judges a packet on a stateless hook: 1 permits, 0 drops. A function of its
  * own, so that its stack does not add to that of pods. */
-__noinline int judge_node(const struct hook *hook, struct scratch *s)
+__noinline int judge_node(struct scratch *s)
 {
 	struct judgement *j;
 	struct flow *f;
 
-	if (!hook || !s)
+	if (!s)
 		return 0;
-	f = look_up_flow(hook, s);
+	f = look_up_flow(s);
 	if (f && same_flow(f, s->flow.key, s->generation)) {
 		count_lines(f->lines, FLOW_LINES, s);
 		return f->verdict & 1;
 	}
 	j = &s->judgement;
-	judge(hook, &s->packet, j);
+	judge_by(hook_of(s), &s->packet, j);
 	remember_flow(f, s);
 	if (j->fault)
 		count_drop(DROP_FAULT, s);

@@ -78,4 +78,15 @@ __noinline int judge(const struct hook *hook, struct packet *p, struct judgement
 	return 0;
 }
 
+/* The same, where a hook that is missing is a fault. */
+static __always_inline void judge_by(const struct hook *hook, struct packet *p, struct judgement *j)
+{
+	if (hook) {
+		judge(hook, p, j);
+		return;
+	}
+	__builtin_memset(j, 0, sizeof(*j));
+	j->fault = 1;
+}
+
 #endif

@@ -85,6 +85,7 @@ static __always_inline void fill_log_key(struct log_key *k, const struct scratch
 	k->family = p->family;
 	k->direction = s->direction;
 	k->permitted = permitted;
+	k->audit = s->flags & HOOK_AUDIT ? 1 : 0;
 	k->icmp_type = p->icmp_type;
 	k->icmp_code = p->icmp_code;
 }

@@ -50,6 +50,21 @@ struct judgement {
 	__u32 flags;   /* of the lines' records, together */
 };
 
+#define PORTS 128 /* hooks that a CPU knows by heart */
+
+/* port is what most packets need of a hook, for one generation, so that they
+ * need not look it up. */
+struct port {
+	__u64 generation;
+	__u32 ifindex;
+	__u32 point;
+	__u32 flags; /* NO_HOOK: nothing is filtered here */
+	__u32 families;
+	struct ip_addr own[OWN_ADDRESSES];
+};
+
+#define NO_HOOK (1U << 31) /* beside enum hook_flags */
+
 #define FLOWS 4096   /* verdicts that one CPU remembers */
 #define FLOW_WAYS 4  /* places that a flow may lie in */
 #define FLOW_LINES 2 /* lines that a flow counts on at most */
@@ -74,6 +89,8 @@ struct scratch {
 	__u64 generation;
 	__u32 ifindex;
 	__u32 direction;
+	__u32 flags;    /* of the hook */
+	__u32 families; /* of the hook */
 	struct packet packet;
 	struct packet other; /* a connection's first packet, or an ICMP error's cause */
 	struct judgement judgement;
@@ -82,6 +99,8 @@ struct scratch {
 	struct conn conn;
 	struct flow flow; /* the packet's, without a verdict */
 	__u32 place;      /* of the packet's flow, FLOWS when it has none */
+	__u32 point;      /* enum attach_point */
+	struct port ports[PORTS];
 };
 
 #endif

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -33,6 +32,7 @@ type push struct {
 	tables  *upload
 	places  map[*numbered]place
 	logged  map[uint32]logLine // lines with "log", by their counter ids
+	owned   map[string]ownAddresses
 }
 
 // Apply enforces the state: all of it, or nothing on an error. Applying a
@@ -57,7 +57,7 @@ func (d *Datapath) Apply(s State) error {
 func (d *Datapath) prepare(s *State) (p *push, err error) {
 	p = &push{
 		state: s, hooks: map[hookKey]bpf.AcliumHook{}, attach: map[attachKey]bool{},
-		lines: d.lines.begin(), tables: d.tables.begin(), places: map[*numbered]place{}, logged: map[uint32]logLine{},
+		lines: d.lines.begin(), tables: d.tables.begin(), places: map[*numbered]place{}, logged: map[uint32]logLine{}, owned: ownedBy(s.Addresses),
 	}
 	if p.devices, err = findDevices(s); err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func (p *push) hook(port *Port) error {
 		if len(lists) == 0 && (!port.Pod || len(port.Ingress)+len(port.Egress) == 0) {
 			continue
 		}
-		hook := bpf.AcliumHook{Flags: uint32(flagsOf(port, at)), Families: uint32(familiesOf(port)), Count: uint32(len(lists))}
+		hook := bpf.AcliumHook{Flags: uint32(flagsOf(port, at)), Families: uint32(familiesOf(port)), Count: uint32(len(lists)), Own: p.owned[port.Interface]}
 		for i := range lists {
 			n, err := p.lines.numbers(&lists[i])
 			if err != nil {
@@ -197,6 +197,9 @@ func (p *push) hook(port *Port) error {
 func flagsOf(port *Port, at device) (flags bpf.AcliumHookFlags) {
 	if at.bare {
 		flags |= bpf.AcliumHookFlagsHOOK_NO_ETHERNET
+	}
+	if port.Audit {
+		flags |= bpf.AcliumHookFlagsHOOK_AUDIT
 	}
 	if !port.Pod {
 		return flags | cacheFlags(port)
@@ -286,19 +289,15 @@ func (d *Datapath) finish(p *push) error {
 		return err
 	}
 	changed, err := d.writeAddresses(p.state, p.devices)
-	if err != nil {
-		return err
-	}
-	generation, err := d.generation()
-	if err != nil {
-		return err
-	}
-	if changed {
-		// Connections that were judged by who an address was are judged again.
+	generation, err2 := d.generation()
+	if changed && err2 == nil {
+		// What was judged by who an address was is judged again: connections
+		// and remembered verdicts. Even an error may have come half way.
 		generation += 2
-		if err := d.setGeneration(generation); err != nil {
-			return err
-		}
+		err2 = d.setGeneration(generation)
+	}
+	if err := errors.Join(err, err2); err != nil {
+		return err
 	}
 	if err := waitForPackets(); err != nil {
 		return err
@@ -389,53 +388,6 @@ func (d *Datapath) readHooks(half byte) (map[hookKey]bpf.AcliumHook, error) {
 		return nil, fmt.Errorf("read hooks: %w", err)
 	}
 	return found, nil
-}
-
-// writeAddresses makes the ipcache say what the state says, and reports
-// whether that is another thing than before.
-func (d *Datapath) writeAddresses(s *State, devices map[string]device) (bool, error) {
-	want := map[bpf.AcliumIpcacheKey]bpf.AcliumIpcacheValue{}
-	for prefix, a := range s.Addresses {
-		want[ipcacheKey(prefix)] = bpf.AcliumIpcacheValue{Identity: a.Identity, Ifindex: devices[a.Interface].index}
-	}
-	have := map[bpf.AcliumIpcacheKey]bpf.AcliumIpcacheValue{}
-	var key bpf.AcliumIpcacheKey
-	var value bpf.AcliumIpcacheValue
-	cache := d.maps.Maps["ipcache_map"]
-	all := cache.Iterate()
-	for all.Next(&key, &value) {
-		have[key] = value
-	}
-	if err := all.Err(); err != nil {
-		return false, fmt.Errorf("read addresses: %w", err)
-	}
-	if maps.Equal(want, have) {
-		return false, nil
-	}
-	for k, v := range want {
-		if old, ok := have[k]; ok && old == v {
-			continue
-		}
-		if err := cache.Put(k, v); err != nil {
-			return true, fmt.Errorf("write address: %w", err)
-		}
-	}
-	for k := range have {
-		if _, ok := want[k]; ok {
-			continue
-		}
-		if err := cache.Delete(k); err != nil {
-			return true, fmt.Errorf("delete address: %w", err)
-		}
-	}
-	return true, nil
-}
-
-// ipcacheKey maps IPv4 into ::ffff:0:0/96, as the programs do.
-func ipcacheKey(p netip.Prefix) (k bpf.AcliumIpcacheKey) {
-	k.Prefixlen = uint32(128 - p.Addr().BitLen() + p.Bits())
-	k.Addr.Bytes = p.Masked().Addr().As16()
-	return k
 }
 
 // waitForPackets returns when no program runs that started before the call:

@@ -64,9 +64,11 @@ var dropNames = map[bpf.AcliumDropReason]string{
 	bpf.AcliumDropReasonDROP_FRAGMENT:  "fragment",
 	bpf.AcliumDropReasonDROP_NON_IP:    "non-ip",
 	bpf.AcliumDropReasonDROP_FAULT:     "fault",
+	bpf.AcliumDropReasonDROP_AUDIT:     "audit",
 }
 
-// Drops gives the packets that were dropped without a line, by reason.
+// Drops gives the packets that were dropped without a line, by reason, and as
+// "audit" those that were to be dropped and passed because of audit mode.
 func (d *Datapath) Drops() (map[string]policy.Counter, error) {
 	out := map[string]policy.Counter{}
 	for reason, name := range dropNames {

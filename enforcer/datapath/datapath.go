@@ -54,6 +54,8 @@ type Port struct {
 	// Interface is the device: a pod's host device, or a node's own one.
 	Interface string
 	Pod       bool
+	// Audit judges and counts everything and drops nothing.
+	Audit bool
 	// Ingress and Egress are in series, in the order in which they are asked.
 	Ingress, Egress []policy.Policy
 }

@@ -45,6 +45,7 @@ type kernel struct {
 	lines      map[counterOf]uint32
 	counters   *counters
 	mapped     map[uint32]memory // of counters, by slot
+	own        ownAddresses      // what the hooks know by heart
 }
 
 // counterOf names a counter: list and line.
@@ -138,7 +139,7 @@ func (k *kernel) bind(ids []Identity, flags bpf.AcliumHookFlags, ingress, egress
 		families |= uint32(p.Family)
 	}
 	for d, lists := range map[policy.Direction][]*policy.Policy{policy.Ingress: ingress, policy.Egress: egress} {
-		hook := bpf.AcliumHook{Flags: uint32(flags), Families: families, Count: uint32(len(lists))}
+		hook := bpf.AcliumHook{Flags: uint32(flags), Families: families, Count: uint32(len(lists)), Own: k.own}
 		for i, p := range lists {
 			hook.Tables[i] = k.upload(p, ids)
 		}
@@ -150,9 +151,7 @@ func (k *kernel) bind(ids []Identity, flags bpf.AcliumHookFlags, ingress, egress
 
 func (k *kernel) place(a netip.Addr, id, ifindex uint32) {
 	k.Helper()
-	key := bpf.AcliumIpcacheKey{Prefixlen: 128}
-	key.Addr.Bytes = a.As16()
-	k.must(k.IpcacheMap.Put(key, bpf.AcliumIpcacheValue{Identity: id, Ifindex: ifindex}))
+	k.must(k.AddressMap.Put(bpf.AcliumIpAddr{Bytes: a.As16()}, bpf.AcliumIpcacheValue{Identity: id, Ifindex: ifindex}))
 }
 
 func (k *kernel) run(program *ebpf.Program, data []byte, ctx skBuff) int {
