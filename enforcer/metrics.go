@@ -36,8 +36,8 @@ func (f family) put(out chan<- prometheus.Metric, value float64, labels ...strin
 }
 
 var (
-	packetsMetric   = counter("aclium_line_packets_total", "Packets that a line has decided; sequence 0 is the implicit deny, \"all\" the lines beyond the limit.", "acl", "seq", "direction", "subject")
-	bytesMetric     = counter("aclium_line_bytes_total", "Bytes of the IP packets that a line has decided.", "acl", "seq", "direction", "subject")
+	packetsMetric   = counter("aclium_line_packets_total", "Packets that a line has decided; sequence 0 is the implicit deny, \"all\" the lines beyond the limit.", "acl", "seq", "action", "direction", "subject")
+	bytesMetric     = counter("aclium_line_bytes_total", "Bytes of the IP packets that a line has decided.", "acl", "seq", "action", "direction", "subject")
 	mergedMetric    = gauge("aclium_lines_without_series", "Lines that are counted in series \"all\" of their list, because there are more than --line-metrics.")
 	dropsMetric     = counter("aclium_dropped_packets_total", "Packets dropped for another reason than a line.", "reason")
 	dropBytesMetric = counter("aclium_dropped_bytes_total", "Bytes of the packets dropped for another reason than a line.", "reason")
@@ -148,7 +148,7 @@ func number(yes bool) float64 {
 
 // lineKey is what the labels of a line show.
 type lineKey struct {
-	acl, seq, direction, subject string
+	acl, seq, action, direction, subject string
 }
 
 // collectLines adds up what differs in nothing that a label shows: equal
@@ -163,7 +163,7 @@ func (m *metrics) collectLines(out chan<- prometheus.Metric) {
 	sums, merged := map[lineKey]*policy.Counter{}, 0
 	for i := range counters {
 		c := &counters[i]
-		at := lineKey{c.ACL, strconv.Itoa(int(c.Seq)), c.Direction.String(), c.Subject}
+		at := lineKey{c.ACL, strconv.Itoa(int(c.Seq)), actionLabel(c.Action), c.Direction.String(), c.Subject}
 		if _, known := sums[at]; !known && len(sums) >= m.lineLimit {
 			at.seq = "all"
 			merged++
@@ -175,10 +175,17 @@ func (m *metrics) collectLines(out chan<- prometheus.Metric) {
 		sums[at].Bytes += c.Bytes
 	}
 	for at, sum := range sums {
-		packetsMetric.put(out, float64(sum.Packets), at.acl, at.seq, at.direction, at.subject)
-		bytesMetric.put(out, float64(sum.Bytes), at.acl, at.seq, at.direction, at.subject)
+		packetsMetric.put(out, float64(sum.Packets), at.acl, at.seq, at.action, at.direction, at.subject)
+		bytesMetric.put(out, float64(sum.Bytes), at.acl, at.seq, at.action, at.direction, at.subject)
 	}
 	mergedMetric.put(out, float64(merged))
+}
+
+func actionLabel(a policy.Action) string {
+	if a == 0 {
+		return ""
+	}
+	return a.String()
 }
 
 func (m *metrics) collectDrops(out chan<- prometheus.Metric) {

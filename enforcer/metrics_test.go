@@ -79,12 +79,12 @@ func TestLineSeriesAreBounded(t *testing.T) {
 	socket, e, m := serveTest(t)
 	e.metrics.lineLimit = 3
 	for i := range 10 {
-		m.counters = append(m.counters, policy.Counter{RuleID: policy.RuleID{ACL: "102", Seq: uint32(10 * i)}, Direction: policy.Ingress, Subject: "eth0", Packets: 1})
+		m.counters = append(m.counters, policy.Counter{RuleID: policy.RuleID{ACL: "102", Seq: uint32(10 * i)}, Action: policy.Permit, Direction: policy.Ingress, Subject: "eth0", Packets: 1})
 	}
 	body := scrape(t, socket)
 	for _, want := range []string{
-		`aclium_line_packets_total{acl="102",direction="ingress",seq="20",subject="eth0"} 1`,
-		`aclium_line_packets_total{acl="102",direction="ingress",seq="all",subject="eth0"} 7`,
+		`aclium_line_packets_total{acl="102",action="permit",direction="ingress",seq="20",subject="eth0"} 1`,
+		`aclium_line_packets_total{acl="102",action="permit",direction="ingress",seq="all",subject="eth0"} 7`,
 		`aclium_lines_without_series 7`,
 	} {
 		if !strings.Contains(body, want+"\n") {

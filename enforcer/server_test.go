@@ -270,12 +270,12 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	socket, _, m := serveTest(t)
-	line := policy.Counter{RuleID: policy.RuleID{ACL: "102", Seq: 10}, Direction: policy.Ingress, Subject: "workload web", Packets: 5, Bytes: 300}
+	line := policy.Counter{RuleID: policy.RuleID{ACL: "102", Seq: 10}, Action: policy.Deny, Direction: policy.Ingress, Subject: "workload web", Packets: 5, Bytes: 300}
 	m.counters = []policy.Counter{line, line}
 	_, body := request(t, socket, "GET", "/metrics", "")
 	for _, want := range []string{
-		`aclium_line_packets_total{acl="102",direction="ingress",seq="10",subject="workload web"} 10`,
-		`aclium_line_bytes_total{acl="102",direction="ingress",seq="10",subject="workload web"} 600`,
+		`aclium_line_packets_total{acl="102",action="deny",direction="ingress",seq="10",subject="workload web"} 10`,
+		`aclium_line_bytes_total{acl="102",action="deny",direction="ingress",seq="10",subject="workload web"} 600`,
 		`aclium_dropped_packets_total{reason="spoofed"} 3`,
 		`aclium_apply_total{result="ok"} 1`, `aclium_apply_total{result="error"} 0`,
 		`aclium_apply_duration_seconds_count 1`, `aclium_endpoints 0`, `aclium_healthy 1`, `aclium_connections 5`, `aclium_log_missed_packets_total 7`,

@@ -67,6 +67,7 @@ func showCommands(lists func(string, func(*Shell, *call) error) []command) []com
 		{word: "access-lists", help: "List access lists", run: (*Shell).showAccessLists, next: lists("ACL name", (*Shell).showAccessLists)},
 		{word: "class-map", help: "Show class maps", next: inspect("Inspect class maps", (*Shell).showClassMaps)},
 		{word: "clock", help: "Display the system clock", run: (*Shell).showClock},
+		{word: "drops", help: "What was dropped, by line and by reason", run: (*Shell).showDrops},
 		{word: "history", help: "Display the session command history", run: (*Shell).showHistory},
 		{word: "ip", help: "IP information", next: []command{
 			{word: "access-lists", help: "List IP access lists", run: (*Shell).showIPAccessLists, next: lists("ACL name", (*Shell).showIPAccessLists)},

@@ -82,6 +82,8 @@ type Options struct {
 	// Counters and Events may be nil.
 	Counters CounterReader
 	Events   EventReader
+	// Agent may be nil, too.
+	Agent AgentReader
 	// Console is nil unless a person types.
 	Console Console
 	// Color allows colour on the console.

@@ -54,6 +54,7 @@ func (s *Shell) showLists(c *call, wanted func(grammar.ACLKind) bool) error {
 	if err := s.refresh(c.ctx); err != nil {
 		return err
 	}
+	s.banner(c.ctx, c.out)
 	total, rows := sum(counters), []aclRow{}
 	for _, a := range s.running.ACLs {
 		if !wanted(a.Kind) || c.arg() != "" && a.Name != c.arg() {

@@ -65,6 +65,7 @@ func (s *Shell) showVersion(c *call) error {
 	if s.o.Offline {
 		fmt.Fprintln(c.out, "No enforcer: nothing is enforced and nothing is counted")
 	}
+	s.banner(c.ctx, c.out)
 	return nil
 }
 

@@ -145,6 +145,7 @@ func (s *Shell) showPolicyMapZonePairs(c *call) error {
 	if err := s.refresh(c.ctx); err != nil {
 		return err
 	}
+	s.banner(c.ctx, c.out)
 	for _, z := range s.running.ZonePairs {
 		if m := s.running.PolicyMap(z.Policy.Text); m != nil {
 			s.printZonePair(c.out, z, m, counters)

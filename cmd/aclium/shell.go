@@ -162,7 +162,7 @@ func shellOptions(c *cobra.Command, f shellFlags) (shell.Options, func(), error)
 	if err != nil {
 		return o, nil, err
 	}
-	o.Applier, o.Counters, o.Events = online{agent}, agent, agent
+	o.Applier, o.Counters, o.Events, o.Agent = online{agent}, agent, agent, state{agent}
 	return o, agent.Close, nil
 }
 
@@ -209,6 +209,23 @@ func (a online) Apply(ctx context.Context, c *grammar.Config, revision uint64) (
 		err = fmt.Errorf("%w: %w", shell.ErrConflict, err)
 	}
 	return next, findings, err
+}
+
+// state asks the agent how it fares.
+type state struct{ agent *client.Client }
+
+func (a state) Drops(ctx context.Context) ([]shell.Drop, error) {
+	drops, err := a.agent.Drops(ctx)
+	var out []shell.Drop
+	for _, d := range drops {
+		out = append(out, shell.Drop(d))
+	}
+	return out, err
+}
+
+func (a state) State(ctx context.Context) (shell.AgentState, error) {
+	h, err := a.agent.Health(ctx)
+	return shell.AgentState{Audit: h.Audit, Error: h.Error, Missing: h.Missing}, err
 }
 
 // compile gives the policies of a configuration and its canonical text.

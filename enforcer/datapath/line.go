@@ -82,9 +82,9 @@ func (l *lines) at(id uint32) (policy.Counter, bool) {
 	}
 	s := l.where[id]
 	p := &s.list.policy
-	c := policy.Counter{RuleID: p.ID(s.line), Direction: p.Direction, Subject: p.Subject.Name}
+	c := policy.Counter{RuleID: p.ID(s.line), Direction: p.Direction, Action: policy.Deny, Subject: p.Subject.Name}
 	if s.line != policy.Implicit {
-		c.Text = p.Rules[s.line].Text
+		c.Text, c.Action = p.Rules[s.line].Text, p.Rules[s.line].Action
 	}
 	return c, true
 }

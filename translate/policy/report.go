@@ -52,9 +52,11 @@ type Counter struct {
 	RuleID
 	Text      string    `json:"text"`
 	Direction Direction `json:"direction"`
-	Subject   string    `json:"subject"`
-	Node      string    `json:"node"`
-	Packets   uint64    `json:"packets"`
+	// Action is what the line does; zero when the agent does not say.
+	Action  Action `json:"action,omitzero"`
+	Subject string `json:"subject"`
+	Node    string `json:"node"`
+	Packets uint64 `json:"packets"`
 	// Bytes counts whole IP packets, without link headers.
 	Bytes uint64 `json:"bytes"`
 	// LastHit is zero when nothing has hit the line.
