@@ -15,6 +15,8 @@ type smith struct {
 	b []byte
 	// fields are the offsets of bytes that say how the rest is to be read.
 	fields []int
+	// large makes every frame larger than a page.
+	large bool
 }
 
 func (s *smith) one(in int) bool { return s.IntN(in) == 0 }
@@ -234,6 +236,10 @@ func (s *smith) tcp(p *policy.Packet) {
 }
 
 func (s *smith) payload() {
+	if s.large {
+		s.b = append(s.b, make([]byte, 4096+s.IntN(5000))...)
+		return
+	}
 	switch s.IntN(16) {
 	case 0:
 		s.junk(s.IntN(1460))

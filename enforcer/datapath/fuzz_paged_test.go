@@ -1,0 +1,109 @@
+package datapath
+
+import (
+	"errors"
+	"testing"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"aclium/enforcer/internal/testns"
+	"aclium/translate/policy"
+)
+
+// pagedFrames is how many frames TestPagedFrames sends.
+const pagedFrames = 6000
+
+// TestPagedFrames sends frames whose headers lie in pages behind the linear
+// area, as they do when a driver puts them there: what test runs cannot make.
+// The program stands on the loopback device of a namespace, and the system
+// call that sends says whether it dropped.
+func TestPagedFrames(t *testing.T) {
+	if !haveTCX() {
+		t.Skip("needs TCX (Linux 6.6)")
+	}
+	testns.New(t)
+	k := newKernel(t)
+	tcx, err := link.AttachTCX(link.TCXOptions{Interface: loopback, Program: k.TcEgress, Attach: ebpf.AttachTCXEgress})
+	k.must(err)
+	t.Cleanup(func() { tcx.Close() })
+	sender := newSender(k)
+	total := &fuzzTally{}
+	for seed := uint64(1); total.run < pagedFrames; seed++ {
+		s := newScenario(k, seed)
+		// What leaves the device goes to the pod, or away from the node.
+		only := policy.Ingress
+		if !s.judge.pod {
+			only = policy.Egress
+		}
+		s.run = func(_ policy.Direction, frame []byte, _ int, _ bool) (int, error) {
+			return sender.send(frame, 14+s.aim.IntN(80))
+		}
+		s.forget()
+		s.change(0)
+		for range 1000 {
+			d, p := s.aim.next()
+			if d != only {
+				continue
+			}
+			if s.judge.pod {
+				s.atPort(d, &p)
+			}
+			s.aim.large = true
+			frame := s.aim.frame(&p)
+			if s.aim.one(2) {
+				frame = s.aim.spoil()
+			}
+			s.offer(d, frame, 1, true, total)
+		}
+		if wrong := s.compare(); wrong != "" {
+			t.Fatalf("seed %d: %s", seed, wrong)
+		}
+	}
+	t.Log(total)
+	total.checkShares(t)
+}
+
+// A sender puts frames on the loopback device.
+type sender struct {
+	*kernel
+	fd int
+	b  []byte
+}
+
+func newSender(k *kernel) *sender {
+	k.Helper()
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+	k.must(err)
+	k.Cleanup(func() { unix.Close(fd) })
+	k.must(unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1))
+	k.must(unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: loopback}))
+	return &sender{kernel: k, fd: fd}
+}
+
+// vnetHeader is struct virtio_net_hdr (linux/virtio_net.h).
+type vnetHeader struct {
+	_, _         uint8
+	HeaderLength uint16
+	_            [3]uint16
+}
+
+// send gives the verdict on a frame of which the kernel has the first bytes in
+// the linear area, and the rest, when the frame exceeds a page, in others.
+func (s *sender) send(frame []byte, linear int) (int, error) {
+	header := vnetHeader{HeaderLength: uint16(min(linear, len(frame)))}
+	s.b = append(s.b[:0], (*[unsafe.Sizeof(header)]byte)(unsafe.Pointer(&header))[:]...)
+	s.b = append(s.b, frame...)
+	_, err := unix.Write(s.fd, s.b)
+	switch {
+	case err == nil:
+		return permit, nil
+	case errors.Is(err, unix.ENOBUFS): // NET_XMIT_DROP
+		return drop, nil
+	case errors.Is(err, unix.EINVAL):
+		return 0, errNotRun
+	}
+	return 0, err
+}
