@@ -9,7 +9,7 @@ const Implicit = -1
 // Permit or Deny, and its index; Deny and Implicit when none does. The packet
 // must be of a family that the policy governs.
 func (p *Policy) Eval(packet *Packet) (Action, int) {
-	return p.eval(packet, func(string) bool { return false })
+	return p.eval(packet, packet.reflected)
 }
 
 // eval is Eval with reflexive lists: reflected reports whether an entry of the
@@ -44,9 +44,10 @@ func (p *Policy) ID(line int) RuleID {
 // addresses alone when it permits, and never when it does not (Cisco,
 // "Access Control Lists and IP Fragments").
 //
-// A rule that evaluates a reflexive list matches nothing: its entries are not
-// known here.
-func (r *Rule) Matches(p *Packet) bool { return r.Match.Evaluate == "" && r.matches(p) }
+// A rule that evaluates a reflexive list matches what the packet says of it.
+func (r *Rule) Matches(p *Packet) bool {
+	return (r.Match.Evaluate == "" || p.reflected(r.Match.Evaluate)) && r.matches(p)
+}
 
 // matches is Matches of a rule whose reflexive list, if it has one, has an
 // entry for every packet.

@@ -120,10 +120,16 @@ type Packet struct {
 	Local bool `json:"local"`
 	// Inner is, for an ICMP error, the packet that it complains about.
 	Inner *Packet `json:"inner,omitempty"`
+	// Reflected names the reflexive lists that have an entry for the packet,
+	// where that is known without a Node.
+	Reflected []string `json:"reflected,omitempty"`
 	// At is the moment of the packet; zero when it is not known, for which the
 	// permits of a schedule are absent and its denies present.
 	At time.Time `json:"at,omitzero"`
 }
+
+// reflected reports whether the packet says that the list has an entry for it.
+func (p *Packet) reflected(list string) bool { return slices.Contains(p.Reflected, list) }
 
 // Family gives the packet's family.
 func (p *Packet) Family() Family {

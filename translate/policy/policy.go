@@ -122,8 +122,8 @@ type Match struct {
 	// Time says when the rule exists; nil is always.
 	Time *Schedule `json:"time,omitempty"`
 	// Evaluate names a reflexive list: the rule, a permit, matches the packets
-	// that an entry of it fits. Without the list's entries, as for Eval, it
-	// matches none. Empty when no list is asked.
+	// that an entry of it fits; Eval takes Packet.Reflected's word for it. Empty
+	// when no list is asked.
 	Evaluate string `json:"evaluate,omitempty"`
 	// HTTP restricts the rule to requests that fit one of the matches; nil
 	// when requests are not looked at. A connection that has carried no

@@ -41,6 +41,7 @@ func (s *space) pick(set ref) (p, seen policy.Packet, complete bool) {
 	}
 	k.transport(&p, six)
 	complete = k.ask(&p)
+	k.nodeOnlyValues(&p)
 	seen = p
 	if seen.Source.Addr, seen.Destination.Addr = there[0], there[1]; s.direction == policy.Egress {
 		seen.Source.Addr, seen.Destination.Addr = there[1], there[0]
@@ -229,7 +230,7 @@ func (k *picker) transport(p *policy.Packet, six bool) {
 	switch {
 	case policy.HasPorts(p.Protocol):
 		p.SourcePort, p.DestinationPort, p.PortName = from, port, name
-	case p.Protocol == policy.ICMP || p.Protocol == policy.ICMPv6:
+	case icmpProtocols.Has(p.Protocol):
 		p.ICMPType, p.ICMPCode = uint8(port>>8), uint8(port)
 	}
 	if p.Protocol == policy.TCP {
@@ -245,6 +246,8 @@ func (k *picker) portValue(protocol uint8, six bool) uint16 {
 			echo = 128 << 8
 		}
 		return uint16(k.value(k.port, echo))
+	case protocol == policy.IGMP:
+		return uint16(k.value(k.port, 0x11<<8))
 	}
 	k.preferUnlessFree(k.port, policy.NewRanges(policy.Range{First: 1, Last: 65535}))
 	return uint16(k.value(k.port, 80))

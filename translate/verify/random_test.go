@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"time"
 
 	"aclium/translate/policy"
 )
@@ -94,7 +95,7 @@ func (m maker) ports() policy.Ranges {
 }
 
 func (m maker) service() policy.Service {
-	s := policy.ServiceOf(pick(m, policy.AllBytes(), policy.Bytes(6), policy.Bytes(17, 6), policy.Bytes(1), policy.Bytes(58, 1), policy.Bytes(47)))
+	s := policy.ServiceOf(pick(m, policy.AllBytes(), policy.Bytes(6), policy.Bytes(17, 6), policy.Bytes(1), policy.Bytes(58, 1), policy.Bytes(47), policy.Bytes(2)))
 	if m.chance(50) {
 		s.DestinationPorts = m.ports()
 	}
@@ -124,12 +125,33 @@ func (m maker) rules(n int) (out []policy.Rule) {
 		for range 1 + m.IntN(2) {
 			r.Match.Services = append(r.Match.Services, m.service())
 		}
+		m.nodeOnly(&r)
 		if m.chance(10) {
 			r.Match.HTTP = []policy.HTTPMatch{m.http()}
 		}
 		out = append(out, r)
 	}
 	return out
+}
+
+// nodeOnly adds to some rules what only a node looks at.
+func (m maker) nodeOnly(r *policy.Rule) {
+	ef, low := policy.Bytes(184, 185, 186, 187), policy.BytesWhere(func(v uint8) bool { return v < 2 })
+	if m.chance(8) {
+		r.Match.TrafficClass = &ef
+	}
+	if m.chance(8) {
+		r.Match.HopLimit = &low
+	}
+	if m.chance(12) {
+		r.Match.Time = &policy.Schedule{Name: pick(m, "T", "U"), Offset: pick(m, 0, 60), Periods: []policy.Period{{Days: uint8(1 + m.IntN(3)), From: 1439 * m.IntN(2), Span: 800}}}
+		if m.chance(40) {
+			r.Match.Time.End = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+		}
+	}
+	if m.chance(8) && r.Action == policy.Permit {
+		r.Match.Evaluate = pick(m, "R", "S")
+	}
 }
 
 func (m maker) http() policy.HTTPMatch {
@@ -202,7 +224,10 @@ func (m maker) endpoint(six bool) policy.Endpoint {
 
 func (m maker) packet(d policy.Direction) policy.Packet {
 	six := m.chance(30)
-	p := policy.Packet{Source: m.endpoint(six), Destination: m.endpoint(six), Protocol: pick[uint8](m, 6, 6, 6, 17, 132, 1, 58, 47)}
+	p := policy.Packet{Source: m.endpoint(six), Destination: m.endpoint(six), Protocol: pick[uint8](m, 6, 6, 6, 17, 132, 1, 58, 47, 2)}
+	p.TrafficClass, p.HopLimit = pick[uint8](m, 0, 184, 185), pick[uint8](m, 1, 64)
+	p.At = time.Date(2026, 3, 1+m.IntN(9), m.IntN(24), m.IntN(60), m.IntN(60), 0, time.UTC)
+	p.Reflected = pick(m, nil, []string{"R"}, []string{"R", "S"})
 	subject := &p.Destination
 	if d == policy.Egress {
 		subject = &p.Source
@@ -275,11 +300,23 @@ func (s *space) holds(f ref, p *policy.Packet) bool {
 	}
 	set(s.protocol, uint64(p.Protocol))
 	set(s.port, uint64(p.DestinationPort))
-	if p.Protocol == 1 || p.Protocol == 58 {
+	if p.Protocol == 1 || p.Protocol == 58 || p.Protocol == 2 {
 		set(s.port, uint64(p.ICMPType)<<8|uint64(p.ICMPCode))
 	}
 	set(s.from, uint64(p.SourcePort))
 	set(s.flags, uint64(p.Flags))
+	set(s.class, uint64(p.TrafficClass))
+	set(s.hops, uint64(p.HopLimit))
+	for key, f := range s.schedules {
+		if s.known.schedules[key].Active(p.At) {
+			set(f, 1)
+		}
+	}
+	for _, name := range p.Reflected {
+		if f, ok := s.reflexive[name]; ok {
+			set(f, 1)
+		}
+	}
 	if p.PortName != "" {
 		set(s.portName.field, s.portName.codeFor(map[string]string{"": p.PortName}))
 	}

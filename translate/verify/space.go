@@ -17,7 +17,7 @@ Everything that a rule can look at is a bit, in this order:
 	family, the subject's role and labels, the peer's role, labels and names,
 	the peer's address, the subject's address, later fragment, protocol,
 	destination port (the type and code of ICMP), port name, source port,
-	flags, request
+	flags, request, TOS, TTL, time-ranges, reflexive lists
 
 Labels come first because they cut the policies of different subjects apart.
 The peer's address comes before the ports: measured on random lists and on the
@@ -52,6 +52,9 @@ type space struct {
 	flags         field
 	request       field
 	conditions    map[condition]field
+	class, hops   field
+	schedules     map[string]field
+	reflexive     map[string]field
 	known         vocabulary
 }
 
@@ -138,6 +141,7 @@ func newSpace(d policy.Direction, known vocabulary, inv *inventory.Inventory, o 
 	for _, c := range known.sortedConditions() {
 		s.conditions[c] = s.take(1)
 	}
+	s.nodeOnly()
 	return s
 }
 
@@ -306,7 +310,7 @@ func (s *space) bytes(f field, set policy.ByteSet) ref {
 
 var (
 	portProtocols = policy.Bytes(policy.TCP, policy.UDP, policy.SCTP)
-	icmpProtocols = policy.Bytes(policy.ICMP, policy.ICMPv6)
+	icmpProtocols = policy.Bytes(policy.ICMP, policy.ICMPv6, policy.IGMP)
 	flagProtocols = policy.Bytes(policy.TCP)
 )
 
@@ -381,5 +385,5 @@ func (s *space) match(r *policy.Rule) ref {
 	if m.Fragments {
 		conditions = append(conditions, s.is(s.later, 1))
 	}
-	return s.all(conditions)
+	return s.all(append(conditions, s.matchesNodeOnly(m)...))
 }

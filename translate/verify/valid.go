@@ -10,7 +10,7 @@ import (
 // unused codes, addresses that no such end has, names that no name fits, and
 // what always passes are left out.
 func (s *space) valid() ref {
-	fs := []ref{s.roles(s.subject), s.roles(s.peer), s.subjectRole(), s.namespaces(), s.portNames(), s.requestable()}
+	fs := []ref{s.roles(s.subject), s.roles(s.peer), s.subjectRole(), s.namespaces(), s.portNames(), s.requestable(), s.moments()}
 	for _, e := range []*end{s.subject, s.peer} {
 		fs = append(fs, s.labelled(e), s.nameable(e), s.placed(e))
 	}

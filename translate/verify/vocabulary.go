@@ -16,6 +16,9 @@ type vocabulary struct {
 	subject, peer endWords
 	portNames     map[string]bool
 	conditions    map[condition]bool
+	// schedules are by what they say, reflexive lists by their names.
+	schedules map[string]*policy.Schedule
+	reflexive map[string]bool
 	// nodes says that some subject is a node.
 	nodes bool
 	// aliased says that the label of a namespace's name is asked for.
@@ -33,6 +36,7 @@ func newVocabulary() vocabulary {
 		return endWords{labels: map[string]map[string]bool{}, nodeLabels: map[string]map[string]bool{}, names: map[string]bool{}}
 	}
 	v := vocabulary{subject: words(), peer: words(), portNames: map[string]bool{}, conditions: map[condition]bool{}}
+	v.schedules, v.reflexive = map[string]*policy.Schedule{}, map[string]bool{}
 	for _, e := range []*endWords{&v.subject, &v.peer} {
 		v.learn(e.labels, []policy.Selector{{{Key: policy.NamespaceKey, Op: policy.Exists}}})
 	}
@@ -92,6 +96,12 @@ func (v *vocabulary) rule(r *policy.Rule, d policy.Direction) {
 		for _, name := range s.PortNames {
 			v.portNames[name] = true
 		}
+	}
+	if t := r.Match.Time; t != nil {
+		v.schedules[said(t)] = t
+	}
+	if name := r.Match.Evaluate; name != "" {
+		v.reflexive[name] = true
 	}
 	for i := range r.Match.HTTP {
 		for _, c := range conditionsOf(&r.Match.HTTP[i]) {
