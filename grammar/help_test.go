@@ -138,7 +138,7 @@ var sampleWords = map[string][]string{
 	"Address": {"10.1.2.3"}, "Wildcard": {"0.0.0.255", "0.255.0.255"}, "Netmask": {"255.255.0.0"}, "Length": {"/24"},
 	"AddressLength": {"10.0.0.0/8"}, "Address6": {"2001:db8::1"}, "Prefix6": {"2001:db8::/32", "::/0"}, "Namespace": {"my-ns"},
 	"Wildcard6": {"::ffff", "0:0:ff::ffff"}, "HostName": {"www.example.com", "srv-1"}, "Country": {"USA", "deu"},
-	"StdNumber": {"1", "1999"}, "Time": {"9:05", "23:59"}, "MAC": {"0011.2233.4455"}, "EtherType": {"0x0800"}, "ExtNumber": {"100", "2699"}, "ListNumber": {"7"},
+	"StdNumber": {"1", "1999"}, "Hours": {"-5", "0", "13"}, "Time": {"9:05", "23:59"}, "MAC": {"0011.2233.4455"}, "EtherType": {"0x0800"}, "ExtNumber": {"100", "2699"}, "ListNumber": {"7"},
 }
 
 func sampleOf(r *rand.Rand, c *class) string {
@@ -256,7 +256,7 @@ func TestAbbreviations(t *testing.T) {
 	for full, short := range map[string]string{
 		"access-list 101 permit tcp any any eq www":                      "acc 101 per tc an an eq ww",
 		"access-list 101 deny udp host 10.0.0.1 any range tftp snmp log": "ACCESS-L 101 DEN UD H 10.0.0.1 AN RA TF SNMP LOG",
-		"class-map type inspect match-any C":                             "cl t i match-any C",
+		"class-map type inspect match-any C":                             "clas t i match-any C",
 		"zone-pair security P source self destination default":           "zone-p s P so self d default",
 		"policy-map type inspect P":                                      "po ty in P",
 		"interface workload W":                                           "int wo W",

@@ -26,6 +26,8 @@ var keptHelp = map[string]string{
 	"police": "Police", "bps": "Bits per second", "cps": "Cells per second", "pps": "Packets per second", "burst": "Burst",
 	"bytes": "Bytes", "packets": "Packets", "applicationpolicy/*": "Application policy of this protocol",
 	"noapplicationpolicy/*": "Application policy of this protocol", "httpclassname": "HTTP class-map name", "httppolicyname": "HTTP policy-map name",
+	"clock": "Configure time-of-day clock", "timezone": "Configure time zone", "summer-time": "Configure summer (daylight savings) time",
+	"hours": "Hours offset from UTC", "minute": "Minutes offset from UTC", "clockzone/word": "name of time zone", "clocksummer/text": "name of time zone and its rule",
 	"not": "Negate this match result", "security-group": "Security group", "tag": "Tag of the group", "sgt": "Security Group Tag",
 	"source": "Source", "destination": "Destination", "user-group": "Group of users", "signature": "Match by signature",
 	"matchhttp/*": "Part of the request", "matchgrouptag/name": "Name of the group", "name": "Name", "unknown": "Unknown security group",

@@ -304,6 +304,8 @@ var keptClasses = []*class{
 	{name: "EtherType", what: "an EtherType", rows: rows("0xHHHH"), accepts: isEtherType},
 	{name: "SGT", what: "a security group tag", rows: rows("<2-65519>"), accepts: between(2, 65519)},
 	{name: "Time", what: "hh:mm", rows: rows("hh:mm"), accepts: isTime},
+	{name: "Hours", what: "hours", rows: rows("<-23 - 23>"), accepts: isHours},
+	{name: "Minute", what: "minutes", rows: rows("<0-59>"), accepts: between(0, 59)},
 	{name: "Day", what: "a day of the month", rows: rows("<1-31>"), accepts: between(1, 31)},
 	{name: "Year", what: "a year", rows: rows("<1993-2035>"), accepts: between(1993, 2035)},
 }

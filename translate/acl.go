@@ -100,10 +100,13 @@ func (t *compiler) addLine(l *list, e *grammar.Entry, stateful bool) {
 	if stateful {
 		t.stateful(id, n)
 	}
-	l.rules = append(l.rules, policy.Rule{
+	r := policy.Rule{
 		ID: id, Text: textOf(e), Source: sourceOf(e.Pos), Action: actionOf(e.ACE), Log: e.ACE.Log.On, Match: n.match,
 		LogForm: logForm(e.ACE), LogCookie: e.ACE.Log.Cookie,
-	})
+	}
+	if t.reflexive(&r, e.ACE, e.Pos, stateful) {
+		l.rules = append(l.rules, r)
+	}
 }
 
 // logForm gives the words of a line's log messages: a standard list's name the
@@ -180,6 +183,7 @@ func (t *compiler) line(e *grammar.Entry) *line {
 	n.match.Destination = t.peers(n, a.Destination)
 	n.match.Services = t.servicesOf(a)
 	n.match.Fragments = a.Fragments
+	t.nodeOnly(n)
 	if a.Dialect == grammar.ASA {
 		t.checkASA(n)
 	}
@@ -190,28 +194,16 @@ func (t *compiler) line(e *grammar.Entry) *line {
 func unsaid(a *grammar.ACE) string {
 	var why string
 	switch {
-	case a.Action == grammar.Evaluate:
-		why = "reflexive lists are not supported; replies pass by their connection on interface workload"
-	case a.Reflect.Text != "":
-		why = "reflect is not supported; replies pass by their connection on interface workload"
 	case a.Dynamic.Text != "":
 		why = "dynamic entries are not supported"
-	case a.TimeRange.Text != "":
+	case a.TimeRange.Text != "" && a.Dialect != grammar.IOS:
 		why = "time-range is not supported"
-	case a.DSCP != nil:
-		why = "dscp is not supported"
-	case a.Precedence != nil:
-		why = "precedence is not supported"
-	case a.TOS != nil:
-		why = "tos is not supported"
-	case a.TTL.Op != 0:
-		why = "ttl is not supported"
 	case a.Option != nil:
 		why = "option is not supported"
 	case a.FlowLabel != nil:
 		why = "flow-label is not supported"
-	case a.IGMP != nil:
-		why = "types of igmp are not supported"
+	case igmpUnsaid(a) != "":
+		why = igmpUnsaid(a)
 	case a.User.Text != "":
 		why = a.User.Text + " is not supported"
 	case a.SourceTag.Text != "" || a.DestinationTag.Text != "":

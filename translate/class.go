@@ -236,6 +236,9 @@ func (b *program) accessGroup(part grammar.ClassMatch, hit exit, final *policy.R
 			continue
 		}
 		n := b.line(e)
+		if e.ACE.Reflect.Text != "" && n.unsaid == "" {
+			n.unsaid = "reflexive lists are not supported in a class-map"
+		}
 		switch {
 		case n.unsaid != "":
 			b.unsaidLine(a, n, final)

@@ -137,6 +137,10 @@ func (d *decompiler) series(p *policy.Policy) {
 			d.refuse([]*policy.Policy{p}, "line %d leaves its class, which a list cannot say", r.ID.Seq)
 			return
 		}
+		if what := r.BeyondObject(); what != "" {
+			d.refuse([]*policy.Policy{p}, "line %d has %s, which is not written back", r.ID.Seq, what)
+			return
+		}
 		if !r.Uncounted {
 			l.lines = append(l.lines, said{action: r.Action, match: r.Match, rule: r, log: r.Log})
 		}
@@ -160,6 +164,10 @@ func (d *decompiler) objects(s policy.Stack) {
 			p := &s[i].Policies[k]
 			if p.Subject.Nodes || p.Subject.Interface != "" {
 				d.refuse([]*policy.Policy{p}, "stands on nodes and not on pods: an interface of a node filters without state")
+				continue
+			}
+			if slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.BeyondObject() != "" }) {
+				d.refuse([]*policy.Policy{p}, "has what no object of a cluster says")
 				continue
 			}
 			all = append(all, p)

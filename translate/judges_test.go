@@ -44,6 +44,29 @@ func TestJudgesAgree(t *testing.T) {
 	}
 }
 
+// TestJudgesAgreeOnNodeOnly does the same with what only a node looks at.
+func TestJudgesAgreeOnNodeOnly(t *testing.T) {
+	g := acltest.NewGenerator(3).NodeOnly()
+	judged, permitted, lines, hidden := 0, 0, 0, 0
+	for judged < pairs && !t.Failed() {
+		list := g.List()
+		c, p := mustCompileList(t, list)
+		packets := g.Packets(c, list.ACL, walk(c, list), 20)
+		for i := range packets {
+			judged++
+			if judge(t, list, c, p, &packets[i]) {
+				permitted++
+			}
+		}
+		h, n := acltest.Hidden(c, list.ACL, walk(c, list), packets)
+		hidden, lines = hidden+len(h), lines+n
+	}
+	t.Logf("%d pairs, %d%% permitted, %d of %d lines decide a packet", judged, 100*permitted/judged, lines-hidden, lines)
+	if 100*permitted < 30*judged || hidden*5 > lines*2 {
+		t.Errorf("the lists or packets have lost their variety")
+	}
+}
+
 // TestHiddenLinesAreHidden searches hard for packets of the lines that decide
 // none: every line that can be reached is.
 func TestHiddenLinesAreHidden(t *testing.T) {

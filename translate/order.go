@@ -80,6 +80,9 @@ func Order(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Fin
 
 func ordered(policies []policy.Policy, o OrderOptions) (policy.Stack, []policy.Finding) {
 	r := &orderer{options: o, ids: newIdentities(o.Inventory, o.ClusterCIDRs), simple: map[string]podSet{}, aimed: map[policy.RuleID]bool{}}
+	if !o.Target.Verbatim {
+		policies = r.objectsOnly(policies)
+	}
 	policies = r.named(r.throughServices(r.identify(policies)))
 	if o.Target.Verbatim {
 		return r.verbatim(policies), r.findings

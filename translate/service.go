@@ -17,6 +17,8 @@ func (t *compiler) servicesOf(a *grammar.ACE) []policy.Service {
 	switch {
 	case a.ICMP != nil:
 		s.ICMP = icmpOf(a.ICMP)
+	case a.IGMP != nil && igmpUnsaid(a) == "":
+		s.ICMP = anyCode(igmpTypes[a.IGMP.Number])
 	case a.ICMPGroup.Text != "":
 		s.ICMP = t.groupTypes(a.ICMPGroup, nil)
 	}

@@ -156,7 +156,7 @@ func TestCellsThatCannotBeSaid(t *testing.T) {
 		"destination without a map":  {"cts role-based permissions from 10 to 21 HTTP\n", "no pod has sgt 21: map it with cts role-based sgt-map workload NAME sgt 21", false},
 		"destination of addresses":   {"cts role-based permissions from 10 to 40 HTTP\n", "sgt 40 is addresses alone", true},
 		"pods without tag":           {"cts role-based permissions from 10 to unknown HTTP\n", "depends on the addresses", true},
-		"a deny with a time-range":   {"ip access-list role-based T\n deny tcp dst eq 22 time-range W\n permit ip\ncts role-based permissions from 10 to 20 T\n", "time-range is not supported", true},
+		"a deny with an option":      {"ip access-list role-based T\n deny tcp dst eq 22 option 7\n permit ip\ncts role-based permissions from 10 to 20 T\n", "option is not supported", true},
 		"an empty list":              {"ip access-list role-based E\n remark none\ncts role-based permissions from 10 to 20 E\n", "role-based list E is empty", true},
 		"a map of a VLAN":            {"cts role-based sgt-map vlan-list 10 sgt 20\ncts role-based permissions from 10 to 20 HTTP\n", "which pods are in a VLAN is not known", false},
 		"a map of a VRF":             {"cts role-based sgt-map vrf R 10.0.0.0/8 sgt 20\ncts role-based permissions from 10 to 20 HTTP\n", "pods are in no VRF", false},

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -156,6 +157,10 @@ type packetRow struct {
 	SourceNames       []string            `json:"sourceNames,omitempty"`
 	DestinationNames  []string            `json:"destinationNames,omitempty"`
 	HTTP              *policy.HTTPRequest `json:"http,omitempty"`
+	TrafficClass      uint8               `json:"trafficClass,omitempty"`
+	HopLimit          uint8               `json:"hopLimit,omitempty"`
+	At                time.Time           `json:"at,omitzero"`
+	Reflected         []string            `json:"reflected,omitempty"`
 }
 
 func packetRowOf(p *policy.Packet) packetRow {
@@ -171,6 +176,7 @@ func packetRowOf(p *policy.Packet) packetRow {
 		Flags: flagsOf(p), Fragment: p.Fragment == policy.Later,
 		SourceLabels: p.Source.Labels, DestinationLabels: p.Destination.Labels, SourceEntity: entity(&p.Source), DestinationEntity: entity(&p.Destination),
 		SourceNames: p.Source.Names, DestinationNames: p.Destination.Names, HTTP: p.HTTP,
+		TrafficClass: p.TrafficClass, HopLimit: p.HopLimit, At: p.At, Reflected: p.Reflected,
 	}
 }
 
@@ -198,6 +204,12 @@ func describe(p *policy.Packet, inv *inventory.Inventory) string {
 	}
 	if p.PortName != "" {
 		text += "\n    the port's name is " + p.PortName
+	}
+	if !p.At.IsZero() {
+		text += "\n    at " + p.At.UTC().Format(time.RFC3339)
+	}
+	for _, list := range p.Reflected {
+		text += "\n    reflexive list " + list + " has an entry for it"
 	}
 	if p.HTTP != nil {
 		text += fmt.Sprintf("\n    request %s %s of host %q, headers %v", p.HTTP.Method, p.HTTP.Path, p.HTTP.Host, p.HTTP.Headers)

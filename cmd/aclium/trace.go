@@ -19,6 +19,7 @@ import (
 
 type traceOptions struct {
 	acl, output, against string
+	at                   string
 	all                  bool
 	source, destination  endFlag
 	inventory            inventoryFlag
@@ -37,8 +38,8 @@ and why each line before it does not match. The list need not be bound. PACKET i
 
 with a last word "fragment" for a later fragment; a TCP packet without flags is
 a SYN. Ports, ICMP types and protocols may be named. Who an address belongs to
-comes from the inventory or from --source-label and the like. What cannot be
-decided from what is given is told and never guessed.
+comes from the inventory or from --source-label and the like, the moment for
+time-ranges from --at. What cannot be decided from what is given is told and never guessed.
 
 With --against, the same packet is judged by policy objects.
 
@@ -55,6 +56,7 @@ objects' verdict differs, and 2 when the packet or a file cannot be read.`,
 	f.StringVar(&o.acl, "acl", "", "name or number of the list")
 	f.StringVarP(&o.output, "output", "o", "text", "form of the verdict: text or json")
 	f.StringVar(&o.against, "against", "", "file of policy objects that judge the packet, too")
+	f.StringVar(&o.at, "at", "", "moment of the packet, for time-ranges: 2006-01-02 15:04 by the configuration's clock, or RFC 3339")
 	f.BoolVar(&o.all, "all", false, "show every line of a long walk")
 	_ = c.MarkFlagRequired("acl")
 	_ = c.MarkFlagFilename("against", "yaml", "yml", "json")
@@ -132,6 +134,11 @@ func (o *traceOptions) run(file, text string, in io.Reader, out, errOut io.Write
 	p, err := o.packet(config.Dialect, text, inv, errOut)
 	if err != nil {
 		return err
+	}
+	if o.at != "" {
+		if p.At, err = trace.ParseMoment(config, o.at); err != nil {
+			return fmt.Errorf("--at %q: want a moment as 2006-01-02 15:04, or in the form of RFC 3339", o.at)
+		}
 	}
 	r, err := trace.Walk(config, o.acl, statefulOf(config, o.acl), p)
 	if err != nil {

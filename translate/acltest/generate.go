@@ -12,6 +12,8 @@ type Generator struct {
 	b strings.Builder
 	// v6, named and standard say what list is being written.
 	v6, named, standard bool
+	// nodeOnly says that lines have what only a node looks at.
+	nodeOnly bool
 }
 
 // NewGenerator gives a generator with its own random numbers.
@@ -39,6 +41,7 @@ func (g *Generator) List() List {
 		g.standard = g.chance(10)
 	}
 	l.IPv6 = g.v6
+	g.clocks()
 	g.groups()
 	l.ACL = g.list()
 	g.bind(l)
@@ -188,7 +191,11 @@ func (g *Generator) line(name string, seq, permits int) {
 		g.printf("%s%s %s", prefix, action, g.standardSource())
 		return
 	}
-	g.printf("%s%s %s", prefix, action, g.ace())
+	if g.nodeOnly && (g.named || g.v6) && g.chance(8) {
+		g.printf("%sevaluate %s", prefix, pick(g, "MIRROR", "OTHER"))
+		return
+	}
+	g.printf("%s%s %s", prefix, action, g.ace(action == "permit"))
 }
 
 // standardSource avoids hosts, which IOS moves before the wider lines.
@@ -199,7 +206,14 @@ func (g *Generator) standardSource() string {
 	return g.host() + " " + pick(g, "0.0.0.1", "0.0.0.3", "0.0.0.7", "0.0.0.255", "0.0.255.255", "0.0.0.5")
 }
 
-func (g *Generator) ace() string {
+func (g *Generator) ace(permit bool) string {
+	return g.match() + g.marks(permit)
+}
+
+func (g *Generator) match() string {
+	if g.nodeOnly && !g.v6 && g.chance(10) {
+		return fmt.Sprintf("igmp %s %s %s", g.address(), g.address(), pick(g, "host-query", "v1host-report", "pim", "v2leave-group", "8", "v3host-report"))
+	}
 	if g.chance(15) {
 		return fmt.Sprintf("object-group %s %s %s%s", pick(g, "SVC", "SVCS"), g.address(), g.address(), g.tail(true))
 	}

@@ -110,6 +110,7 @@ func (m *maker) packet(a *grammar.ACE) policy.Packet {
 	if a.Fragments || m.chance(4) {
 		m.later(&p)
 	}
+	m.mark(&p, a)
 	return p
 }
 

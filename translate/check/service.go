@@ -62,7 +62,7 @@ func withFields(s *policy.Service) policy.ByteSet {
 		p = p.Intersect(policy.Bytes(policy.TCP, policy.UDP, policy.SCTP))
 	}
 	if !s.ICMP.All() {
-		p = p.Intersect(policy.Bytes(policy.ICMP, policy.ICMPv6))
+		p = p.Intersect(policy.Bytes(policy.ICMP, policy.ICMPv6, policy.IGMP))
 	}
 	if !s.Flags.All() {
 		p = p.Intersect(policy.Bytes(policy.TCP))

@@ -54,6 +54,15 @@ func Encode(format string, s policy.Stack) ([]Object, error) {
 	if !ok {
 		return nil, fmt.Errorf("no objects are known for %q", format)
 	}
+	if format != "enforcer" {
+		for _, p := range s.Policies() {
+			for i := range p.Rules {
+				if what := p.Rules[i].BeyondObject(); what != "" {
+					return nil, fmt.Errorf("policy %s, line %d: no object says %s", p.ACL, p.Rules[i].ID.Seq, what)
+				}
+			}
+		}
+	}
 	return encode(s)
 }
 

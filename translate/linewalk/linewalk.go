@@ -26,7 +26,7 @@ func Verdict(c *grammar.Config, acl string, stateful bool, p *policy.Packet) (pe
 		lines++
 		w := walk{c, e.ACE, p, stateful}
 		if w.fits() {
-			return e.ACE.Action == grammar.Permit, e.Seq
+			return e.ACE.Action != grammar.Deny, e.Seq
 		}
 	}
 	if lines == 0 {
@@ -54,7 +54,10 @@ func (w walk) fits() bool {
 	if w.refused() || w.stateful && w.ace.Action == grammar.Permit && w.ace.Flags != nil && w.ace.Flags.Match == grammar.Established {
 		return false
 	}
-	if w.ace.Fragments && w.p.Fragment != policy.Later {
+	if w.ace.Action == grammar.Evaluate {
+		return !w.stateful && slices.Contains(w.p.Reflected, w.ace.Reflect.Text)
+	}
+	if w.ace.Fragments && w.p.Fragment != policy.Later || !w.marked() || !w.lasts() {
 		return false
 	}
 	return w.end(w.ace.Source, &w.p.Source) && w.end(w.ace.Destination, &w.p.Destination) && w.service()
@@ -63,9 +66,7 @@ func (w walk) fits() bool {
 // refused says that the line has a word that no policy carries.
 func (w walk) refused() bool {
 	a := w.ace
-	return a.Action == grammar.Evaluate || a.DSCP != nil || a.Precedence != nil || a.TOS != nil || a.TTL.Op != 0 ||
-		a.Option != nil || a.FlowLabel != nil || a.IGMP != nil || len(a.Extra) > 0 || a.TimeRange.Text != "" ||
-		a.Reflect.Text != "" || a.Dynamic.Text != ""
+	return a.Option != nil || a.FlowLabel != nil || a.IGMP != nil && a.IGMP.Number > 9 || len(a.Extra) > 0 || a.Dynamic.Text != ""
 }
 
 func (w walk) end(a grammar.Address, e *policy.Endpoint) bool {
@@ -167,7 +168,7 @@ func (w walk) service() bool {
 	if a.ServiceGroup.Text != "" {
 		return w.inServices(a.ServiceGroup.Text)
 	}
-	return w.transport(a.Protocol, a.SourcePorts, a.DestinationPorts, a.ICMP, a.Flags)
+	return w.transport(a.Protocol, a.SourcePorts, a.DestinationPorts, a.ICMP, a.Flags) && w.igmp()
 }
 
 func (w walk) inServices(name string) bool {

@@ -14,7 +14,9 @@ import (
 const Usage = `tcp SRC PORT DST PORT [syn|ack|fin|rst|psh|urg]...
   udp SRC PORT DST PORT, sctp SRC PORT DST PORT
   icmp SRC TYPE [CODE] DST
-  ip PROTOCOL SRC DST`
+  igmp SRC TYPE DST
+  ip PROTOCOL SRC DST
+  each with [dscp N] [ttl N]`
 
 // A Packet is a packet with what is known of its ends.
 type Packet struct {
@@ -22,6 +24,9 @@ type Packet struct {
 	// SourceKnown and DestinationKnown say that it is known whether the end is
 	// a pod, a node or outside the cluster, and its labels.
 	SourceKnown, DestinationKnown bool
+	// ClassKnown, HopsKnown and TypeKnown say that the traffic class, the hop
+	// limit and the type of an IGMP message were given.
+	ClassKnown, HopsKnown, TypeKnown bool
 }
 
 // flagWords are the words of TCP flags; a packet without any is a SYN.
@@ -37,7 +42,7 @@ func Parse(d grammar.Dialect, text string) (Packet, error) {
 	p := &parser{dialect: d, text: text}
 	p.split()
 	var out Packet
-	p.packet(&out.Packet)
+	p.packet(&out)
 	if p.err != nil {
 		return Packet{}, p.err
 	}
@@ -93,7 +98,8 @@ func (p *parser) next(want string) word {
 
 func (p *parser) more() bool { return p.at < len(p.words) }
 
-func (p *parser) packet(out *policy.Packet) {
+func (p *parser) packet(packet *Packet) {
+	out := &packet.Packet
 	switch kind := p.next("tcp, udp, sctp, icmp or ip"); kind.text {
 	case "tcp", "udp", "sctp":
 		out.Protocol = map[string]uint8{"tcp": policy.TCP, "udp": policy.UDP, "sctp": policy.SCTP}[kind.text]
@@ -101,13 +107,16 @@ func (p *parser) packet(out *policy.Packet) {
 	case "icmp", "icmp6", "icmpv6":
 		out.Protocol = policy.ICMP
 		p.ends(out, func() { p.icmp(out) }, func() {})
+	case "igmp":
+		out.Protocol = policy.IGMP
+		p.ends(out, func() { p.igmp(packet) }, func() {})
 	case "ip", "ipv6":
 		out.Protocol = p.protocol()
 		p.ends(out, func() {}, func() {})
 	default:
 		p.fail(kind, "unexpected %q, want tcp, udp, sctp, icmp or ip", kind.text)
 	}
-	p.tail(out)
+	p.tail(packet)
 }
 
 // ends reads both ends with what stands behind each.
@@ -199,7 +208,7 @@ func (p *parser) icmp(out *policy.Packet) {
 }
 
 // tail reads flags and the like.
-func (p *parser) tail(out *policy.Packet) {
+func (p *parser) tail(out *Packet) {
 	for p.err == nil && p.more() {
 		w := p.next("a flag")
 		flag, ok := flagWords[w.text]
@@ -208,6 +217,7 @@ func (p *parser) tail(out *policy.Packet) {
 			out.Fragment, out.FragmentID = policy.Later, 1
 		case ok && out.Protocol == policy.TCP:
 			out.Flags |= flag
+		case p.marks(w, out):
 		default:
 			p.fail(w, "unexpected %q, want end of packet", w.text)
 		}
@@ -231,6 +241,8 @@ func String(p *policy.Packet) string {
 		words = []any{name, p.Source.Addr, p.SourcePort, p.Destination.Addr, p.DestinationPort}
 	case p.Protocol == policy.ICMP && p.Source.Addr.Is4() || p.Protocol == policy.ICMPv6 && p.Source.Addr.Is6():
 		words = []any{"icmp", p.Source.Addr, p.ICMPType, p.ICMPCode, p.Destination.Addr}
+	case p.Protocol == policy.IGMP && p.ICMPType != 0:
+		words = []any{"igmp", p.Source.Addr, p.ICMPType, p.Destination.Addr}
 	default:
 		words = []any{"ip", p.Protocol, p.Source.Addr, p.Destination.Addr}
 	}
@@ -238,6 +250,12 @@ func String(p *policy.Packet) string {
 		if p.Protocol == policy.TCP && p.Flags&flagWords[f] != 0 {
 			words = append(words, f)
 		}
+	}
+	if p.TrafficClass != 0 {
+		words = append(words, "traffic-class", p.TrafficClass)
+	}
+	if p.HopLimit != 0 {
+		words = append(words, "ttl", p.HopLimit)
 	}
 	return strings.TrimSuffix(fmt.Sprintln(words...), "\n")
 }

@@ -24,6 +24,9 @@ func Mismatch(r *policy.Rule, p *policy.Packet) string {
 	case m.Fragments && p.Fragment != policy.Later:
 		return "is for later fragments alone"
 	}
+	if why := nodeOnlyMismatch(m, p); why != "" {
+		return why
+	}
 	return serviceMismatch(m, r.Action, p)
 }
 

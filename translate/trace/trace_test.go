@@ -127,7 +127,7 @@ time-range NIGHT
 		seq     uint32
 		without string
 	}{
-		"tcp 10.0.0.1 1 10.0.0.2 80": {10, "its time-range"},
+		"tcp 10.0.0.1 1 10.0.0.2 80": {10, "its time-range (--at)"},
 		"tcp 10.0.0.1 1 10.0.0.2 81": {20, "its dscp"},
 	} {
 		p, err := trace.Parse(grammar.IOS, packet)

@@ -139,6 +139,12 @@ func (w *walker) step(e *grammar.Entry) Step {
 	case w.stateful && s.Action == Permit && established:
 		s.Mismatch = "replies pass by their connection on a pod's port, and the line permits no new one"
 		return s
+	case w.stateful && e.ACE.Action == grammar.Evaluate:
+		s.Mismatch = "replies pass by their connection on a pod's port, where no reflexive list is asked"
+		return s
+	case e.ACE.Action == grammar.Evaluate:
+		s.Without = "the entries of reflexive list " + e.ACE.Reflect.Text
+		return s
 	}
 	line := w.meaning.Line(e.ACE)
 	rule := policy.Rule{Action: policy.Permit, Match: line.Match}
@@ -152,14 +158,21 @@ func (w *walker) step(e *grammar.Entry) Step {
 // judge compares the rule with the packet. What is not known to differ may be
 // the same.
 func (w *walker) judge(s *Step, r *policy.Rule, line translate.Line) {
-	s.Mismatch, s.Without = Mismatch(r, &w.packet.Packet), need(line.Unsaid)
-	if s.Mismatch == "" {
-		return
-	}
 	doubt := need(line.Unsaid)
 	loose := policy.Rule{Action: r.Action, Match: r.Match}
 	if line.Partial {
 		loose.Match = line.Outer
+	}
+	if what := w.packet.loosen(&loose.Match); what == "" {
+		s.Mismatch, s.Without = Mismatch(r, &w.packet.Packet), doubt
+	} else {
+		if doubt == "" {
+			doubt = what
+		}
+		s.Mismatch, s.Without = Mismatch(&loose, &w.packet.Packet), doubt
+	}
+	if s.Mismatch == "" {
+		return
 	}
 	loosen := func(peers *policy.Peers, known bool, e *policy.Endpoint, side string) {
 		if why := unknown(peers, known, e, side); why != "" && !peers.Has(e) {

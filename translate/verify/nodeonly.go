@@ -124,7 +124,9 @@ func momentsOf(all []*policy.Schedule) (out []time.Time) {
 // nodeOnlyValues takes TOS, TTL, a moment and the entries of reflexive lists.
 func (k *picker) nodeOnlyValues(p *policy.Packet) {
 	p.TrafficClass = uint8(k.value(k.class, 0))
-	p.HopLimit = uint8(k.value(k.hops, 64))
+	if hops := uint8(k.value(k.hops, 64)); k.known.hops {
+		p.HopLimit = hops
+	}
 	if len(k.schedules) > 0 {
 		p.At = k.moment()
 	}

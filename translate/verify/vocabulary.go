@@ -19,6 +19,8 @@ type vocabulary struct {
 	// schedules are by what they say, reflexive lists by their names.
 	schedules map[string]*policy.Schedule
 	reflexive map[string]bool
+	// hops says that somebody looks at the hop limit.
+	hops bool
 	// nodes says that some subject is a node.
 	nodes bool
 	// aliased says that the label of a namespace's name is asked for.
@@ -97,6 +99,7 @@ func (v *vocabulary) rule(r *policy.Rule, d policy.Direction) {
 			v.portNames[name] = true
 		}
 	}
+	v.hops = v.hops || r.Match.HopLimit != nil
 	if t := r.Match.Time; t != nil {
 		v.schedules[said(t)] = t
 	}
