@@ -190,7 +190,7 @@ func checkNew(old, next *record, node nodeFacts) error {
 
 // plan gives what the record means on this node.
 func (e *Enforcer) plan(r *record, node nodeFacts) plan {
-	p := planner{record: r, node: node.of(r), retired: retiredBy(r.Identities, e.current.Load().record.Identities)}
+	p := planner{record: r, node: node.of(r), audit: e.audit, retired: retiredBy(r.Identities, e.current.Load().record.Identities)}
 	return p.plan()
 }
 

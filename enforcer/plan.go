@@ -32,6 +32,7 @@ type plan struct {
 type planner struct {
 	record *record
 	node   nodeFacts
+	audit  bool // no port drops anything
 	// retired are label sets that nobody has any more. Tables know them for
 	// one step longer, because addresses change hands one by one.
 	retired []identity.Assignment
@@ -52,6 +53,7 @@ func (p *planner) plan() plan {
 			out.missing = append(out.missing, port.Interface)
 			continue
 		}
+		port.Audit = p.audit
 		out.state.Ports = append(out.state.Ports, port)
 	}
 	return out

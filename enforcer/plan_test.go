@@ -197,3 +197,22 @@ func checkOrder(t *testing.T, got, lists []string, zonesFirst bool) {
 		t.Fatalf("series %v, want %v", got, want)
 	}
 }
+
+// An agent in audit mode says so everywhere, and no port drops.
+func TestAuditModeReachesEveryPort(t *testing.T) {
+	for _, audit := range []bool{false, true} {
+		e, m := newTest(t, "veth1", "eth0")
+		e.audit = audit
+		mustPutEndpoints(t, e, pod("a", "web", "veth1", "10.0.0.1"))
+		if _, err := e.Put(client.Desired{Policies: []policy.Policy{onPods("102", policy.Ingress, "web"), onInterface("EDGE", "eth0")}}); err != nil {
+			t.Fatal(err)
+		}
+		ports := m.last().Ports
+		if len(ports) != 2 || ports[0].Audit != audit || ports[1].Audit != audit {
+			t.Errorf("audit %v: %+v", audit, ports)
+		}
+		if e.Health().Audit != audit || strings.Contains(e.status(), "AUDIT") != audit {
+			t.Errorf("audit %v: health %+v, status %q", audit, e.Health(), e.status())
+		}
+	}
+}

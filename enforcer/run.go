@@ -28,6 +28,9 @@ type Options struct {
 	Pin    string // directory on a bpf file system
 	Node   string // name that counters and events carry
 	Clsact bool   // attach through clsact even where the kernel has TCX
+	// Audit judges, counts and logs everything and drops nothing. An agent that
+	// is started without it drops again.
+	Audit bool
 	// QuietLines keeps the messages of lines with "log" out of Log; they still
 	// go to whoever reads the events.
 	QuietLines bool
@@ -63,6 +66,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer d.Close()
 	e := newEnforcer(o.Node, o.Log, kernel{d}, s, r)
+	e.audit = o.Audit
 	e.quiet, e.metrics.lineLimit = o.QuietLines, o.LineMetrics
 	e.metrics.build(o.Version)
 	return e.serve(ctx, l)
@@ -119,6 +123,9 @@ func (e *Enforcer) serve(ctx context.Context, l net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	h := e.Health()
+	if h.Audit {
+		e.log.Warn("AUDIT MODE: nothing is dropped on this node, what would be is only counted")
+	}
 	e.log.Info("listening", "socket", l.Addr().String(), "revision", h.Revision, "endpoints", h.Endpoints, "ports", h.Ports)
 	notify("READY=1", "STATUS="+e.status())
 	go e.feedWatchdog(ctx)

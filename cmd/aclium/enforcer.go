@@ -27,6 +27,7 @@ It runs until SIGTERM or SIGINT. What it enforced stays enforced after that, in
 the kernel; --remove takes it off.`,
 		Example: `  aclium enforcer
   aclium enforcer --socket /run/lab.sock --state /var/lib/lab --pin /sys/fs/bpf/lab
+  aclium enforcer --audit
   aclium enforcer --remove`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -42,6 +43,7 @@ the kernel; --remove takes it off.`,
 	f.StringVar(&o.Pin, "pin", enforcer.DefaultPin, "`PATH` on a bpf file system for programs and counters")
 	f.StringVar(&o.Node, "name", "", "`NODE` name that counters carry (default the host's name)")
 	f.BoolVar(&o.Clsact, "clsact", false, "attach through clsact even where the kernel has TCX")
+	f.BoolVar(&o.Audit, "audit", false, "drop nothing: judge, count and log what would be dropped, and let it pass")
 	f.BoolVar(&o.QuietLines, "quiet-lines", false, "keep the messages of lines with \"log\" out of the agent's own log")
 	f.IntVar(&o.LineMetrics, "line-metrics", enforcer.DefaultLineMetrics, "`N` lines at most have metrics of their own; the others are added up by list")
 	f.BoolVar(&remove, "remove", false, "take off everything that is enforced, and end")

@@ -73,6 +73,7 @@ func (d *Datapath) eventOf(e *bpf.AcliumEvent) policy.Event {
 	if e.Flow.Permitted != 0 {
 		out.Action = policy.Permit
 	}
+	out.Audit = e.Flow.Audit != 0
 	out.Protocol, out.ICMPType, out.ICMPCode = e.Flow.Protocol, e.Flow.IcmpType, e.Flow.IcmpCode
 	out.Source = netip.AddrPortFrom(netip.AddrFrom16(e.Flow.Saddr.Bytes).Unmap(), e.Flow.Sport)
 	out.Destination = netip.AddrPortFrom(netip.AddrFrom16(e.Flow.Daddr.Bytes).Unmap(), e.Flow.Dport)

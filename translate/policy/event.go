@@ -57,6 +57,8 @@ type Event struct {
 	// Missed says that no message ever tells these packets: Packets and Time
 	// are all that is known.
 	Missed bool `json:"missed,omitempty"`
+	// Audit says that what was denied passed all the same: nothing is dropped.
+	Audit bool `json:"audit,omitempty"`
 	// Form and Cookie word the message.
 	Form   LogForm `json:"form,omitzero"`
 	Cookie string  `json:"cookie,omitempty"`
@@ -157,11 +159,15 @@ func (e *Event) detail() string {
 	return ""
 }
 
-func (e *Event) cookie() string {
-	if e.Cookie == "" {
-		return ""
+// cookie gives what stands in brackets at the end.
+func (e *Event) cookie() (text string) {
+	if e.Cookie != "" {
+		text = "  [" + e.Cookie + "]"
 	}
-	return "  [" + e.Cookie + "]"
+	if e.Audit && e.Action == Deny {
+		text += "  [audit: passed]"
+	}
+	return text
 }
 
 // logAddress writes IPv6 addresses in capitals, as IOS does.

@@ -31,6 +31,8 @@ func TestLogTextIsThatOfIOS(t *testing.T) {
 			Event{RuleID: RuleID{ACL: "X", Seq: 10}, Action: Deny, Form: LogInput, Interface: "Serial1/0.20", Protocol: TCP, Source: at("10.0.0.2:23"), Destination: at("10.0.0.1:48223"), Packets: 1}},
 		{"%SEC-6-IPACCESSLOGP: list L permitted udp 10.0.0.2(23) -> 10.0.0.1(53), 2 packets  [LAN_ACL]",
 			Event{RuleID: RuleID{ACL: "L", Seq: 10}, Action: Permit, Cookie: "LAN_ACL", Protocol: UDP, Source: at("10.0.0.2:23"), Destination: at("10.0.0.1:53"), Packets: 2}},
+		{"%SEC-6-IPACCESSLOGP: list L denied udp 10.0.0.2(23) -> 10.0.0.1(53), 2 packets  [audit: passed]",
+			Event{RuleID: RuleID{ACL: "L", Seq: 10}, Action: Deny, Audit: true, Protocol: UDP, Source: at("10.0.0.2:23"), Destination: at("10.0.0.1:53"), Packets: 2}},
 		{"%IPV6_ACL-6-ACCESSLOGDP: list V/20 denied icmpv6 2001:DB8::1 -> 2001:DB8::2 (128/0), 1 packet",
 			Event{RuleID: RuleID{ACL: "V", Seq: 20}, Action: Deny, Protocol: ICMPv6, Source: at("[2001:db8::1]:0"), Destination: at("[2001:db8::2]:0"), ICMPType: 128, Packets: 1}},
 	} {
