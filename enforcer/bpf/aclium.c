@@ -59,6 +59,16 @@ enum { PERMIT = TC_ACT_UNSPEC, DROP = TC_ACT_SHOT };
 /* Types that only user space names. */
 const struct table_header *unused_header __attribute__((unused));
 const struct table_residue *unused_residue __attribute__((unused));
+const struct table_kind *unused_kind __attribute__((unused));
+const struct table_node *unused_node __attribute__((unused));
+const struct table_set *unused_set __attribute__((unused));
+const struct table_rule *unused_rule __attribute__((unused));
+const struct table_shape *unused_shape __attribute__((unused));
+const struct table_slot *unused_slot __attribute__((unused));
+const enum ref_kind *unused_ref_kind __attribute__((unused));
+const enum node_value *unused_node_value __attribute__((unused));
+const enum residue_flags *unused_residue_flags __attribute__((unused));
+const enum key_word *unused_key_word __attribute__((unused));
 const enum table_const *unused_const __attribute__((unused));
 const enum table_class *unused_class __attribute__((unused));
 const enum hook_flags *unused_hook_flags __attribute__((unused));

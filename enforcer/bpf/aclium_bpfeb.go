@@ -208,6 +208,17 @@ type AcliumIpcacheValue struct {
 	Ifindex  uint32
 }
 
+type AcliumKeyWord uint32
+
+const (
+	AcliumKeyWordKEY_SOURCE_HIGH      AcliumKeyWord = 0
+	AcliumKeyWordKEY_SOURCE_LOW       AcliumKeyWord = 1
+	AcliumKeyWordKEY_DESTINATION_HIGH AcliumKeyWord = 2
+	AcliumKeyWordKEY_DESTINATION_LOW  AcliumKeyWord = 3
+	AcliumKeyWordKEY_CLASSES          AcliumKeyWord = 4
+	AcliumKeyWordKEY_DPORT            AcliumKeyWord = 5
+)
+
 type AcliumLogFlow struct {
 	_       structs.HostLayout
 	Packets uint64
@@ -256,6 +267,36 @@ type AcliumLogSweep struct {
 	Written  uint32
 }
 
+type AcliumNodeValue uint32
+
+const (
+	AcliumNodeValueVALUE_SOURCE            AcliumNodeValue = 0
+	AcliumNodeValueVALUE_DESTINATION       AcliumNodeValue = 1
+	AcliumNodeValueVALUE_SPORT             AcliumNodeValue = 2
+	AcliumNodeValueVALUE_DPORT             AcliumNodeValue = 3
+	AcliumNodeValueVALUE_PROTOCOL          AcliumNodeValue = 4
+	AcliumNodeValueVALUE_SOURCE_CLASS      AcliumNodeValue = 5
+	AcliumNodeValueVALUE_DESTINATION_CLASS AcliumNodeValue = 6
+	AcliumNodeValueVALUE_TCP_FLAGS         AcliumNodeValue = 7
+)
+
+type AcliumRefKind uint32
+
+const (
+	AcliumRefKindREF_NONE AcliumRefKind = 0
+	AcliumRefKindREF_RULE AcliumRefKind = 1
+	AcliumRefKindREF_LIST AcliumRefKind = 2
+	AcliumRefKindREF_NODE AcliumRefKind = 3
+)
+
+type AcliumResidueFlags uint32
+
+const (
+	AcliumResidueFlagsRESIDUE_MASK  AcliumResidueFlags = 1
+	AcliumResidueFlagsRESIDUE_SETS  AcliumResidueFlags = 2
+	AcliumResidueFlagsRESIDUE_BYTES AcliumResidueFlags = 4
+)
+
 type AcliumScratch struct {
 	_          structs.HostLayout
 	Now        uint64
@@ -268,6 +309,7 @@ type AcliumScratch struct {
 		_                   structs.HostLayout
 		Saddr               AcliumIpAddr
 		Daddr               AcliumIpAddr
+		Windows             [4]uint64
 		SourceIdentity      uint32
 		DestinationIdentity uint32
 		Owner               uint32
@@ -291,12 +333,14 @@ type AcliumScratch struct {
 		Local               uint8
 		Tos                 uint8
 		HopLimit            uint8
-		Pad                 [3]uint8
+		Timed               uint8
+		Pad                 [2]uint8
 	}
 	Other struct {
 		_                   structs.HostLayout
 		Saddr               AcliumIpAddr
 		Daddr               AcliumIpAddr
+		Windows             [4]uint64
 		SourceIdentity      uint32
 		DestinationIdentity uint32
 		Owner               uint32
@@ -320,7 +364,8 @@ type AcliumScratch struct {
 		Local               uint8
 		Tos                 uint8
 		HopLimit            uint8
-		Pad                 [3]uint8
+		Timed               uint8
+		Pad                 [2]uint8
 	}
 	Judgement struct {
 		_      structs.HostLayout
@@ -363,55 +408,90 @@ type AcliumSettings struct {
 	Pad        uint32
 }
 
-type AcliumTableAxis struct {
-	_      structs.HostLayout
-	Starts uint32
-	Rows   uint32
-	Count  uint32
-	Width  uint32
-}
-
 type AcliumTableClass uint32
 
 const (
-	AcliumTableClassTABLE_SMALL   AcliumTableClass = 0
-	AcliumTableClassTABLE_MEDIUM  AcliumTableClass = 1
-	AcliumTableClassTABLE_LARGE   AcliumTableClass = 2
-	AcliumTableClassTABLE_HUGE    AcliumTableClass = 3
-	AcliumTableClassTABLE_CLASSES AcliumTableClass = 4
+	AcliumTableClassTABLE_CLASS_64K  AcliumTableClass = 0
+	AcliumTableClassTABLE_CLASS_256K AcliumTableClass = 1
+	AcliumTableClassTABLE_CLASS_1M   AcliumTableClass = 2
+	AcliumTableClassTABLE_CLASS_4M   AcliumTableClass = 3
+	AcliumTableClassTABLE_CLASS_16M  AcliumTableClass = 4
+	AcliumTableClassTABLE_CLASS_64M  AcliumTableClass = 5
+	AcliumTableClassTABLE_CLASS_256M AcliumTableClass = 6
+	AcliumTableClassTABLE_CLASSES    AcliumTableClass = 7
 )
 
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION    AcliumTableConst = 1
-	AcliumTableConstTABLE_SUBRULES   AcliumTableConst = 262144
-	AcliumTableConstTABLE_IDENTITIES AcliumTableConst = 1
-	AcliumTableConstRECORD_LOG       AcliumTableConst = 1
+	AcliumTableConstTABLE_VERSION     AcliumTableConst = 2
+	AcliumTableConstTABLE_SUBRULES    AcliumTableConst = 262144
+	AcliumTableConstTABLE_SHAPES      AcliumTableConst = 64
+	AcliumTableConstTABLE_WORDS       AcliumTableConst = 6
+	AcliumTableConstTABLE_VALUES      AcliumTableConst = 8
+	AcliumTableConstTABLE_IDENTITIES  AcliumTableConst = 1
+	AcliumTableConstRECORD_LOG        AcliumTableConst = 1
+	AcliumTableConstRECORD_TIMED      AcliumTableConst = 2
+	AcliumTableConstINDEX_COUNT_SHIFT AcliumTableConst = 28
+	AcliumTableConstINDEX_DEPTH       AcliumTableConst = 24
+	AcliumTableConstLIST_LAST         AcliumTableConst = 1073741824
+	AcliumTableConstNODE_CUTS         AcliumTableConst = 7
+	AcliumTableConstSET_STEPS         AcliumTableConst = 20
 )
 
+type AcliumTableEnd struct {
+	_              structs.HostLayout
+	Ipv4           AcliumTableIndex
+	Ipv6           AcliumTableIndex
+	Halves         uint32
+	Lows           uint32
+	First6         uint32
+	Shapes         uint32
+	Any            uint64
+	Identity       AcliumTableIndex
+	Classes        uint32
+	IdentityShapes uint32
+}
+
 type AcliumTableHeader struct {
-	_                   structs.HostLayout
-	Empty               [10]uint64
-	Version             uint32
-	Flags               uint32
-	Size                uint32
-	Subrules            uint32
-	Records             uint32
-	Protocol            uint32
-	Later               uint32
-	TcpFlags            uint32
-	AnySource           uint32
-	AnyDestination      uint32
-	AnyBoth             uint32
-	Pad                 uint32
-	Source              AcliumTableAxis
-	Destination         AcliumTableAxis
-	SourceIdentity      AcliumTableAxis
-	DestinationIdentity AcliumTableAxis
-	SourcePort          AcliumTableAxis
-	DestinationPort     AcliumTableAxis
-	Icmp                AcliumTableAxis
+	_           structs.HostLayout
+	Version     uint32
+	Flags       uint32
+	Size        uint32
+	Subrules    uint32
+	Rules       uint32
+	Shapes      uint32
+	Slots       uint32
+	SlotShift   uint32
+	Protocol    uint32
+	Later       uint32
+	Sport       AcliumTableIndex
+	Dport       AcliumTableIndex
+	SportShapes uint32
+	DportShapes uint32
+	Factors     [6]uint64
+	Source      AcliumTableEnd
+	Destination AcliumTableEnd
+}
+
+type AcliumTableIndex struct {
+	_      structs.HostLayout
+	Root   uint32
+	Starts uint32
+}
+
+type AcliumTableKind struct {
+	_         structs.HostLayout
+	Protocols [4]uint64
+	Later     [4]uint64
+	TcpFlags  [4]uint64
+}
+
+type AcliumTableNode struct {
+	_        structs.HostLayout
+	Value    uint32
+	Cuts     [7]uint32
+	Children [8]uint32
 }
 
 type AcliumTableRecord struct {
@@ -433,9 +513,76 @@ type AcliumTableRef struct {
 }
 
 type AcliumTableResidue struct {
+	_                  structs.HostLayout
+	Value              [4]uint64
+	Mask               [4]uint64
+	TrafficClass       [4]uint64
+	HopLimit           [4]uint64
+	SourceSet          uint32
+	SourceClasses      uint32
+	DestinationSet     uint32
+	DestinationClasses uint32
+	SportSet           uint32
+	DportSet           uint32
+	Flags              uint8
+	Window             uint8
+	Pad                uint16
+	Pad2               uint32
+}
+
+type AcliumTableRule struct {
+	_                structs.HostLayout
+	Record           AcliumTableRecord
+	SourceFirst      uint32
+	SourceLast       uint32
+	DestinationFirst uint32
+	DestinationLast  uint32
+	SportFirst       uint16
+	SportLast        uint16
+	DportFirst       uint16
+	DportLast        uint16
+	Kind             uint32
+	Pad              uint32
+}
+
+type AcliumTableSet struct {
 	_     structs.HostLayout
-	Value [4]uint64
-	Mask  [4]uint64
+	Count uint32
+	Width uint32
+}
+
+type AcliumTableShape struct {
+	_     structs.HostLayout
+	Mask  [6]uint64
+	Salt  uint64
+	First uint32
+	Pad   uint32
+}
+
+type AcliumTableSlot struct {
+	_     structs.HostLayout
+	Ref   uint32
+	Check uint32
+}
+
+type AcliumWalk struct {
+	_     structs.HostLayout
+	Place struct {
+		_         structs.HostLayout
+		Key       [6]uint64
+		Values    [8]uint32
+		L4        uint32
+		Protocols uint32
+	}
+	Shapes   uint64
+	Possible uint64
+	Ref      uint32
+	List     uint32
+	Best     uint32
+	From     uint32
+	Done     uint32
+	Found    AcliumTableRecord
+	_        [4]byte
 }
 
 // Names of all BPF objects in the ELF.
@@ -459,10 +606,14 @@ const (
 	AcliumMapLogOptionsMap      = "log_options_map"
 	AcliumMapScratchMap         = "scratch_map"
 	AcliumMapSettingsMap        = "settings_map"
-	AcliumMapTableHugeMap       = "table_huge_map"
-	AcliumMapTableLargeMap      = "table_large_map"
-	AcliumMapTableMediumMap     = "table_medium_map"
-	AcliumMapTableSmallMap      = "table_small_map"
+	AcliumMapTable16mMap        = "table_16m_map"
+	AcliumMapTable1mMap         = "table_1m_map"
+	AcliumMapTable256kMap       = "table_256k_map"
+	AcliumMapTable256mMap       = "table_256m_map"
+	AcliumMapTable4mMap         = "table_4m_map"
+	AcliumMapTable64kMap        = "table_64k_map"
+	AcliumMapTable64mMap        = "table_64m_map"
+	AcliumMapWalkMap            = "walk_map"
 	AcliumProgCountConnections  = "count_connections"
 	AcliumProgSweepLog          = "sweep_log"
 	AcliumProgTcEgress          = "tc_egress"
@@ -489,7 +640,17 @@ const (
 	AcliumVarUnusedHeader       = "unused_header"
 	AcliumVarUnusedHookFlags    = "unused_hook_flags"
 	AcliumVarUnusedIdentity     = "unused_identity"
+	AcliumVarUnusedKeyWord      = "unused_key_word"
+	AcliumVarUnusedKind         = "unused_kind"
+	AcliumVarUnusedNode         = "unused_node"
+	AcliumVarUnusedNodeValue    = "unused_node_value"
+	AcliumVarUnusedRefKind      = "unused_ref_kind"
 	AcliumVarUnusedResidue      = "unused_residue"
+	AcliumVarUnusedResidueFlags = "unused_residue_flags"
+	AcliumVarUnusedRule         = "unused_rule"
+	AcliumVarUnusedSet          = "unused_set"
+	AcliumVarUnusedShape        = "unused_shape"
+	AcliumVarUnusedSlot         = "unused_slot"
 )
 
 // LoadAclium returns the embedded CollectionSpec for Aclium.
@@ -561,10 +722,14 @@ type AcliumMapSpecs struct {
 	LogOptionsMap  *ebpf.MapSpec `ebpf:"log_options_map"`
 	ScratchMap     *ebpf.MapSpec `ebpf:"scratch_map"`
 	SettingsMap    *ebpf.MapSpec `ebpf:"settings_map"`
-	TableHugeMap   *ebpf.MapSpec `ebpf:"table_huge_map"`
-	TableLargeMap  *ebpf.MapSpec `ebpf:"table_large_map"`
-	TableMediumMap *ebpf.MapSpec `ebpf:"table_medium_map"`
-	TableSmallMap  *ebpf.MapSpec `ebpf:"table_small_map"`
+	Table16mMap    *ebpf.MapSpec `ebpf:"table_16m_map"`
+	Table1mMap     *ebpf.MapSpec `ebpf:"table_1m_map"`
+	Table256kMap   *ebpf.MapSpec `ebpf:"table_256k_map"`
+	Table256mMap   *ebpf.MapSpec `ebpf:"table_256m_map"`
+	Table4mMap     *ebpf.MapSpec `ebpf:"table_4m_map"`
+	Table64kMap    *ebpf.MapSpec `ebpf:"table_64k_map"`
+	Table64mMap    *ebpf.MapSpec `ebpf:"table_64m_map"`
+	WalkMap        *ebpf.MapSpec `ebpf:"walk_map"`
 }
 
 // AcliumVariableSpecs contains global variables before they are loaded into the kernel.
@@ -593,7 +758,17 @@ type AcliumVariableSpecs struct {
 	UnusedHeader       *ebpf.VariableSpec `ebpf:"unused_header"`
 	UnusedHookFlags    *ebpf.VariableSpec `ebpf:"unused_hook_flags"`
 	UnusedIdentity     *ebpf.VariableSpec `ebpf:"unused_identity"`
+	UnusedKeyWord      *ebpf.VariableSpec `ebpf:"unused_key_word"`
+	UnusedKind         *ebpf.VariableSpec `ebpf:"unused_kind"`
+	UnusedNode         *ebpf.VariableSpec `ebpf:"unused_node"`
+	UnusedNodeValue    *ebpf.VariableSpec `ebpf:"unused_node_value"`
+	UnusedRefKind      *ebpf.VariableSpec `ebpf:"unused_ref_kind"`
 	UnusedResidue      *ebpf.VariableSpec `ebpf:"unused_residue"`
+	UnusedResidueFlags *ebpf.VariableSpec `ebpf:"unused_residue_flags"`
+	UnusedRule         *ebpf.VariableSpec `ebpf:"unused_rule"`
+	UnusedSet          *ebpf.VariableSpec `ebpf:"unused_set"`
+	UnusedShape        *ebpf.VariableSpec `ebpf:"unused_shape"`
+	UnusedSlot         *ebpf.VariableSpec `ebpf:"unused_slot"`
 }
 
 // AcliumObjects contains all objects after they have been loaded into the kernel.
@@ -633,10 +808,14 @@ type AcliumMaps struct {
 	LogOptionsMap  *ebpf.Map `ebpf:"log_options_map"`
 	ScratchMap     *ebpf.Map `ebpf:"scratch_map"`
 	SettingsMap    *ebpf.Map `ebpf:"settings_map"`
-	TableHugeMap   *ebpf.Map `ebpf:"table_huge_map"`
-	TableLargeMap  *ebpf.Map `ebpf:"table_large_map"`
-	TableMediumMap *ebpf.Map `ebpf:"table_medium_map"`
-	TableSmallMap  *ebpf.Map `ebpf:"table_small_map"`
+	Table16mMap    *ebpf.Map `ebpf:"table_16m_map"`
+	Table1mMap     *ebpf.Map `ebpf:"table_1m_map"`
+	Table256kMap   *ebpf.Map `ebpf:"table_256k_map"`
+	Table256mMap   *ebpf.Map `ebpf:"table_256m_map"`
+	Table4mMap     *ebpf.Map `ebpf:"table_4m_map"`
+	Table64kMap    *ebpf.Map `ebpf:"table_64k_map"`
+	Table64mMap    *ebpf.Map `ebpf:"table_64m_map"`
+	WalkMap        *ebpf.Map `ebpf:"walk_map"`
 }
 
 func (m *AcliumMaps) Close() error {
@@ -658,10 +837,14 @@ func (m *AcliumMaps) Close() error {
 		m.LogOptionsMap,
 		m.ScratchMap,
 		m.SettingsMap,
-		m.TableHugeMap,
-		m.TableLargeMap,
-		m.TableMediumMap,
-		m.TableSmallMap,
+		m.Table16mMap,
+		m.Table1mMap,
+		m.Table256kMap,
+		m.Table256mMap,
+		m.Table4mMap,
+		m.Table64kMap,
+		m.Table64mMap,
+		m.WalkMap,
 	)
 }
 
@@ -691,7 +874,17 @@ type AcliumVariables struct {
 	UnusedHeader       *ebpf.Variable `ebpf:"unused_header"`
 	UnusedHookFlags    *ebpf.Variable `ebpf:"unused_hook_flags"`
 	UnusedIdentity     *ebpf.Variable `ebpf:"unused_identity"`
+	UnusedKeyWord      *ebpf.Variable `ebpf:"unused_key_word"`
+	UnusedKind         *ebpf.Variable `ebpf:"unused_kind"`
+	UnusedNode         *ebpf.Variable `ebpf:"unused_node"`
+	UnusedNodeValue    *ebpf.Variable `ebpf:"unused_node_value"`
+	UnusedRefKind      *ebpf.Variable `ebpf:"unused_ref_kind"`
 	UnusedResidue      *ebpf.Variable `ebpf:"unused_residue"`
+	UnusedResidueFlags *ebpf.Variable `ebpf:"unused_residue_flags"`
+	UnusedRule         *ebpf.Variable `ebpf:"unused_rule"`
+	UnusedSet          *ebpf.Variable `ebpf:"unused_set"`
+	UnusedShape        *ebpf.Variable `ebpf:"unused_shape"`
+	UnusedSlot         *ebpf.Variable `ebpf:"unused_slot"`
 }
 
 // AcliumPrograms contains all programs after they have been loaded into the kernel.

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
 /*
- * classify.h finds the first line of a table that matches a packet. Each field
- * selects one row of bits, one bit per sub-rule; the AND of the rows holds the
- * sub-rules that match. datapath/table.go tells the whole story.
+ * classify.h finds the first rule of a table that matches a packet. Each field
+ * selects a set of shapes, one bit per shape; the AND of the sets holds the
+ * shapes that may have an entry for the packet, and each of them is one hash
+ * lookup. enforcer/classifier tells the whole story.
  *
  * The verifier walks both sides of every branch and multiplies them, so that
  * searches and selections here are arithmetic. Every offset is masked with the
- * size class's size, which alone is what makes an access safe; the table's
- * contents only decide whether it is right.
+ * size class's size, which alone is what makes an access safe (the slack
+ * behind it holds the largest struct); the table's contents only decide
+ * whether it is right.
  */
 #ifndef CLASSIFY_H
 #define CLASSIFY_H
@@ -18,53 +20,28 @@
 /* Keeps the compiler from turning arithmetic back into branches. */
 #define opaque(x) asm volatile("" : "+r"(x))
 
-enum {
-	ROW_SOURCE,
-	ROW_SOURCE_IDENTITY,
-	ROW_ANY_SOURCE,
-	ROW_DESTINATION,
-	ROW_DESTINATION_IDENTITY,
-	ROW_ANY_DESTINATION,
-	ROW_PROTOCOL,
-	ROW_SOURCE_PORT,
-	ROW_DESTINATION_PORT,
-	ROW_DETAIL,
-	ROW_ANY_BOTH,
-	ROWS,
+/* place is where the packet stands in the table's terms. */
+struct place {
+	__u64 key[TABLE_WORDS];
+	__u32 values[TABLE_VALUES];
+	__u32 l4;        /* 0 for later fragments, whose ports nobody asks, else ~0 */
+	__u32 protocols; /* offset of the set of protocols in a kind */
 };
 
-/* walk is the search for the first matching sub-rule. Three rows make up each
- * end (address, identity, any); the detail is ICMP's type or TCP's flags. A
- * field that the protocol lacks repeats the protocol's row, which changes
- * nothing. */
+/* walk is the search for the first matching rule. It lies in a map and not on
+ * the stack: what is read from a map is any number to the verifier, so that
+ * the steps of a walk all look the same to it. */
 struct walk {
-	const void *table;
-	__u64 addr[4]; /* source and destination, high and low half */
-	__u64 top;     /* blocks still to visit */
-	__u64 summary; /* words of the block still to visit */
-	__u64 word;    /* sub-rules of the word still to visit */
-	__u64 from;    /* sub-rules below do not count */
-	__u32 rows[ROWS];
-	__u32 blocks[ROWS];
-	__u32 block;
-	__u32 index; /* block * 64 + word */
+	struct place place;
+	__u64 shapes;   /* still to visit */
+	__u64 possible; /* all that may have an entry for the packet */
+	__u32 ref;    /* the node where the walk stands inside a shape, or 0 */
+	__u32 list;   /* where it stands inside a list, or 0 */
+	__u32 best;   /* the lowest rule found, or ~0 */
+	__u32 from;   /* rules below do not count */
+	__u32 done;
 	struct table_record found;
 };
-
-static __always_inline __u64 load64(const void *t, __u64 size, __u64 offset)
-{
-	return *(const __u64 *)(t + (offset & (size - 8)));
-}
-
-static __always_inline __u32 load32(const void *t, __u64 size, __u64 offset)
-{
-	return *(const __u32 *)(t + (offset & (size - 4)));
-}
-
-static __always_inline __u32 load8(const void *t, __u64 size, __u64 offset)
-{
-	return *(const __u8 *)(t + (offset & (size - 1)));
-}
 
 static __always_inline __u64 popcount(__u64 x)
 {
@@ -74,191 +51,42 @@ static __always_inline __u64 popcount(__u64 x)
 	return (x * 0x0101010101010101) >> 56;
 }
 
+/* search is what the steps of a walk share. */
+struct search {
+	const void *table;
+	struct packet *packet;
+	struct walk *walk;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct walk);
+} walk_map SEC(".maps");
+
 /* Number of the lowest set bit; x is not 0. */
 static __always_inline __u64 lowest(__u64 x)
 {
 	return popcount(~x & (x - 1)) & 63;
 }
 
-/* All ones where the bit is set, else 0. */
-static __always_inline __u64 spread(__u64 x, __u64 bit)
+/* 1 where a < b, else 0. */
+static __always_inline __u64 below(__u64 a, __u64 b)
 {
-	__u64 mask = -((x >> (bit & 63)) & 1);
-
-	opaque(mask);
-	return mask;
-}
-
-/* The borrow of a - b - borrow: 1 where a < b + borrow. */
-static __always_inline __u64 borrow(__u64 a, __u64 b, __u64 in)
-{
-	__u64 difference = a - b - in;
+	__u64 difference = a - b;
 
 	opaque(difference);
 	return ((~a & b) | ((~a | b) & difference)) >> 63;
 }
 
-/* Both searches give the row of the interval that holds the key. */
-static __always_inline __u32 search128(const void *t, __u64 size, const struct table_axis *axis, __u64 high, __u64 low)
+/* 1 where a < b, for numbers below 1 << 63. */
+static __always_inline __u64 less(__u64 a, __u64 b)
 {
-	__u64 at = 0, width = axis->width;
-	int i;
+	__u64 difference = a - b;
 
-	for (i = 0; i < 24; i++) {
-		__u64 probe = at + width, offset = axis->starts + probe * 16;
-		__u64 below = borrow(low, load64(t, size, offset + 8), 0);
-		__u64 take;
-
-		if (!width)
-			break;
-		below = borrow(high, load64(t, size, offset), below);
-		take = (below ^ 1) & borrow(probe, axis->count, 0);
-		at += width & -take;
-		width >>= 1;
-	}
-	return load32(t, size, axis->rows + at * 4);
-}
-
-static __always_inline __u32 search32(const void *t, __u64 size, const struct table_axis *axis, __u64 key)
-{
-	__u64 at = 0, width = axis->width;
-	int i;
-
-	for (i = 0; i < 24; i++) {
-		__u64 probe = at + width, take;
-
-		if (!width)
-			break;
-		take = (borrow(key, load32(t, size, axis->starts + probe * 4), 0) ^ 1) & borrow(probe, axis->count, 0);
-		at += width & -take;
-		width >>= 1;
-	}
-	return load32(t, size, axis->rows + at * 4);
-}
-
-/*
- * Joins what the rows say at one level of their trees. Joining the ends as
- * unions first would be right but blunt above the words: many lines say "any"
- * on one side, so that nearly every word has some line for either end. The
- * lines with "any" on both sides have a row of their own; all others need a
- * bit in the row of an address or an identity, which are nearly empty.
- */
-#define JOIN(value)                                                            \
-	({                                                                     \
-		__u64 source = value(ROW_SOURCE) | value(ROW_SOURCE_IDENTITY); \
-		__u64 destination = value(ROW_DESTINATION) |                   \
-				    value(ROW_DESTINATION_IDENTITY);           \
-		__u64 ends =                                                   \
-			(source & (destination | value(ROW_ANY_DESTINATION))) | \
-			(destination & value(ROW_ANY_SOURCE)) |                \
-			value(ROW_ANY_BOTH);                                   \
-		ends & value(ROW_PROTOCOL) & value(ROW_SOURCE_PORT) &          \
-			value(ROW_DESTINATION_PORT) & value(ROW_DETAIL);       \
-	})
-
-#define TOP(row) load64(w->table, size, w->rows[row])
-#define SUMMARY(row) load64(w->table, size, w->blocks[row])
-#define WORD(row) word_of(w, size, row, word)
-
-static __always_inline void enter_block(struct walk *w, __u64 size)
-{
-	const void *t = w->table;
-	__u64 block = lowest(w->top);
-	int i;
-
-	w->top &= w->top - 1;
-	w->block = block;
-#pragma unroll
-	for (i = 0; i < ROWS; i++) {
-		__u64 top = load64(t, size, w->rows[i]);
-		__u64 rank = popcount(top & ((1ULL << block) - 1));
-
-		w->blocks[i] = load32(t, size, w->rows[i] + 8 + rank * 4) & spread(top, block);
-	}
-	w->summary = JOIN(SUMMARY);
-	if (block == w->from >> 12)
-		w->summary &= ~0ULL << (w->from >> 6 & 63);
-}
-
-static __always_inline __u64 word_of(const struct walk *w, __u64 size, int row, __u64 word)
-{
-	__u64 block = w->blocks[row];
-
-	return load64(w->table, size, block + 72 + 8 * load8(w->table, size, block + 8 + word));
-}
-
-static __always_inline void enter_word(struct walk *w, __u64 size)
-{
-	__u64 word = lowest(w->summary);
-
-	w->summary &= w->summary - 1;
-	w->index = w->block << 6 | word;
-	w->word = JOIN(WORD);
-	if (w->index == w->from >> 6)
-		w->word &= ~0ULL << (w->from & 63);
-}
-
-/* Goes on at a later sub-rule. What lies in words and blocks that are entered
- * later is cut off on entering. */
-static __always_inline void go_on_at(struct walk *w, __u64 subrule)
-{
-	__u64 block = subrule >> 12, index = subrule >> 6;
-
-	w->from = subrule;
-	if (index == w->index) {
-		w->word &= ~0ULL << (subrule & 63);
-		return;
-	}
-	w->word = 0;
-	if (block == w->block) {
-		w->summary &= ~0ULL << (index & 63);
-		return;
-	}
-	w->summary = 0;
-	w->top = block > 63 ? 0 : w->top & ~0ULL << (block & 63);
-}
-
-static __always_inline bool residue_holds(const struct walk *w, __u64 size, __u64 residue)
-{
-	__u64 wrong = 0;
-	int i;
-
-#pragma unroll
-	for (i = 0; i < 4; i++)
-		wrong |= (w->addr[i] ^ load64(w->table, size, residue + i * 8)) & load64(w->table, size, residue + 32 + i * 8);
-	return !wrong;
-}
-
-/* One step of the walk, for bpf_loop: enters the next block or word, or looks
- * at one sub-rule. Returns 1 at the end. */
-static __always_inline long step(struct walk *w, __u64 size)
-{
-	__u64 subrule, record;
-
-	if (!w->word) {
-		if (!w->summary) {
-			if (!w->top)
-				return 1;
-			enter_block(w, size);
-			return 0;
-		}
-		enter_word(w, size);
-		if (!w->word)
-			return 0;
-	}
-	subrule = (__u64)w->index << 6 | lowest(w->word);
-	w->word &= w->word - 1;
-	record = ((const struct table_header *)w->table)->records + subrule * sizeof(struct table_record);
-	__builtin_memcpy(&w->found, (__u64[]){load64(w->table, size, record), load64(w->table, size, record + 8)}, 16);
-	if (w->found.residue && !residue_holds(w, size, w->found.residue)) {
-		w->found.action = 0;
-		return 0;
-	}
-	if (w->found.action != ACTION_NEXT)
-		return 1;
-	w->found.action = 0;
-	go_on_at(w, w->found.next);
-	return 0;
+	opaque(difference);
+	return difference >> 63;
 }
 
 static __always_inline __u64 high(const struct ip_addr *a)
@@ -271,82 +99,88 @@ static __always_inline __u64 low(const struct ip_addr *a)
 	return bpf_be64_to_cpu(*(const __u64 *)&a->bytes[8]);
 }
 
-static __always_inline void choose_l4_rows(struct walk *w, __u64 size, const struct packet *p)
+static __always_inline bool in_bytes(const __u64 *set, __u8 value)
 {
-	const struct table_header *h = w->table;
-	__u32 table = p->fragment == FRAGMENT_LATER ? h->later : h->protocol;
-	__u32 row = load32(w->table, size, table + p->protocol * 4);
+	return set[value >> 6] >> (value & 63) & 1;
+}
 
-	w->rows[ROW_PROTOCOL] = w->rows[ROW_SOURCE_PORT] = w->rows[ROW_DESTINATION_PORT] = w->rows[ROW_DETAIL] = row;
-	if (p->fragment == FRAGMENT_LATER)
-		return;
-	if (has_ports(p->protocol)) {
-		w->rows[ROW_SOURCE_PORT] = search32(w->table, size, &h->source_port, p->sport);
-		w->rows[ROW_DESTINATION_PORT] = search32(w->table, size, &h->destination_port, p->dport);
+/* Whether the window lets a rule of this action exist. Where the hour is not
+ * known, what may permit is absent and what may deny is present. */
+static __always_inline bool window_holds(const struct packet *p, __u8 window, __u8 action)
+{
+	if (!window)
+		return true;
+	if (!p->timed)
+		return action != ACTION_PERMIT;
+	return in_bytes(p->windows, window);
+}
+
+/* The end of a round. A rule that says "go on at" begins another one. */
+static __always_inline long finish(struct walk *w)
+{
+	if (w->found.action != ACTION_NEXT) {
+		w->done = 1;
+		return 1;
 	}
-	if (p->protocol == PROTOCOL_TCP)
-		w->rows[ROW_DETAIL] = load32(w->table, size, h->tcp_flags + p->tcp_flags * 4);
-	if (is_icmp(p->protocol))
-		w->rows[ROW_DETAIL] = search32(w->table, size, &h->icmp, p->icmp_type << 8 | p->icmp_code);
+	w->from = w->found.next;
+	w->best = ~0U;
+	w->found.action = 0;
+	w->shapes = w->possible;
+	return 0;
 }
 
-static __always_inline void choose_rows(struct walk *w, __u64 size, const struct packet *p)
-{
-	const struct table_header *h = w->table;
-
-	w->addr[0] = high(&p->saddr);
-	w->addr[1] = low(&p->saddr);
-	w->addr[2] = high(&p->daddr);
-	w->addr[3] = low(&p->daddr);
-	w->rows[ROW_SOURCE] = search128(w->table, size, &h->source, w->addr[0], w->addr[1]);
-	w->rows[ROW_SOURCE_IDENTITY] = search32(w->table, size, &h->source_identity, p->source_identity);
-	w->rows[ROW_ANY_SOURCE] = h->any_source;
-	w->rows[ROW_DESTINATION] = search128(w->table, size, &h->destination, w->addr[2], w->addr[3]);
-	w->rows[ROW_DESTINATION_IDENTITY] = search32(w->table, size, &h->destination_identity, p->destination_identity);
-	w->rows[ROW_ANY_DESTINATION] = h->any_destination;
-	w->rows[ROW_ANY_BOTH] = h->any_both;
-	choose_l4_rows(w, size, p);
-	w->top = JOIN(TOP);
-}
-
-/* Every step enters a block, enters a word or looks at a sub-rule, each once. */
-#define MAX_STEPS (64 + 4096 + TABLE_SUBRULES + 1)
 
 /*
- * classify_NAME judges the packet by the table: 0 and the record of the first
- * matching sub-rule in *found, whose action is 0 when there is none; -1 when
- * the table is not one. It is a global function, so that the verifier walks it
- * once and not for each list and caller.
+ * classify_NAME, of each size class, judges the packet by the table: 0 and the
+ * record of the first matching rule in *found, whose action is 0 when there is
+ * none; -1 when the table is not one or the walk does not end. found->next is
+ * the rule to begin at, 0 for all.
  */
-#define CLASSIFIER(name, bytes)                                                \
-	static long step_##name(__u32 i, struct walk *w)                       \
-	{                                                                      \
-		return step(w, bytes);                                         \
-	}                                                                      \
-	__noinline int classify_##name(const struct table_##name *table,       \
-				       struct packet *p,                       \
-				       struct table_record *found)             \
-	{                                                                      \
-		struct walk w = {};                                            \
-                                                                               \
-		if (!table || !p || !found)                                    \
-			return -1;                                             \
-		w.table = table;                                               \
-		if (((const struct table_header *)table)->version !=           \
-		    TABLE_VERSION)                                             \
-			return -1;                                             \
-		if (((const struct table_header *)table)->flags &              \
-		    TABLE_IDENTITIES)                                          \
-			identify(p);                                           \
-		choose_rows(&w, bytes, p);                                     \
-		bpf_loop(MAX_STEPS, step_##name, &w, 0);                       \
-		*found = w.found;                                              \
-		return 0;                                                      \
-	}
 
-CLASSIFIER(small, TABLE_SMALL_SIZE)
-CLASSIFIER(medium, TABLE_MEDIUM_SIZE)
-CLASSIFIER(large, TABLE_LARGE_SIZE)
-CLASSIFIER(huge, TABLE_HUGE_SIZE)
+/* The most that bpf_loop allows. A walk takes a handful of steps; only lists
+ * with thousands of lines that say "go on at" take thousands. */
+#define MAX_STEPS (1 << 23)
+
+#define OF(name) name##_64k
+#define SIZE TABLE_64K_SIZE
+#include "walk.h"
+#undef OF
+#undef SIZE
+
+#define OF(name) name##_256k
+#define SIZE TABLE_256K_SIZE
+#include "walk.h"
+#undef OF
+#undef SIZE
+
+#define OF(name) name##_1m
+#define SIZE TABLE_1M_SIZE
+#include "walk.h"
+#undef OF
+#undef SIZE
+
+#define OF(name) name##_4m
+#define SIZE TABLE_4M_SIZE
+#include "walk.h"
+#undef OF
+#undef SIZE
+
+#define OF(name) name##_16m
+#define SIZE TABLE_16M_SIZE
+#include "walk.h"
+#undef OF
+#undef SIZE
+
+#define OF(name) name##_64m
+#define SIZE TABLE_64M_SIZE
+#include "walk.h"
+#undef OF
+#undef SIZE
+
+#define OF(name) name##_256m
+#define SIZE TABLE_256M_SIZE
+#include "walk.h"
+#undef OF
+#undef SIZE
 
 #endif

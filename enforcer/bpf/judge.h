@@ -11,26 +11,33 @@
 		void *inner = bpf_map_lookup_elem(&table_##name##_map, &slot); \
 		struct table_##name *table =                                   \
 			inner ? bpf_map_lookup_elem(inner, &zero) : 0;         \
-		table ? classify_##name(table, p, found) : -1;                 \
+		table ? classify_##name(table, p, walk, found) : -1;           \
 	})
 
-__noinline int classify(const struct table_ref *ref, struct packet *p, struct table_record *found)
+static __always_inline int classify(const struct table_ref *ref, struct packet *p, struct table_record *found)
 {
 	__u32 slot, zero = 0;
+	struct walk *walk = bpf_map_lookup_elem(&walk_map, &zero);
 
-	if (!ref || !p || !found)
+	if (!ref || !p || !found || !walk)
 		return -1;
 	slot = ref->slot;
 
 	switch (ref->class) {
-	case TABLE_SMALL:
-		return CLASSIFY(small);
-	case TABLE_MEDIUM:
-		return CLASSIFY(medium);
-	case TABLE_LARGE:
-		return CLASSIFY(large);
-	case TABLE_HUGE:
-		return CLASSIFY(huge);
+	case TABLE_CLASS_64K:
+		return CLASSIFY(64k);
+	case TABLE_CLASS_256K:
+		return CLASSIFY(256k);
+	case TABLE_CLASS_1M:
+		return CLASSIFY(1m);
+	case TABLE_CLASS_4M:
+		return CLASSIFY(4m);
+	case TABLE_CLASS_16M:
+		return CLASSIFY(16m);
+	case TABLE_CLASS_64M:
+		return CLASSIFY(64m);
+	case TABLE_CLASS_256M:
+		return CLASSIFY(256m);
 	}
 	return -1;
 }

@@ -139,7 +139,7 @@ struct {
  * of its only element. User space may write it through mmap. */
 #define TABLE_MAP(name, slots, bytes)                                          \
 	struct table_##name {                                                  \
-		__u64 words[(bytes) / 8];                                      \
+		__u64 words[((bytes) + TABLE_SLACK) / 8];                      \
 	};                                                                     \
 	struct {                                                               \
 		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                      \
@@ -154,9 +154,12 @@ struct {
 		});                                                            \
 	} table_##name##_map SEC(".maps")
 
-TABLE_MAP(small, TABLE_SMALL_SLOTS, TABLE_SMALL_SIZE);
-TABLE_MAP(medium, TABLE_MEDIUM_SLOTS, TABLE_MEDIUM_SIZE);
-TABLE_MAP(large, TABLE_LARGE_SLOTS, TABLE_LARGE_SIZE);
-TABLE_MAP(huge, TABLE_HUGE_SLOTS, TABLE_HUGE_SIZE);
+TABLE_MAP(64k, TABLE_64K_SLOTS, TABLE_64K_SIZE);
+TABLE_MAP(256k, TABLE_256K_SLOTS, TABLE_256K_SIZE);
+TABLE_MAP(1m, TABLE_1M_SLOTS, TABLE_1M_SIZE);
+TABLE_MAP(4m, TABLE_4M_SLOTS, TABLE_4M_SIZE);
+TABLE_MAP(16m, TABLE_16M_SLOTS, TABLE_16M_SIZE);
+TABLE_MAP(64m, TABLE_64M_SLOTS, TABLE_64M_SIZE);
+TABLE_MAP(256m, TABLE_256M_SLOTS, TABLE_256M_SIZE);
 
 #endif

@@ -13,6 +13,7 @@ enum fragment_part { FRAGMENT_WHOLE, FRAGMENT_FIRST, FRAGMENT_LATER };
 struct packet {
 	struct ip_addr saddr;
 	struct ip_addr daddr;
+	__u64 windows[4]; /* bit n: time window n is open; if timed */
 	__u32 source_identity;
 	__u32 destination_identity;
 	__u32 owner; /* host device of the pod that has the source address */
@@ -36,7 +37,8 @@ struct packet {
 	__u8 local;     /* sent by the node itself */
 	__u8 tos;       /* IPv4 TOS or IPv6 traffic class, the whole byte */
 	__u8 hop_limit; /* or TTL */
-	__u8 pad[3];
+	__u8 timed;     /* the hour is known, and with it the windows */
+	__u8 pad[2];
 };
 
 /* judgement is what the lists in series say: the line of each, up to the one

@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
 /*
- * table.h is the form of a compiled list; datapath/table.go says how it is
+ * table.h is the form of a compiled list; enforcer/classifier says how it is
  * built and why it is exact. All numbers are in the host's byte order, all
  * offsets count bytes from the start of the table.
  *
- *   header | records | residues | rows, blocks and axes (starts, row offsets)
+ *   header | rules | kinds, residues, sets | shapes | indexes | slots | lists and nodes
  *
- *   row    u64 top, u32 block offsets[popcount(top)]    bit i: block i is not empty
- *   block  u64 summary, u8 index[64], u64 words[]       bit i: word i is not empty
- *          word i is words[index[i]]; words[0] is 0
+ * An index finds the rank of a key: the number of the last start that is not
+ * above it. Its nodes divide a span of keys into cells of equal width:
  *
- * Bit k of word j of block i stands for sub-rule i*4096 + j*64 + k.
+ *   node   u64 base, u32 shift, u32 last, u32 cells[last + 1]
+ *   cell   INDEX_NODE | offset of a node / 8, or
+ *          count << 28 | rank: the rank at the cell's first key, and how many
+ *          more starts lie in the cell (7 at most)
+ *
+ * A ref is what a slot, and the child of a node, refers to; its lowest two
+ * bits are an enum ref_kind:
+ *
+ *   REF_RULE  number of the rule << 2
+ *   REF_LIST  offset of u32 count, u32 width, u32 numbers[count]: of rules, in
+ *             order, the last with LIST_LAST; width is that of a table_set
+ *   REF_NODE  offset of a table_node
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -18,82 +28,214 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 1,
-	TABLE_SUBRULES = 262144, /* 64 * 64 * 64 */
-	TABLE_IDENTITIES = 1,    /* header flag: some line looks at identities */
-	RECORD_LOG = 1,          /* record flag: write an event */
+	TABLE_VERSION = 2,
+	TABLE_SUBRULES = 262144, /* rules of one table */
+	TABLE_SHAPES = 64,
+	TABLE_WORDS = 6,      /* of a key: enum key_word */
+	TABLE_VALUES = 8,     /* that a node may ask: enum node_value */
+	TABLE_IDENTITIES = 1, /* header flag: some line looks at identities */
+	RECORD_LOG = 1,       /* record flag: write an event */
+	RECORD_TIMED = 2,     /* record flag: exists in a time window only */
+	INDEX_COUNT_SHIFT = 28,
+	INDEX_DEPTH = 24, /* nodes on a path, at most */
+	LIST_LAST = 1 << 30,
+	NODE_CUTS = 7,
+	SET_STEPS = 20, /* sets have fewer than 1 << SET_STEPS intervals */
 };
 
-/* Size classes of tables, bytes. A table lives in the smallest that holds it. */
+#define INDEX_NODE 0x80000000U
+
+/* Size classes of tables, bytes. A table lives in the smallest that holds it;
+ * the map value is TABLE_SLACK larger, so that a struct may be read wherever
+ * an offset that was cut to the class's size points. */
 enum table_class {
-	TABLE_SMALL,  /* table_small_map */
-	TABLE_MEDIUM, /* table_medium_map */
-	TABLE_LARGE,  /* table_large_map */
-	TABLE_HUGE,   /* table_huge_map */
+	TABLE_CLASS_64K,
+	TABLE_CLASS_256K,
+	TABLE_CLASS_1M,
+	TABLE_CLASS_4M,
+	TABLE_CLASS_16M,
+	TABLE_CLASS_64M,
+	TABLE_CLASS_256M,
 	TABLE_CLASSES,
 };
 
-#define TABLE_SMALL_SIZE (64 << 10)
-#define TABLE_MEDIUM_SIZE (1 << 20)
-#define TABLE_LARGE_SIZE (16 << 20)
-#define TABLE_HUGE_SIZE (128 << 20)
+#define TABLE_SLACK 256
+
+#define TABLE_64K_SIZE (64 << 10)
+#define TABLE_256K_SIZE (256 << 10)
+#define TABLE_1M_SIZE (1 << 20)
+#define TABLE_4M_SIZE (4 << 20)
+#define TABLE_16M_SIZE (16 << 20)
+#define TABLE_64M_SIZE (64 << 20)
+#define TABLE_256M_SIZE (256 << 20)
 
 /* Tables of each class that can be loaded at once. */
-#define TABLE_SMALL_SLOTS 8192
-#define TABLE_MEDIUM_SLOTS 1024
-#define TABLE_LARGE_SLOTS 256
-#define TABLE_HUGE_SLOTS 64
+#define TABLE_64K_SLOTS 8192
+#define TABLE_256K_SLOTS 4096
+#define TABLE_1M_SLOTS 1024
+#define TABLE_4M_SLOTS 512
+#define TABLE_16M_SLOTS 256
+#define TABLE_64M_SLOTS 64
+#define TABLE_256M_SLOTS 16
 
-/* table_axis divides one field's values into intervals, each with a row.
- * starts is sorted and begins with 0; width is the largest power of two below
- * count, or 0. */
-struct table_axis {
-	__u32 starts; /* u64[2] (high, low) for addresses, u32 for all others */
-	__u32 rows;   /* u32 row offsets */
-	__u32 count;
-	__u32 width;
+/* table_index: root is the first node. starts is sorted, u64 for halves of
+ * IPv6 addresses and u32 for all others. */
+struct table_index {
+	__u32 root;
+	__u32 starts;
+};
+
+/* table_end finds the ranks of one end's addresses. IPv6 addresses go through
+ * their high half, whose rank selects u32[2]: the address's rank, and the node
+ * over the low halves or 0. IPv6 ranks follow the IPv4 ones. */
+struct table_end {
+	struct table_index ipv4;
+	struct table_index ipv6;
+	__u32 halves;   /* u32[2] by rank of the high half */
+	__u32 lows;     /* u64 starts of low halves, by rank - first6 */
+	__u32 first6;   /* rank of :: */
+	__u32 shapes;   /* u64 by rank: shapes with an entry for it */
+	__u64 any;      /* shapes with an entry for any address and identity */
+	struct table_index identity;
+	__u32 classes;  /* u32 by rank of an identity: its class, 0 is none */
+	__u32 identity_shapes; /* u64 by class */
 };
 
 struct table_header {
-	__u64 empty[10]; /* 0: offset 0 is the block that has no words */
 	__u32 version;
 	__u32 flags;
-	__u32 size;     /* bytes in use */
+	__u32 size; /* bytes in use */
 	__u32 subrules;
-	__u32 records;  /* table_record[subrules] */
-	__u32 protocol; /* u32 row offsets[256]: whole packets and first fragments */
-	__u32 later;    /* u32 row offsets[256]: later fragments */
-	__u32 tcp_flags; /* u32 row offsets[256] */
-	__u32 any_source;      /* row: any source */
-	__u32 any_destination; /* row: any destination */
-	__u32 any_both;        /* row: both */
-	__u32 pad;
-	struct table_axis source;
-	struct table_axis destination;
-	struct table_axis source_identity;
-	struct table_axis destination_identity;
-	struct table_axis source_port;
-	struct table_axis destination_port;
-	struct table_axis icmp; /* type << 8 | code */
+	__u32 rules;      /* table_rule[subrules] */
+	__u32 shapes;     /* table_shape[], in the order of their first rules */
+	__u32 slots;      /* table_slot[1 << (64 - slot_shift)] */
+	__u32 slot_shift; /* 1 to 63 */
+	__u32 protocol;   /* u64 shapes[256]: whole packets and first fragments */
+	__u32 later;      /* u64 shapes[256]: later fragments */
+	struct table_index sport;
+	struct table_index dport; /* or ICMP's and IGMP's type << 8 | code */
+	__u32 sport_shapes;       /* u64 by rank */
+	__u32 dport_shapes;
+	__u64 factors[TABLE_WORDS];
+	struct table_end source;
+	struct table_end destination;
 };
 
-/* Actions have policy.Action's values. */
+/* Words of a key. IPv4 addresses stand in the low half. */
+enum key_word {
+	KEY_SOURCE_HIGH,
+	KEY_SOURCE_LOW,
+	KEY_DESTINATION_HIGH,
+	KEY_DESTINATION_LOW,
+	KEY_CLASSES, /* source's identity class | destination's << 32 */
+	KEY_DPORT,
+};
+
+/* table_shape is one way to look up: the bits of the key that its entries
+ * give. first is the lowest rule that has an entry of this shape. */
+struct table_shape {
+	__u64 mask[TABLE_WORDS];
+	__u64 salt;
+	__u32 first;
+	__u32 pad;
+};
+
+/* table_slot: check is the low half of the hash, or 0 for several keys. */
+struct table_slot {
+	__u32 ref;
+	__u32 check;
+};
+
+enum ref_kind { REF_NONE, REF_RULE, REF_LIST, REF_NODE };
+
+enum node_value {
+	VALUE_SOURCE, /* rank */
+	VALUE_DESTINATION,
+	VALUE_SPORT,
+	VALUE_DPORT, /* or ICMP's type << 8 | code */
+	VALUE_PROTOCOL,
+	VALUE_SOURCE_CLASS,
+	VALUE_DESTINATION_CLASS,
+	VALUE_TCP_FLAGS,
+};
+
+/* table_node leads to child n, the number of cuts that are not above the
+ * packet's value. Unused cuts are ~0. */
+struct table_node {
+	__u32 value; /* enum node_value */
+	__u32 cuts[NODE_CUTS];
+	__u32 children[NODE_CUTS + 1];
+};
+
+/* Actions have policy.Action's values. ACTION_NEXT stays inside a table. */
 enum table_action { ACTION_PERMIT = 1, ACTION_DENY = 2, ACTION_NEXT = 3 };
 
+/* table_record is what a rule says. */
 struct table_record {
 	__u32 counter;
-	__u32 next;    /* ACTION_NEXT: sub-rule to go on at, up to subrules */
+	__u32 next;    /* rule to go on at, up to subrules; for ACTION_NEXT */
 	__u32 residue; /* 0, or the table_residue that must hold as well */
 	__u8 action;
 	__u8 flags;
 	__u16 pad;
 };
 
-/* table_residue holds what intervals cannot say: discontiguous masks, high
- * and low half of source and destination. (address ^ value) & mask == 0. */
+/* table_rule is a rule and the packets it is for; all bounds are inclusive. */
+struct table_rule {
+	struct table_record record;
+	__u32 source_first; /* ranks */
+	__u32 source_last;
+	__u32 destination_first;
+	__u32 destination_last;
+	__u16 sport_first;
+	__u16 sport_last;
+	__u16 dport_first; /* or ICMP's type << 8 | code */
+	__u16 dport_last;
+	__u32 kind; /* table_kind */
+	__u32 pad;
+};
+
+/* table_kind is the part of a service that is sets of 256 values: bit n % 64
+ * of word n / 64. */
+struct table_kind {
+	__u64 protocols[4]; /* of whole packets and first fragments */
+	__u64 later[4];     /* of later fragments */
+	__u64 tcp_flags[4];
+};
+
+enum residue_flags {
+	RESIDUE_MASK = 1,
+	RESIDUE_SETS = 2,
+	RESIDUE_BYTES = 4, /* traffic class and hop limit */
+};
+
+/* table_residue holds what a rule's bounds cannot say. Masks: (address ^
+ * value) & mask == 0, high and low halves of source and destination. Sets are
+ * offsets of a table_set, or 0 where none is asked; an end needs its address
+ * or its identity in the sets, if it has either. window is 0, or the number of
+ * the time window that must be open. */
 struct table_residue {
 	__u64 value[4];
 	__u64 mask[4];
+	__u64 traffic_class[4];
+	__u64 hop_limit[4];
+	__u32 source_set; /* ranks */
+	__u32 source_classes;
+	__u32 destination_set;
+	__u32 destination_classes;
+	__u32 sport_set;
+	__u32 dport_set;
+	__u8 flags; /* enum residue_flags */
+	__u8 window;
+	__u16 pad;
+	__u32 pad2;
+};
+
+/* table_set: u32 first[count], u32 last[count] follow, sorted. width is the
+ * largest power of two below count, or 0. */
+struct table_set {
+	__u32 count;
+	__u32 width;
 };
 
 #endif

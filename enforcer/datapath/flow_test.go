@@ -110,7 +110,7 @@ func TestVerdictIsRemembered(t *testing.T) {
 	}
 	lose := func() {
 		for slot := range uint32(32) {
-			k.TableSmallMap.Delete(slot)
+			k.Table64kMap.Delete(slot)
 		}
 	}
 	for name, c := range map[string]struct {

@@ -33,7 +33,7 @@ func (k *kernel) events() []bpf.AcliumEvent {
 		}
 		k.must(err)
 		var e bpf.AcliumEvent
-		k.must(binary.Read(bytes.NewReader(record.RawSample), native, &e))
+		k.must(binary.Read(bytes.NewReader(record.RawSample), binary.NativeEndian, &e))
 		out = append(out, e)
 	}
 }

@@ -105,8 +105,8 @@ func (k *kernel) counter(acl string, line int) uint32 {
 }
 
 func (k *kernel) tableMap(class bpf.AcliumTableClass) (*ebpf.Map, string) {
-	maps := []*ebpf.Map{k.TableSmallMap, k.TableMediumMap, k.TableLargeMap, k.TableHugeMap}
-	return maps[class], []string{"table_small_map", "table_medium_map", "table_large_map", "table_huge_map"}[class]
+	maps := []*ebpf.Map{k.Table64kMap, k.Table256kMap, k.Table1mMap, k.Table4mMap, k.Table16mMap, k.Table64mMap, k.Table256mMap}
+	return maps[class], []string{"table_64k_map", "table_256k_map", "table_1m_map", "table_4m_map", "table_16m_map", "table_64m_map", "table_256m_map"}[class]
 }
 
 // upload puts a list into a slot of its own, smaller slots being used again.

@@ -15,7 +15,7 @@ import (
 )
 
 // tableMaps are the arrays of maps, by size class.
-var tableMaps = [bpf.AcliumTableClassTABLE_CLASSES]string{"table_small_map", "table_medium_map", "table_large_map", "table_huge_map"}
+var tableMaps = [bpf.AcliumTableClassTABLE_CLASSES]string{"table_64k_map", "table_256k_map", "table_1m_map", "table_4m_map", "table_16m_map", "table_64m_map", "table_256m_map"}
 
 // place is a slot of a size class.
 type place struct{ class, slot uint32 }

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/*
+ * walk.h walks a table of one size class. It is included once for each class,
+ * with SIZE as the class's size and OF(name) as the class's name of a function.
+ * Functions that are not static are verified once and not for each caller.
+ */
+
+static __always_inline const void *OF(at)(const void *t, __u64 offset)
+{
+	return t + (offset & (SIZE - 8));
+}
+
+static __always_inline __u64 OF(load64)(const void *t, __u64 offset)
+{
+	return *(const __u64 *)OF(at)(t, offset);
+}
+
+static __always_inline __u32 OF(load32)(const void *t, __u64 offset)
+{
+	return *(const __u32 *)(t + (offset & (SIZE - 4)));
+}
+
+/* Gives the cell of the node that holds the key. */
+static __always_inline __u64 OF(cell_of)(const void *t, __u64 node, __u64 key)
+{
+	const struct {
+		__u64 base;
+		__u32 shift;
+		__u32 last;
+	} *n = OF(at)(t, node);
+	__u64 base = n->base, last = n->last, cell = (key - base) >> (n->shift & 63), over;
+
+	cell &= below(key, base) - 1;
+	over = -below(last, cell);
+	opaque(over);
+	cell = (cell & ~over) | (last & over);
+	return OF(load32)(t, node + 16 + cell * 4);
+}
+
+/* Gives the cell without further nodes that holds the key. */
+static __always_inline __u64 OF(leaf_of)(const void *t, __u64 node, __u64 key)
+{
+	__u64 cell = 0;
+	int i;
+
+	for (i = 0; i < INDEX_DEPTH; i++) {
+		cell = OF(cell_of)(t, node, key);
+		if (!(cell & INDEX_NODE))
+			break;
+		node = (cell & ~INDEX_NODE) << 3;
+	}
+	return cell;
+}
+
+#define RANK_IN(cell, load, width)                                             \
+	({                                                                     \
+		__u64 rank = cell & ((1 << INDEX_COUNT_SHIFT) - 1);            \
+		__u64 count = cell >> INDEX_COUNT_SHIFT, more = 0;             \
+		int i;                                                         \
+                                                                               \
+		_Pragma("unroll") for (i = 4; i; i >>= 1)                      \
+		{                                                              \
+			__u64 probe = more + i;                                \
+			__u64 start = load(t, starts + (rank + probe) * width); \
+                                                                               \
+			more += i & -((below(key, start) | less(count, probe)) ^ 1); \
+		}                                                              \
+		rank + more;                                                   \
+	})
+
+/* Both give the rank of a key below the node; wide starts have 64 bits. */
+__noinline int OF(rank)(const struct OF(table) *t, __u32 node, __u32 starts, __u32 key)
+{
+	__u64 cell;
+
+	if (!t)
+		return 0;
+	cell = OF(leaf_of)(t, node, key);
+	return RANK_IN(cell, OF(load32), 4);
+}
+
+__noinline int OF(rank_wide)(const struct OF(table) *t, __u32 node, __u32 starts, __u64 key)
+{
+	__u64 cell;
+
+	if (!t)
+		return 0;
+	cell = OF(leaf_of)(t, node, key);
+	return RANK_IN(cell, OF(load64), 8);
+}
+
+#undef RANK_IN
+
+static __always_inline __u32 OF(rank_of)(const void *t, const struct table_index *index, __u32 key)
+{
+	return OF(rank)(t, index->root, index->starts, key);
+}
+
+static __always_inline __u32 OF(rank_of_ipv6)(const void *t, const struct table_end *e, __u64 key, __u64 under)
+{
+	__u64 half = (__u32)OF(rank_wide)(t, e->ipv6.root, e->ipv6.starts, key);
+	__u32 rank = OF(load32)(t, e->halves + half * 8), node = OF(load32)(t, e->halves + half * 8 + 4);
+
+	if (node)
+		rank = e->first6 + OF(rank_wide)(t, node, e->lows, under);
+	return rank;
+}
+
+/* locate fills in one end's key and rank and gives the shapes for it. */
+static __always_inline __u64 OF(locate)(struct search *s, const struct table_end *e, const struct ip_addr *a, __u8 family, int end)
+{
+	const void *t = s->table;
+	__u64 rank, under = low(a);
+
+	if (family == FAMILY_IPV6) {
+		s->walk->place.key[2 * end] = high(a);
+		rank = OF(rank_of_ipv6)(t, e, high(a), under);
+	} else {
+		under &= 0xffffffff;
+		rank = OF(rank_of)(t, &e->ipv4, under);
+	}
+	s->walk->place.key[2 * end + 1] = under;
+	s->walk->place.values[VALUE_SOURCE + end] = rank;
+	return OF(load64)(t, e->shapes + rank * 8) | e->any;
+}
+
+/* class_of fills in the class of one end's identity and gives its shapes. */
+static __always_inline __u64 OF(class_of)(struct search *s, const struct table_end *e, __u32 identity, int end)
+{
+	__u64 rank = OF(rank_of)(s->table, &e->identity, identity);
+	__u64 class = OF(load32)(s->table, e->classes + rank * 4);
+
+	s->walk->place.values[VALUE_SOURCE_CLASS + end] = class;
+	s->walk->place.key[KEY_CLASSES] |= class << (32 * end);
+	return OF(load64)(s->table, e->identity_shapes + class * 8);
+}
+
+/* Gives the shapes for what lies behind the addresses. */
+static __always_inline __u64 OF(locate_l4)(struct search *s, const struct packet *p)
+{
+	const struct table_header *h = s->table;
+	__u64 sport = p->sport, dport = p->dport, shapes;
+
+	s->walk->place.values[VALUE_PROTOCOL] = p->protocol;
+	if (p->fragment == FRAGMENT_LATER) {
+		s->walk->place.protocols = 32;
+		return OF(load64)(s->table, h->later + p->protocol * 8);
+	}
+	s->walk->place.l4 = ~0U;
+	if (has_type(p->protocol)) {
+		sport = 0;
+		dport = p->icmp_type << 8 | p->icmp_code;
+	}
+	s->walk->place.values[VALUE_SPORT] = sport;
+	s->walk->place.values[VALUE_DPORT] = dport;
+	s->walk->place.values[VALUE_TCP_FLAGS] = p->tcp_flags;
+	s->walk->place.key[KEY_DPORT] = dport;
+	shapes = OF(load64)(s->table, h->protocol + p->protocol * 8);
+	shapes &= OF(load64)(s->table, h->sport_shapes + 8 * OF(rank_of)(s->table, &h->sport, sport));
+	return shapes & OF(load64)(s->table, h->dport_shapes + 8 * OF(rank_of)(s->table, &h->dport, dport));
+}
+
+/* Whether the key lies in the set. */
+static __always_inline bool OF(in_set)(const void *t, __u32 set, __u32 key)
+{
+	__u64 count, width, n = 0, first = set + 8, last;
+	int i;
+
+	count = OF(load32)(t, set);
+	width = OF(load32)(t, set + 4);
+	last = first + count * 4;
+	for (i = 0; i < SET_STEPS; i++) {
+		__u64 probe = n + width, take;
+
+		if (!width)
+			break;
+		take = (less(key, OF(load32)(t, first + probe * 4)) ^ 1) & less(probe, count);
+		n += width & -take;
+		width >>= 1;
+	}
+	return OF(load32)(t, first + n * 4) <= key && key <= OF(load32)(t, last + n * 4);
+}
+
+/* Whether an end is in its set of ranks or in that of classes. */
+static __always_inline bool OF(in_either)(const void *t, __u32 ranks, __u32 rank, __u32 classes, __u32 class)
+{
+	if (!(ranks | classes))
+		return true;
+	if (ranks && OF(in_set)(t, ranks, rank))
+		return true;
+	return classes && OF(in_set)(t, classes, class);
+}
+
+static __always_inline bool OF(sets_hold)(const void *t, const struct place *at, const struct table_residue *r)
+{
+	__u32 sport = at->l4 & r->sport_set, dport = at->l4 & r->dport_set;
+	const __u32 *v = at->values;
+
+	if (!OF(in_either)(t, r->source_set, v[VALUE_SOURCE], r->source_classes, v[VALUE_SOURCE_CLASS]))
+		return false;
+	if (!OF(in_either)(t, r->destination_set, v[VALUE_DESTINATION], r->destination_classes, v[VALUE_DESTINATION_CLASS]))
+		return false;
+	return OF(in_either)(t, sport, v[VALUE_SPORT], 0, 0) && OF(in_either)(t, dport, v[VALUE_DPORT], 0, 0);
+}
+
+/* Whether what a rule's bounds cannot say holds as well. */
+__noinline int OF(residue)(const struct OF(table) *t, const struct packet *p, const struct place *at, __u32 offset, __u8 action)
+{
+	const struct table_residue *r;
+	__u64 wrong = 0;
+	int i;
+
+	if (!t || !p || !at)
+		return 0;
+	r = OF(at)(t, offset);
+	if (r->flags & RESIDUE_MASK) {
+#pragma unroll
+		for (i = 0; i < 4; i++)
+			wrong |= (at->key[i] ^ r->value[i]) & r->mask[i];
+	}
+	if (r->flags & RESIDUE_BYTES)
+		wrong |= !in_bytes(r->traffic_class, p->tos) || !in_bytes(r->hop_limit, p->hop_limit);
+	if (wrong || !window_holds(p, r->window, action))
+		return 0;
+	return !(r->flags & RESIDUE_SETS) || OF(sets_hold)(t, at, r);
+}
+
+/* Whether the packet is within the rule's bounds. */
+static __always_inline bool OF(within)(const struct search *s, const struct table_rule *r)
+{
+	__u64 source = s->walk->place.values[VALUE_SOURCE], destination = s->walk->place.values[VALUE_DESTINATION];
+	__u64 sport = s->walk->place.values[VALUE_SPORT], dport = s->walk->place.values[VALUE_DPORT];
+	__u64 protocol = s->walk->place.values[VALUE_PROTOCOL], flags = s->walk->place.values[VALUE_TCP_FLAGS];
+	__u64 kind = r->kind, wrong, l4;
+
+	wrong = (source - r->source_first) | (r->source_last - source) |
+		(destination - r->destination_first) | (r->destination_last - destination);
+	l4 = (sport - r->sport_first) | (r->sport_last - sport) | (dport - r->dport_first) | (r->dport_last - dport);
+	wrong = (wrong >> 63) | (l4 >> 63 & s->walk->place.l4);
+	wrong |= ~(OF(load64)(s->table, kind + s->walk->place.protocols + (protocol >> 6) * 8) >> (protocol & 63)) & 1;
+	wrong |= ~(OF(load64)(s->table, kind + 64 + (flags >> 6) * 8) >> (flags & 63)) & 1 & s->walk->place.l4;
+	return !wrong;
+}
+
+/* try_rule reports whether the packet matches the rule, which is then the best. */
+static __always_inline bool OF(try_rule)(struct search *s, __u64 number)
+{
+	const struct table_header *h = s->table;
+	const struct table_rule *r = OF(at)(s->table, h->rules + number * sizeof(*r));
+
+	if (!OF(within)(s, r) || less(number, s->walk->from))
+		return false;
+	if (r->record.residue && !OF(residue)(s->table, s->packet, &s->walk->place, r->record.residue, r->record.action))
+		return false;
+	s->walk->best = number;
+	s->walk->found = r->record;
+	/* Either way of a "go on at" whose hour is not known may be the wide one. */
+	if (s->walk->found.flags & RECORD_TIMED && s->walk->found.action == ACTION_NEXT && !s->packet->timed)
+		s->walk->found.action = ACTION_DENY;
+	return true;
+}
+
+/* Looks the packet up in the next shape; 0 where nothing is. */
+static __always_inline __u32 OF(probe)(struct search *s)
+{
+	const struct table_header *h = s->table;
+	const struct table_shape *shape = OF(at)(s->table, h->shapes + lowest(s->walk->shapes) * sizeof(*shape));
+	const struct table_slot *slot;
+	__u64 hash = shape->salt;
+	int i;
+
+	s->walk->shapes &= s->walk->shapes - 1;
+	if (!less(shape->first, s->walk->best)) {
+		s->walk->shapes = 0;
+		return 0;
+	}
+#pragma unroll
+	for (i = 0; i < TABLE_WORDS; i++)
+		hash += (s->walk->place.key[i] & shape->mask[i]) * h->factors[i];
+	hash ^= hash >> 32;
+	hash *= h->factors[0];
+	slot = OF(at)(s->table, h->slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot));
+	return !slot->check || slot->check == (__u32)hash ? slot->ref : 0;
+}
+
+/* Gives the child of the node that the packet belongs to. */
+static __always_inline __u32 OF(child_of)(const struct search *s, __u64 node)
+{
+	const struct table_node *n = OF(at)(s->table, node);
+	__u64 value = s->walk->place.values[n->value & (TABLE_VALUES - 1)], child = 0;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < NODE_CUTS; i++)
+		child += less(value, n->cuts[i]) ^ 1;
+	return OF(load32)(s->table, node + __builtin_offsetof(struct table_node, children) + child * 4);
+}
+
+/* Enters a list at the first rule that counts. */
+static __always_inline void OF(enter_list)(struct search *s, __u64 list)
+{
+	__u64 count, width, n = 0;
+	int i;
+
+	s->walk->list = (list & ~3ULL) + 8;
+	if (!s->walk->from)
+		return;
+	count = OF(load32)(s->table, list);
+	width = OF(load32)(s->table, list + 4);
+	for (i = 0; i < SET_STEPS; i++) {
+		__u64 probe = n + width, number;
+
+		if (!width)
+			break;
+		/* The rule before the probe is below: begin at the probe, or behind. */
+		number = OF(load32)(s->table, list + 8 + (probe - 1) * 4) & (LIST_LAST - 1);
+		n += width & -(less(number, s->walk->from) & less(probe, count));
+		width >>= 1;
+	}
+	s->walk->list += n * 4;
+}
+
+/* Takes the list's next rule; rules stand in order. */
+static __always_inline void OF(try_list)(struct search *s)
+{
+	__u64 entry = OF(load32)(s->table, s->walk->list), number = entry & (LIST_LAST - 1);
+
+	s->walk->list += 4;
+	if (!less(number, s->walk->best)) {
+		s->walk->list = 0;
+		return;
+	}
+	if (OF(try_rule)(s, number) || entry & LIST_LAST)
+		s->walk->list = 0;
+}
+
+/* One step of the walk, for bpf_loop: visits a shape, descends by a node, and
+ * tries a rule. Returns 1 at the end. */
+static __always_inline long OF(step)(struct search *s)
+{
+	__u32 ref = s->walk->ref;
+
+	if (s->walk->list) {
+		OF(try_list)(s);
+		return 0;
+	}
+	if (!ref) {
+		if (!s->walk->shapes)
+			return finish(s->walk);
+		ref = OF(probe)(s);
+	}
+	if ((ref & 3) == REF_NODE)
+		ref = OF(child_of)(s, ref);
+	s->walk->ref = (ref & 3) == REF_NODE ? ref : 0;
+	if ((ref & 3) == REF_RULE && less(ref >> 2, s->walk->best))
+		OF(try_rule)(s, ref >> 2);
+	if ((ref & 3) == REF_LIST) {
+		OF(enter_list)(s, ref);
+		OF(try_list)(s);
+	}
+	return 0;
+}
+
+/* Finds the shapes that may have an entry for the packet. */
+static __always_inline void OF(locate_packet)(struct search *s, const struct packet *p)
+{
+	const struct table_header *h = s->table;
+	__u64 source = OF(locate)(s, &h->source, &p->saddr, p->family, 0);
+	__u64 destination = OF(locate)(s, &h->destination, &p->daddr, p->family, 1);
+
+	if (h->flags & TABLE_IDENTITIES) {
+		source |= OF(class_of)(s, &h->source, p->source_identity, 0);
+		destination |= OF(class_of)(s, &h->destination, p->destination_identity, 1);
+	}
+	s->walk->possible = source & destination;
+	if (s->walk->possible)
+		s->walk->possible &= OF(locate_l4)(s, p);
+	s->walk->shapes = s->walk->possible;
+}
+
+
+static long OF(callback)(__u32 i, struct search *s)
+{
+	return OF(step)(s);
+}
+
+/* classify judges as classify.h says. */
+__noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct walk *w, struct table_record *found)
+{
+	const struct table_header *h = (const void *)t;
+	struct search s = {t, p, w};
+
+	if (!t || !p || !w || !found || h->version != TABLE_VERSION)
+		return -1;
+	__builtin_memset(w, 0, sizeof(*w));
+	w->best = ~0U;
+	w->from = found->next;
+	if (h->flags & TABLE_IDENTITIES)
+		identify(p);
+	OF(locate_packet)(&s, p);
+	bpf_loop(MAX_STEPS, OF(callback), &s, 0);
+	*found = w->found;
+	return w->done ? 0 : -1;
+}

@@ -1,0 +1,76 @@
+package classifier
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+)
+
+var native = binary.NativeEndian
+
+// blob is a table that grows.
+type blob struct{ bytes []byte }
+
+func (b *blob) size() uint32 { return uint32(len(b.bytes)) }
+
+// align makes the length a multiple of 8.
+func (b *blob) align() {
+	for len(b.bytes)%8 != 0 {
+		b.bytes = append(b.bytes, 0)
+	}
+}
+
+// grow makes room for n more bytes.
+func (b *blob) grow(n int) {
+	if free := cap(b.bytes) - len(b.bytes); free < n {
+		b.bytes = append(make([]byte, 0, len(b.bytes)+n+len(b.bytes)/4), b.bytes...)
+	}
+}
+
+func (b *blob) u32(v uint32) { b.bytes = native.AppendUint32(b.bytes, v) }
+
+func (b *blob) u64(v uint64) { b.bytes = native.AppendUint64(b.bytes, v) }
+
+// put writes one of bpf's structs, which hold numbers alone and have no gaps.
+func put[T any](b *blob, v *T) uint32 {
+	at := b.size()
+	b.bytes = append(b.bytes, memory(v)...)
+	return at
+}
+
+// putAt writes one over what stands at the offset.
+func putAt[T any](b *blob, at uint32, v *T) { copy(b.bytes[at:], memory(v)) }
+
+// memory gives the bytes of a struct: the kernel reads the same layout.
+func memory[T any](v *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
+}
+
+func (b *blob) words(list []uint64) uint32 {
+	b.align()
+	at := b.size()
+	b.grow(8 * len(list))
+	for _, w := range list {
+		b.u64(w)
+	}
+	return at
+}
+
+func (b *blob) halves(list []uint32) uint32 {
+	b.align()
+	at := b.size()
+	b.grow(4 * len(list))
+	for _, w := range list {
+		b.u32(w)
+	}
+	b.align()
+	return at
+}
+
+// fits reports an error when the table has outgrown the largest class.
+func (b *blob) fits() error {
+	if limit := classSizes[len(classSizes)-1]; len(b.bytes) > limit {
+		return fmt.Errorf("the list needs a table of %d MiB, the largest has %d", len(b.bytes)>>20, limit>>20)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package classifier
+
+import (
+	"fmt"
+
+	"aclium/enforcer/bpf"
+	"aclium/translate/policy"
+)
+
+// An Identity is what a packet's end may be: the numbers are those of the
+// ipcache. Labels are a pod's labels with its namespace under
+// policy.NamespaceKey and are not nil for a pod, even if empty; they are nil
+// for everything else.
+type Identity struct {
+	ID     uint32
+	Labels map[string]string
+	Entity policy.Entity
+}
+
+// A Table is a compiled list, ready to be written into a map of its class.
+type Table struct {
+	// Bytes is the table without the map value's unused rest, in the
+	// machine's byte order.
+	Bytes []byte
+	Class bpf.AcliumTableClass
+}
+
+// classSizes holds what a table of each class may have, bytes.
+var classSizes = [bpf.AcliumTableClassTABLE_CLASSES]int{64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20}
+
+// slack is what a map value has behind the table (TABLE_SLACK), bytes.
+const slack = 256
+
+// Size gives the size of the map value that the table goes into, bytes.
+func (t *Table) Size() int { return SizeOf(t.Class) }
+
+// SizeOf gives the size of a class's map values, bytes.
+func SizeOf(class bpf.AcliumTableClass) int { return classSizes[class] + slack }
+
+// Numbers are what a table calls the things outside it by.
+type Numbers struct {
+	// Counter gives the counter id of a line of the policy, 0 for one that is
+	// not counted.
+	Counter func(line int) uint32
+	// Window gives the number of a schedule's time window, 1 to 255; nil
+	// refuses lines that have one.
+	Window func(*policy.Schedule) (uint8, error)
+}
+
+// Compile gives the table that judges as p.Eval does, where the ends of a
+// packet are the given identities (the world for an unknown address).
+// Compile refuses lists that are invalid, that look at what a node does not
+// see, or that do not fit into the largest class. The result depends on its
+// arguments alone.
+func Compile(p *policy.Policy, ids []Identity, n Numbers) (*Table, error) {
+	b, err := compile(p, ids, n)
+	if err != nil {
+		return nil, fmt.Errorf("policy %q: %w", p.ACL, err)
+	}
+	return &Table{Bytes: b, Class: classOf(len(b))}, nil
+}
+
+func compile(p *policy.Policy, ids []Identity, n Numbers) ([]byte, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	known, err := newIdentities(ids)
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{policy: p, numbers: n, identities: known}
+	if err := c.split(); err != nil {
+		return nil, err
+	}
+	c.classify()
+	c.rank()
+	c.enter()
+	c.shape()
+	return c.encode()
+}
+
+func classOf(size int) bpf.AcliumTableClass {
+	class := bpf.AcliumTableClass(0)
+	for size > classSizes[class] {
+		class++
+	}
+	return class
+}
+
+// compiler holds a list on its way into a table.
+type compiler struct {
+	policy     *policy.Policy
+	numbers    Numbers
+	identities *identities
+	rules      []rule
+	starts     []uint32 // first rule of each line, and behind the last
+	ends       [2]ends  // sources and destinations
+	kinds      []kind
+	kindOf     map[kind]uint32
+	free       []bool    // by rule: what it covers may be left out behind it
+	cached     [2][]memo // by end
+	arena      []member
+	masks      map[point]uint32 // codes of discontiguous masks
+	entries    []entry
+	tuples     []tuple
+	tupleOf    map[uint64]int32 // by code
+	lastTuple  int32
+	lastCode   uint64
+	shapes     []shape
+}
+
+// rule is one member of the union that a line is: a service, a source and a
+// destination. Peers under one mask are one member; each discontiguous mask is
+// another.
+type rule struct {
+	line           int32
+	kind           uint32
+	end            [2]int32 // into ends
+	ports          [2]bounds
+	sets           [2]policy.Ranges // ports that are several intervals, else nil
+	whole, later   bool             // some packets of each sort can match
+	looksAtPackets bool             // it has a residue that no shape can prove
+	shapes         uint64           // with entries of it for whole packets
+}
+
+// bounds is an inclusive interval of ports, or of ICMP's type<<8|code.
+type bounds struct{ first, last uint16 }
+
+// kind is the part of a service that is sets of bytes.
+type kind struct {
+	protocols, later, flags policy.ByteSet
+}

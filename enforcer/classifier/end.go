@@ -1,0 +1,197 @@
+package classifier
+
+import (
+	"encoding/binary"
+	"math"
+	"net/netip"
+	"slices"
+
+	"aclium/translate/policy"
+)
+
+// end is the share of a peer that one rule takes: everybody, addresses and
+// identities, or one discontiguously masked address.
+type end struct {
+	any    bool
+	spans  stretch // sorted and disjoint, those of IPv4 first
+	group  int32   // of identities, or -1
+	masked *policy.Masked
+	// first and last are the ranks around all that the end holds.
+	first, last uint32
+	// shapes are those that have entries of the end.
+	shapes uint64
+	// ranks and classes are where the sets stand in the table, 0 where the
+	// bounds say it all.
+	ranks, classes uint32
+}
+
+// set reports whether the bounds are not all that there is to know.
+func (e *end) set() bool { return !e.any && (e.group >= 0 || e.spans.len() != 1) }
+
+// span is an interval of addresses of one family.
+type span struct {
+	first, last point
+	six         bool
+	// from and to are the ranks of first and last.
+	from, to uint32
+}
+
+// ends are the sources or the destinations of a list.
+type ends struct {
+	list   []end
+	spans  []span
+	known  map[string]stretch
+	starts [2][]point // of each family's ranks, beginning with 0
+	edges  []edge     // of all spans, in order
+}
+
+// parts gives a peer's ends: what intervals and identities say, and every
+// discontiguous mask.
+func (e *ends) parts(p *policy.Peers, ids *identities) (stretch, error) {
+	if p.Any {
+		return e.add(end{any: true, group: -1}), nil
+	}
+	if len(p.Addresses) == 1 && len(p.Masked)+len(p.Selectors)+len(p.Entities) == 0 {
+		s := e.addSpans(spanOf(p.Addresses[0]))
+		return e.add(end{spans: s, group: -1}), nil
+	}
+	key := keyOf(p)
+	if found, ok := e.known[key]; ok {
+		return found, nil
+	}
+	if e.known == nil {
+		e.known = map[string]stretch{}
+	}
+	found, err := e.addUnion(p, ids)
+	e.known[key] = found
+	return found, err
+}
+
+func (e *ends) add(list ...end) stretch {
+	s := stretch{first: int32(len(e.list))}
+	e.list = append(e.list, list...)
+	s.behind = int32(len(e.list))
+	return s
+}
+
+func (e *ends) addSpans(list ...span) stretch {
+	s := stretch{first: int32(len(e.spans))}
+	e.spans = append(e.spans, list...)
+	s.behind = int32(len(e.spans))
+	return s
+}
+
+func (e *ends) addUnion(p *policy.Peers, ids *identities) (stretch, error) {
+	whole := end{group: -1}
+	var list []end
+	var spans []span
+	for _, r := range p.Addresses {
+		spans = append(spans, spanOf(r))
+	}
+	for i := range p.Masked {
+		r, contiguous := around(p.Masked[i])
+		if contiguous {
+			spans = append(spans, spanOf(r))
+			continue
+		}
+		list = append(list, end{masked: &p.Masked[i], group: -1, spans: e.addSpans(spanOf(r))})
+	}
+	if len(p.Selectors)+len(p.Entities) > 0 {
+		whole.group = ids.group(p)
+	}
+	if len(spans) > 0 || whole.group >= 0 {
+		whole.spans = e.addSpans(union(spans)...)
+		list = append(list, whole)
+	}
+	return e.add(list...), nil
+}
+
+// keyOf gives the same text for equal peers.
+func keyOf(p *policy.Peers) string {
+	b := make([]byte, 0, 64+34*(len(p.Addresses)+len(p.Masked)))
+	pair := func(a, z netip.Addr) {
+		x, y := a.As16(), z.As16()
+		b = append(b, byte(a.BitLen()))
+		b = append(append(b, x[:]...), y[:]...)
+	}
+	for _, r := range p.Addresses {
+		pair(r.First, r.Last)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(p.Addresses)))
+	for _, m := range p.Masked {
+		pair(m.Addr, m.Wildcard)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(p.Masked)))
+	return string(b) + identityKey(p)
+}
+
+func spanOf(r policy.AddrRange) span {
+	return span{first: pointOf(r.First), last: pointOf(r.Last), six: !r.First.Is4()}
+}
+
+// union gives the same addresses as sorted spans that do not touch.
+func union(in []span) []span {
+	slices.SortFunc(in, func(a, b span) int {
+		if a.six != b.six {
+			return map[bool]int{false: -1, true: 1}[a.six]
+		}
+		return a.first.compare(b.first)
+	})
+	var out []span
+	for _, s := range in {
+		if n := len(out); n > 0 && out[n-1].six == s.six && touches(out[n-1].last, s.first) {
+			if s.last.compare(out[n-1].last) > 0 {
+				out[n-1].last = s.last
+			}
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// touches reports whether nothing lies between a span's last address and the
+// first one of the span that follows it in order.
+func touches(last, first point) bool {
+	behind := last.next()
+	return behind == point{} || first.compare(behind) <= 0
+}
+
+// around gives the smallest range around a masked address and whether it holds
+// nothing else.
+func around(m policy.Masked) (r policy.AddrRange, contiguous bool) {
+	first, wild := m.Addr.AsSlice(), m.Wildcard.AsSlice()
+	last := make([]byte, len(first))
+	ones := false // a don't-care bit was seen
+	contiguous = true
+	for i := range first {
+		first[i] &^= wild[i]
+		last[i] = first[i] | wild[i]
+		for bit := byte(0x80); bit > 0; bit >>= 1 {
+			if wild[i]&bit != 0 {
+				ones = true
+			} else if ones {
+				contiguous = false
+			}
+		}
+	}
+	r.First, _ = netip.AddrFromSlice(first)
+	r.Last, _ = netip.AddrFromSlice(last)
+	return r, contiguous
+}
+
+// residue gives the value and mask of one end. A mask of 0 asks nothing.
+func (e *end) residue() (value, mask point) {
+	if e.masked == nil {
+		return point{}, point{}
+	}
+	wild := pointOf(e.masked.Wildcard)
+	mask = point{^wild.hi, ^wild.lo}
+	if e.masked.Wildcard.Is4() {
+		mask = point{0, mask.lo & math.MaxUint32}
+	}
+	at := pointOf(e.masked.Addr)
+	return point{at.hi & mask.hi, at.lo & mask.lo}, mask
+}
+
+func be64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }

@@ -1,0 +1,201 @@
+package classifier
+
+import (
+	"fmt"
+	"net/netip"
+
+	"aclium/enforcer/bpf"
+	"aclium/translate/policy"
+)
+
+// maxRules is how many rules a table can have.
+const maxRules = int(bpf.AcliumTableConstTABLE_SUBRULES)
+
+// split makes the rules.
+func (c *compiler) split() error {
+	c.kindOf = map[kind]uint32{}
+	c.rules = make([]rule, 0, len(c.policy.Rules))
+	c.starts = make([]uint32, 0, len(c.policy.Rules)+1)
+	for i := range c.ends {
+		c.ends[i].list = make([]end, 0, len(c.policy.Rules))
+	}
+	for i := range c.policy.Rules {
+		c.starts = append(c.starts, uint32(len(c.rules)))
+		if err := c.splitLine(i); err != nil {
+			return fmt.Errorf("line %d: %w", c.policy.Rules[i].ID.Seq, err)
+		}
+	}
+	c.starts = append(c.starts, uint32(len(c.rules)))
+	c.findFree()
+	return nil
+}
+
+// findFree marks the rules behind which a covered rule can never be the first
+// match. "Go on at" may enter the list between the two, so a rule that some
+// jump passes over is not free.
+func (c *compiler) findFree() {
+	c.free = make([]bool, len(c.rules))
+	far := uint32(0) // the farthest goal of the jumps above
+	for i := range c.rules {
+		r := &c.policy.Rules[c.rules[i].line]
+		c.free[i] = uint32(i) >= far && r.Action != policy.Next && !c.rules[i].looksAtPackets
+		if r.Action == policy.Next {
+			far = max(far, c.starts0(r.Goto))
+		}
+	}
+}
+
+// starts0 gives the first rule of a line, which may be the one behind the last.
+func (c *compiler) starts0(line int) uint32 { return c.starts[line] }
+
+func (c *compiler) splitLine(i int) error {
+	r := &c.policy.Rules[i]
+	if err := c.refuse(r); err != nil {
+		return err
+	}
+	m := &r.Match
+	sources, err := c.ends[0].parts(&m.Source, c.identities)
+	if err != nil {
+		return err
+	}
+	destinations, err := c.ends[1].parts(&m.Destination, c.identities)
+	if err != nil {
+		return err
+	}
+	if len(c.rules)+len(m.Services)*sources.len()*destinations.len() > maxRules {
+		return fmt.Errorf("the list is too long: its lines name more than %d combinations of services and masked addresses", maxRules)
+	}
+	for j := range m.Services {
+		for s := sources.first; s < sources.behind; s++ {
+			for d := destinations.first; d < destinations.behind; d++ {
+				c.addRule(i, &m.Services[j], s, d)
+			}
+		}
+	}
+	return nil
+}
+
+// refuse reports what a table cannot say.
+func (c *compiler) refuse(r *policy.Rule) error {
+	what := r.Match.BeyondNode()
+	switch {
+	case what != "":
+	case r.Match.Evaluate != "":
+		what = "evaluate"
+	case r.Match.Time != nil && c.numbers.Window == nil:
+		what = "time-range"
+	default:
+		return nil
+	}
+	return fmt.Errorf("a node cannot judge by %s", what)
+}
+
+func (c *compiler) addRule(line int, s *policy.Service, source, destination int32) {
+	r := &c.policy.Rules[line]
+	out := rule{line: int32(line), end: [2]int32{source, destination}}
+	k := kind{protocols: protocols(r, s), later: laterProtocols(r, s), flags: s.Flags}
+	out.whole, out.later = k.protocols != policy.ByteSet{}, k.later != policy.ByteSet{}
+	out.kind = c.internKind(k)
+	detail := s.DestinationPorts
+	if !s.ICMP.All() {
+		detail = s.ICMP
+	}
+	for i, ports := range []policy.Ranges{s.SourcePorts, detail} {
+		if len(ports) == 0 {
+			out.whole, out.ports[i] = false, bounds{0, 65535}
+			continue
+		}
+		out.ports[i] = bounds{ports[0].First, ports[len(ports)-1].Last}
+		if len(ports) > 1 {
+			out.sets[i] = ports
+		}
+	}
+	m := &r.Match
+	out.looksAtPackets = m.TrafficClass != nil || m.HopLimit != nil || m.Time != nil || s.Flags != policy.AllBytes()
+	c.rules = append(c.rules, out)
+}
+
+func (c *compiler) internKind(k kind) uint32 {
+	if n := len(c.rules); n > 0 && c.kinds[c.rules[n-1].kind] == k {
+		return c.rules[n-1].kind
+	}
+	at, known := c.kindOf[k]
+	if !known {
+		at = uint32(len(c.kinds))
+		c.kindOf[k] = at
+		c.kinds = append(c.kinds, k)
+	}
+	return at
+}
+
+// protocols gives the protocols for which a whole packet can satisfy the
+// service: where a protocol lacks a field, the service must not look at it. A
+// service that looks at both ports and types has none, so that one field of
+// the rule holds either.
+func protocols(r *policy.Rule, s *policy.Service) policy.ByteSet {
+	if r.Match.Fragments {
+		return policy.ByteSet{}
+	}
+	out := s.Protocols
+	if !s.SourcePorts.All() || !s.DestinationPorts.All() {
+		out = out.Intersect(withPorts)
+	}
+	if !s.ICMP.All() {
+		out = out.Intersect(withTypes)
+	}
+	if !s.Flags.All() {
+		out = out.Intersect(withFlags)
+	}
+	return out
+}
+
+var (
+	withPorts = policy.BytesWhere(policy.HasPorts)
+	withTypes = policy.Bytes(policy.ICMP, policy.IGMP, policy.ICMPv6)
+	withFlags = policy.Bytes(policy.TCP)
+)
+
+// laterProtocols gives the protocols for which a later fragment satisfies it.
+func laterProtocols(r *policy.Rule, s *policy.Service) policy.ByteSet {
+	if s.LooksAtL4() && r.Action != policy.Permit {
+		return policy.ByteSet{}
+	}
+	return s.Protocols
+}
+
+// stretch is a part of a slice: the members from first up to but not including
+// behind.
+type stretch struct{ first, behind int32 }
+
+func (s stretch) len() int { return int(s.behind - s.first) }
+
+// point is an address: IPv4 addresses stand in the low half.
+type point struct{ hi, lo uint64 }
+
+func (p point) compare(q point) int {
+	switch {
+	case p == q:
+		return 0
+	case p.hi < q.hi || p.hi == q.hi && p.lo < q.lo:
+		return -1
+	}
+	return 1
+}
+
+// next gives the following value; 0 follows the largest one.
+func (p point) next() point {
+	q := point{p.hi, p.lo + 1}
+	if q.lo == 0 {
+		q.hi++
+	}
+	return q
+}
+
+func pointOf(a netip.Addr) point {
+	if a.Is4() {
+		b := a.As4()
+		return point{lo: uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])}
+	}
+	b := a.As16()
+	return point{be64(b[:8]), be64(b[8:])}
+}
