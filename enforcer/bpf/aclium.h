@@ -126,7 +126,7 @@ struct conn {
 	__u32 flags;      /* enum conn_flags */
 	__u16 count;      /* lines in use */
 	__u8 icmp_code;   /* of the query that opened it */
-	__u8 pad;
+	__u8 logged;      /* bit i: lines[i] has "log" */
 	__u32 lines[MAX_SERIES]; /* counter ids; 0 is "not counted" */
 };
 

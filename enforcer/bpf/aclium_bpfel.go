@@ -27,7 +27,7 @@ type AcliumConn struct {
 	Flags      uint32
 	Count      uint16
 	IcmpCode   uint8
-	Pad        uint8
+	Logged     uint8
 	Lines      [8]uint32
 }
 

@@ -134,10 +134,12 @@ __noinline int judge_again(struct scratch *s, const struct conn *old)
 		if (!host_permits(s, &s->other, s->key.direction))
 			return -1;
 		j->count = 0;
+		j->logged = 0;
 	}
 	__builtin_memcpy(&s->conn, old, sizeof(s->conn));
 	s->conn.generation = s->generation;
 	s->conn.count = j->count;
+	s->conn.logged = j->logged;
 	for (i = 0; i < MAX_SERIES; i++)
 		s->conn.lines[i] = j->lines[i];
 	bpf_map_update_elem(&conn_map, &s->key, &s->conn, BPF_EXIST);
@@ -204,6 +206,7 @@ static __always_inline void remember(struct scratch *s)
 	c->flags = touched_flags(p->local ? CONN_LOCAL : 0, p);
 	c->icmp_code = p->icmp_code;
 	c->count = j->count;
+	c->logged = j->logged;
 	for (i = 0; i < MAX_SERIES; i++)
 		c->lines[i] = j->lines[i];
 	bpf_map_update_elem(&conn_map, &s->key, c, BPF_ANY);
@@ -237,6 +240,21 @@ static __always_inline void keep_lines(struct judgement *j, const struct conn *c
 		j->lines[i] = c->lines[i];
 }
 
+/* Logs a packet of a connection on the lines that admitted it. It is global,
+ * so that the verifier walks it once. */
+__noinline int log_connection(const struct scratch *s, const struct conn *c)
+{
+	__u32 i;
+
+	if (!s || !c)
+		return 0;
+	for (i = 0; i < MAX_SERIES; i++) {
+		if (i < c->count && c->logged >> i & 1)
+			log_packet(s, c->lines[i], 1);
+	}
+	return 0;
+}
+
 /* A packet that is not a later fragment. Leaves the lines of a permitted one
  * in s->judgement, for the fragments that follow. */
 __noinline int judge_whole(struct __sk_buff *skb, struct scratch *s)
@@ -252,6 +270,8 @@ __noinline int judge_whole(struct __sk_buff *skb, struct scratch *s)
 	if (c) {
 		touch(c, s, 0);
 		count_lines(c->lines, c->count, s);
+		if (c->logged)
+			log_connection(s, c);
 		if (p->fragment == FRAGMENT_FIRST)
 			keep_lines(&s->judgement, c);
 		return 1;

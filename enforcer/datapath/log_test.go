@@ -51,6 +51,31 @@ func TestTotalsKeepTheirLine(t *testing.T) {
 	}
 }
 
+// On a pod's port the packets of a permitted connection are in the totals of
+// the line that admitted it; replies are not.
+func TestTotalsOfConnections(t *testing.T) {
+	x := newBench(t)
+	d := x.open(Options{})
+	defer d.Close()
+	p := udpPorts("T", 53)
+	p.Rules[0].Log = true
+	x.apply(d, x.state(p))
+	if err := d.maps.Maps["log_options_map"].Put(uint32(0), bpf.AcliumLogOptions{Threshold: 4}); err != nil {
+		t.Fatal(err)
+	}
+	events, err := d.Events(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.link(addrA, addrB, 53).send(t, 5)
+	if e := next(t, events); e.Packets != 1 || e.Total || e.Action != policy.Permit {
+		t.Errorf("the first packet: %+v", e)
+	}
+	if e := next(t, events); e.Packets != 4 || !e.Total || e.Seq != 10 {
+		t.Errorf("the connection: %+v", e)
+	}
+}
+
 // loggedDeny denies everything and logs it.
 func loggedDeny(name string) policy.Policy {
 	p := udpPorts(name)
