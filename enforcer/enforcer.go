@@ -2,6 +2,7 @@ package enforcer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,7 @@ type Enforcer struct {
 	store    *store
 	readNode func() (nodeFacts, error)
 	events   *hub
+	rules    ruleCache
 	metrics  *metrics
 	quiet    bool // log messages stay out of log
 	audit    bool // nothing is dropped
@@ -101,7 +103,10 @@ func (e *Enforcer) Health() client.Health {
 
 // Put replaces the desired policies and gives their revision. The error wraps
 // client.ErrConflict when d.Revision is not the current one.
-func (e *Enforcer) Put(d client.Desired) (uint64, error) {
+func (e *Enforcer) Put(d client.Desired) (uint64, error) { return e.put(d, nil) }
+
+// put takes the policies' JSON as well, where it is at hand.
+func (e *Enforcer) put(d client.Desired, encoded json.RawMessage) (uint64, error) {
 	if err := validatePolicies(d.Policies); err != nil {
 		return 0, refused{err}
 	}
@@ -111,7 +116,7 @@ func (e *Enforcer) Put(d client.Desired) (uint64, error) {
 	if d.Revision != next.Revision {
 		return 0, fmt.Errorf("%w: it is at revision %d, not %d", client.ErrConflict, next.Revision, d.Revision)
 	}
-	next.Desired = d
+	next.Desired, next.encoded = d, encoded
 	next.Revision++
 	if err := e.change(next); err != nil {
 		return 0, err
@@ -130,6 +135,10 @@ func (e *Enforcer) PutEndpoints(endpoints []client.Endpoint) error {
 	next.Endpoints = endpoints
 	return e.change(next)
 }
+
+// largestKept is how much of a push's text is kept for the next time that the
+// state is stored, bytes. It is about 20,000 rules; above, memory is dearer.
+const largestKept = 8 << 20
 
 // change makes the record the one that is enforced and remembered, or leaves
 // everything as it is. The disk is asked first because it fails more often
@@ -156,6 +165,9 @@ func (e *Enforcer) change(next record) error {
 	staged, err := e.store.stage(next)
 	if err != nil {
 		return err
+	}
+	if len(next.encoded) > largestKept {
+		next.encoded = nil
 	}
 	before := e.applied
 	if err := e.apply(&next, out); err != nil {

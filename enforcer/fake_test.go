@@ -76,7 +76,7 @@ func (m *memory) Events(ctx context.Context, f func(policy.Event)) error {
 var errKernel = errors.New("the kernel will not")
 
 // newTest gives an agent over memory, on a node that has the devices.
-func newTest(t *testing.T, devices ...string) (*Enforcer, *memory) {
+func newTest(t testing.TB, devices ...string) (*Enforcer, *memory) {
 	t.Helper()
 	s, lock, err := openStore(t.TempDir())
 	if err != nil {
@@ -87,7 +87,7 @@ func newTest(t *testing.T, devices ...string) (*Enforcer, *memory) {
 	return testEnforcer(t, m, s, record{}, devices...), m
 }
 
-func testEnforcer(t *testing.T, m *memory, s *store, r record, devices ...string) *Enforcer {
+func testEnforcer(t testing.TB, m *memory, s *store, r record, devices ...string) *Enforcer {
 	t.Helper()
 	e := newEnforcer("worker-1", slog.New(slog.NewTextHandler(io.Discard, nil)), m, s, r)
 	e.readNode = func() (nodeFacts, error) { return factsOf(devices...), nil }

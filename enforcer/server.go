@@ -61,19 +61,18 @@ func (e *Enforcer) getPolicies(w http.ResponseWriter, _ *http.Request) error {
 // putPolicies wants every field to be there: a body that forgot its policies
 // must not take all filters off.
 func (e *Enforcer) putPolicies(w http.ResponseWriter, r *http.Request) error {
-	var body struct {
-		Revision *uint64          `json:"revision"`
-		Source   string           `json:"source"`
-		Policies *[]policy.Policy `json:"policies"`
-		Logging  policy.Logging   `json:"logging"`
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return badBody{fmt.Errorf("read the body: %w", err)}
 	}
-	if err := readBody(w, r, &body); err != nil {
-		return err
+	body, policies, err := e.rules.decode(text)
+	if err != nil {
+		return badBody{fmt.Errorf("read the body: %w", err)}
 	}
 	if body.Revision == nil || body.Policies == nil {
 		return refuse("the body needs a revision and policies")
 	}
-	revision, err := e.Put(client.Desired{Revision: *body.Revision, Source: body.Source, Policies: *body.Policies, Logging: body.Logging})
+	revision, err := e.put(client.Desired{Revision: *body.Revision, Source: body.Source, Policies: *body.Policies, Logging: body.Logging}, policies)
 	if err != nil {
 		return err
 	}
