@@ -32,7 +32,7 @@ func bodies(t testing.TB) []string {
 	}
 	rule, _ := json.Marshal(two.Rules[1])
 	r := string(rule)
-	for _, odd := range []string{
+	return append(out, []string{
 		"", "{", "null", `[]`, `{"policies":null}`, `{"policies":[null]}`, `{"policies":[5]}`, `{"policies":[{"rules":null}]}`,
 		`{"policies":[{"rules":[` + r + `,]}]}`, `{"policies":[{"rules":[` + r + r + `]}]}`, `{"policies":[{"rules":[` + r + `},{}]}]}`,
 		`{"policies":[{"rules":[` + r + `],"rules":[]}]}`, `{"policies":[{"rules":[` + r + `],"Rules":[]}]}`,
@@ -40,10 +40,7 @@ func bodies(t testing.TB) []string {
 		`{"policies":[{"rules":[` + r + `]}],"policies":[{"acl":"X"}]}`, `{"policies":[{"rules":[` + r + `]}],"Policies":[{"rules":[]}]}`,
 		`{"policies":[{"rules":[` + strings.Replace(r, "{", `{"unknown":1,`, 1) + `]}]}`, `{"policies":[{"rules":[` + r + `]}]} {}`,
 		`{"policies":[{"rules":[null]}]}`, `{"policies":[{"rules":[[]]}]}`, `{"policies":[{"rules":["` + r + `"]}]}`, `{"policies":[{"rules":[5}]}]}`,
-	} {
-		out = append(out, odd)
-	}
-	return out
+	}...)
 }
 
 // sameAsStrict decodes the body in both ways. Which error it is may differ.
