@@ -39,9 +39,10 @@ demo: all
 	$(SUDO) bin/aclium demo examples/02-three-tier
 
 # What the datapath costs, beside other filters, as root (docs/performance.md).
+# BENCH="-only cost -o json" and the like measure less or print more.
 bench: bpffs peers
-	$(GO) build -o bin/bench ./enforcer/internal/bench
-	$(SUDO) bin/bench $(BENCH)
+	$(GO) build -o bin/ ./cmd/aclium ./enforcer/internal/bench
+	$(SUDO) bin/bench -write docs/performance.md $(BENCH)
 
 # The filters that bench measures beside ours.
 peers:

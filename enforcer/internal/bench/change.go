@@ -2,7 +2,8 @@ package main
 
 import (
 	"fmt"
-	"os"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -106,28 +107,27 @@ func (b *bench) addMemory(at labels, s *stage, before uint64) error {
 	return nil
 }
 
-// mapMemory sums up what the maps at a pin path take, bytes.
+// mapMemory sums up what the maps below a pin path take, bytes.
 func mapMemory(pins string) (sum uint64, err error) {
-	files, err := os.ReadDir(pins)
-	if err != nil {
-		return 0, fmt.Errorf("read the pins: %w", err)
-	}
-	for _, f := range files {
-		if f.IsDir() {
-			continue
+	found := 0
+	err = filepath.WalkDir(pins, func(path string, f fs.DirEntry, err error) error {
+		if err != nil || f.IsDir() {
+			return err
 		}
-		m, err := ebpf.LoadPinnedMap(pins+"/"+f.Name(), nil)
+		m, err := ebpf.LoadPinnedMap(path, nil)
 		if err != nil {
-			continue // a link or a program
+			return nil // a link or a program
 		}
+		defer m.Close()
 		n, err := memoryOf(m)
-		m.Close()
-		if err != nil {
-			return 0, err
-		}
 		sum += n
+		found++
+		return err
+	})
+	if err == nil && found == 0 {
+		err = fmt.Errorf("no map is pinned below %s", pins)
 	}
-	return sum, nil
+	return sum, err
 }
 
 func memoryOf(m *ebpf.Map) (uint64, error) {

@@ -23,6 +23,8 @@ type bench struct {
 	packets int
 	started time.Time
 	only    string
+	// document is the file whose tables are replaced; empty for none.
+	document string
 }
 
 // wants reports whether a part is to be measured.
@@ -39,6 +41,7 @@ var parts = []struct {
 	{[]string{"cost", "check"}, (*bench).costs},
 	{[]string{"pods"}, (*bench).pods},
 	{[]string{"change"}, (*bench).changes},
+	{[]string{"agent"}, (*bench).agents},
 	{[]string{"veth"}, (*bench).sideBySide},
 }
 
@@ -49,6 +52,7 @@ func main() {
 	most := flag.Int("most", 100000, "leave out lists of more than `N` rules")
 	flag.IntVar(&b.rounds, "rounds", 7, "`N` rounds of every measurement")
 	flag.IntVar(&b.packets, "packets", 1_000_000, "check `N` packets of every list")
+	flag.StringVar(&b.document, "write", "", "replace the tables of `FILE`")
 	flag.Parse()
 	b.sizes = slices.DeleteFunc(b.sizes, func(n int) bool { return n > *most })
 	if err := inNamespace(func() error { return b.run(*output) }); err != nil {
@@ -91,12 +95,18 @@ func (b *bench) run(output string) error {
 			return fmt.Errorf("%s: %w", strings.Join(p.names, ", "), err)
 		}
 	}
+	if b.document != "" {
+		if err := b.writeInto(b.document); err != nil {
+			return err
+		}
+	}
 	if output == "json" {
 		e := json.NewEncoder(os.Stdout)
 		e.SetIndent("", " ")
 		return e.Encode(b.rows())
 	}
-	return b.report(os.Stdout)
+	_, err := os.Stdout.WriteString(b.markdown())
+	return err
 }
 
 // say tells the progress.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
 
+	"aclium/enforcer/bpf"
 	"aclium/enforcer/internal/ruleset"
 	"aclium/translate/policy"
 )
@@ -36,11 +38,18 @@ func (b *bench) pods() (err error) {
 		return err
 	}
 	defer t.close()
-	connections, err := connectionMaps(program)
+	maps, err := mapsOf(program)
 	if err != nil {
 		return err
 	}
-	fresh, open := b.podTimings(s, lists)
+	connections := maps["conn_map"]
+	if connections == nil {
+		return errors.New("the program has no conn_map")
+	}
+	fresh, open, err := b.podTimings(s, lists)
+	if err != nil {
+		return err
+	}
 	for round := range b.rounds {
 		b.say("pods: round %d of %d", round+1, b.rounds)
 		for i := range lists {
@@ -57,12 +66,12 @@ func (b *bench) pods() (err error) {
 
 // podTimings gives, for each list, a trace of first packets and one of open
 // connections.
-func (b *bench) podTimings(s *stage, lists []*policy.Policy) (fresh, open []timing) {
+func (b *bench) podTimings(s *stage, lists []*policy.Policy) (fresh, open []timing, err error) {
 	for i, list := range lists {
 		at := labels{Part: "pods", Shape: string(ruleset.Own), Rules: b.sizes[i], Unit: "ns/packet"}
 		index, err := indexOf(s.devices[i])
 		if err != nil {
-			continue // measured on no device, which fails there
+			return nil, nil, err
 		}
 		first := opening(list, traceLength)
 		some := make([]policy.Packet, traceLength)
@@ -74,7 +83,7 @@ func (b *bench) podTimings(s *stage, lists []*policy.Policy) (fresh, open []timi
 		at.Traffic = "open connections"
 		open = append(open, timing{at, frames(some), index})
 	}
-	return fresh, open
+	return fresh, open, nil
 }
 
 // opening gives different packets that open a permitted connection of TCP.
@@ -92,27 +101,11 @@ func opening(list *policy.Policy, n int) (out []policy.Packet) {
 	return out
 }
 
-// connectionMaps gives the program's maps that forget on their own.
-func connectionMaps(p *ebpf.Program) (out []*ebpf.Map, err error) {
-	all, err := mapsOf(p)
-	for _, m := range all {
-		if m.Type() == ebpf.LRUHash || m.Type() == ebpf.LRUCPUHash {
-			out = append(out, m)
-		}
-	}
-	if err == nil && out == nil {
-		err = fmt.Errorf("the program has no connection table")
-	}
-	return out, err
-}
-
 // timeConnections forgets all connections and takes the time of the last of
 // some runs of the trace.
-func (b *bench) timeConnections(t *trace, connections []*ebpf.Map, m *timing, runs int) error {
-	for _, c := range connections {
-		if err := clear(c); err != nil {
-			return err
-		}
+func (b *bench) timeConnections(t *trace, connections *ebpf.Map, m *timing, runs int) error {
+	if err := forget(connections); err != nil {
+		return err
 	}
 	if err := t.write(m.frames); err != nil {
 		return err
@@ -140,21 +133,18 @@ func (b *bench) timeConnections(t *trace, connections []*ebpf.Map, m *timing, ru
 	})
 }
 
-// clear empties a map.
-func clear(m *ebpf.Map) error {
-	keys := make([][]byte, 0, m.MaxEntries())
-	var key, value []byte
-	all := m.Iterate()
-	for all.Next(&key, &value) {
-		keys = append(keys, append([]byte(nil), key...))
-	}
-	if err := all.Err(); err != nil {
-		return fmt.Errorf("read connections: %w", err)
-	}
-	for _, k := range keys {
-		if err := m.Delete(k); err != nil {
-			return fmt.Errorf("forget a connection: %w", err)
+// forget empties the map of connections.
+func forget(m *ebpf.Map) error {
+	const atOnce = 8192
+	keys, values := make([]bpf.AcliumConnKey, atOnce), make([]bpf.AcliumConn, atOnce)
+	var cursor ebpf.MapBatchCursor
+	for {
+		_, err := m.BatchLookupAndDelete(&cursor, keys, values, nil)
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("forget connections: %w", err)
 		}
 	}
-	return nil
 }

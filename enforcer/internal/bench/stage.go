@@ -74,12 +74,8 @@ func (s *stage) close() error {
 		return err
 	}
 	for _, d := range s.devices {
-		l, err := netlink.LinkByName(d)
-		if err == nil {
-			err = netlink.LinkDel(l)
-		}
-		if err != nil {
-			return fmt.Errorf("remove device %s: %w", d, err)
+		if err := removeDevice(d); err != nil {
+			return err
 		}
 	}
 	os.Remove(filepath.Dir(s.pins)) // stays while another stage is in it

@@ -13,8 +13,12 @@ import (
 	"aclium/translate/policy"
 )
 
+// vethRounds is how many times more rounds there are than in the other parts:
+// a rate is disturbed more easily than a cost.
+const vethRounds = 5
+
 // slice is how long a contestant is sent packets in one round.
-const slice = 40 * time.Millisecond
+const slice = 25 * time.Millisecond
 
 // A contestant is a filter with one list, behind a veth pair of its own.
 type contestant struct {
@@ -78,8 +82,8 @@ func (b *bench) sideBySide() (err error) {
 	if err := r.prepare(); err != nil {
 		return err
 	}
-	for round := range 3 * b.rounds {
-		b.say("veth: round %d of %d", round+1, 3*b.rounds)
+	for round := range vethRounds * b.rounds {
+		b.say("veth: round %d of %d", round+1, vethRounds*b.rounds)
 		for _, c := range r.contestants {
 			for _, traffic := range traffics {
 				if err := r.meet(c, traffic.name); err != nil {
@@ -155,7 +159,7 @@ func (r *ring) add(c *contestant) error {
 
 // addUnfiltered adds a device without anything and one whose program says yes.
 func (r *ring) addUnfiltered(loads map[string]*load) error {
-	for _, who := range []string{"no filter", "empty tc program"} {
+	for _, who := range unfiltered {
 		c := &contestant{labels: labels{Part: "veth", Who: who, Metric: "rate", Unit: "packets/s"}, room: r.own, loads: loads, everything: true}
 		if err := r.add(c); err != nil {
 			return err
