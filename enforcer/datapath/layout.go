@@ -45,7 +45,7 @@ const layoutVersion = "v1"
 var stateMaps = []string{"conn_map", "fragment_map", "counter_map", "drop_map", "event_map", "log_map", "log_loss_map"}
 
 // privateMaps belong to one load of the programs and are not pinned.
-var privateMaps = []string{"scratch_map", "event_budget_map", "flow_map", "flow_tag_map"}
+var privateMaps = []string{"scratch_map", "event_budget_map", "flow_map", "flow_tag_map", "walk_map"}
 
 // pins are the directories below the pin path.
 type pins struct{ root, state, push string }

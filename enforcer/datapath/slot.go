@@ -28,8 +28,8 @@ const largestSpare = 16 << 20
 // To put a map into an array of maps is a system call of 4 to 16 ms, as it
 // waits for a grace period. So each class in use keeps a spare map in a slot of
 // its own: a push writes its table there through mmap, and the table that it
-// replaces becomes the spare once no packet can read it.
-// Above a size, bytes, the memory is worth more than the time: there is none.
+// replaces becomes the spare once no packet can read it. Where tables are large
+// the memory is worth more than the time: there are no spares.
 type slots struct {
 	outer [bpf.AcliumTableClassTABLE_CLASSES]*ebpf.Map
 	live  map[place]bool // of the live hooks
