@@ -37,13 +37,11 @@ type travelled struct {
 func newAim(s *smith, lists map[policy.Direction][]*policy.Policy, addrs []netip.Addr, end func(netip.Addr) policy.Endpoint) *aim {
 	a := &aim{smith: s, end: end, addrs: map[policy.Family][]netip.Addr{}}
 	var masks []policy.Masked
-	for _, one := range lists {
-		for _, l := range one {
-			for i := range l.Rules {
-				m := &l.Rules[i].Match
-				addrs = append(append(addrs, edges(&m.Source)...), edges(&m.Destination)...)
-				masks = append(append(masks, m.Source.Masked...), m.Destination.Masked...)
-			}
+	for _, l := range slices.Concat(lists[policy.Ingress], lists[policy.Egress]) {
+		for i := range l.Rules {
+			m := &l.Rules[i].Match
+			addrs = append(append(addrs, edges(&m.Source)...), edges(&m.Destination)...)
+			masks = append(append(masks, m.Source.Masked...), m.Destination.Masked...)
 		}
 	}
 	addrs = append(addrs, under(masks, addrs)...)

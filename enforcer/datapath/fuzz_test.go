@@ -172,8 +172,8 @@ func newScenario(k *kernel, seed uint64) *scenario {
 	if s.flags == 0 {
 		s.port.atNode(seed)
 	}
-	s.populate()
 	s.judge = referee{pod: s.flags != 0, end: s.port.end, counted: map[policy.RuleID]counterOf{}, gate: policy.NewGate(nil, nil, s.port.own)}
+	s.populate()
 	for r := range bpf.AcliumDropReasonDROP_REASONS {
 		s.before[r] = k.dropped(r)
 	}
@@ -189,11 +189,17 @@ func (p *port) atNode(seed uint64) {
 		at := slices.IndexFunc(p.ids, func(i Identity) bool { return i.ID == id })
 		p.owners[addr] = p.ids[at]
 	}
+	p.nets = map[netip.Prefix]Identity{
+		netip.MustParsePrefix("10.1.0.0/16"): p.ids[4], netip.MustParsePrefix("10.1.2.0/24"): p.ids[5],
+		netip.MustParsePrefix("2001:db8:0:1::/64"): p.ids[4], netip.MustParsePrefix("2001:db8:0:1:200::/72"): p.ids[5],
+	}
 }
 
-// populate tells the kernel who the addresses belong to.
+// populate tells the kernel who the addresses belong to, and at every other
+// scenario which are the pod's by its hook.
 func (s *scenario) populate() {
 	s.Helper()
+	empty(s, s.AddressMap, new(bpf.AcliumIpAddr), nil)
 	empty(s, s.IpcacheMap, new(bpf.AcliumIpcacheKey), nil)
 	for addr, id := range s.port.owners {
 		ifindex := uint32(0)
@@ -201,6 +207,14 @@ func (s *scenario) populate() {
 			ifindex = loopback
 		}
 		s.place(addr, id.ID, ifindex)
+	}
+	for prefix, id := range s.port.nets {
+		s.must(s.IpcacheMap.Put(ipcacheKey(prefix), bpf.AcliumIpcacheValue{Identity: id.ID}))
+	}
+	clear(s.kernel.own[:])
+	if s.judge.pod && s.seed%4 == 0 {
+		s.kernel.own[0].Bytes = s.port.pods[policy.IPv4][0].As16()
+		s.kernel.own[1].Bytes = s.port.pods[policy.IPv6][0].As16()
 	}
 }
 
@@ -285,7 +299,8 @@ func someBytes(w *world) *policy.ByteSet {
 // reachAll runs a packet for each line that can decide one, and wants it to.
 func (s *scenario) reachAll(total *fuzzTally) {
 	s.Helper()
-	for d, lists := range s.judge.lists {
+	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
+		lists := s.judge.lists[d]
 		if len(lists) == 0 {
 			continue
 		}

@@ -19,6 +19,7 @@ type port struct {
 	pods, peers, hosts map[policy.Family][]netip.Addr
 	ids                []Identity
 	owners             map[netip.Addr]Identity
+	nets               map[netip.Prefix]Identity // of addresses without an owner; the longest counts
 }
 
 func newPort(seed uint64) *port {
@@ -43,7 +44,13 @@ func newPort(seed uint64) *port {
 }
 
 func (p *port) end(a netip.Addr) policy.Endpoint {
-	id := p.owners[a]
+	id, known := p.owners[a]
+	longest := -1
+	for net, one := range p.nets {
+		if !known && net.Contains(a) && net.Bits() > longest {
+			id, longest = one, net.Bits()
+		}
+	}
 	return policy.Endpoint{Addr: a, Labels: id.Labels, Entity: id.Entity}
 }
 
