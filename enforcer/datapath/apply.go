@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
@@ -39,6 +40,7 @@ type push struct {
 // state again is harmless; connections are judged again. The datapath keeps the
 // state: nothing of it may be changed afterwards.
 func (d *Datapath) Apply(s State) error {
+	start := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p, err := d.prepare(&s)
@@ -49,7 +51,16 @@ func (d *Datapath) Apply(s State) error {
 	if err := errors.Join(d.setLogging(s.Logging), d.install(p)); err != nil {
 		return errors.Join(err, d.withdraw(p))
 	}
+	d.live = time.Since(start)
 	return d.finish(p)
+}
+
+// Live gives how long the last Apply took from its call until every packet was
+// judged by what it was given. It returns some milliseconds later.
+func (d *Datapath) Live() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.live
 }
 
 // prepare does what can fail for the state's own fault, and touches nothing

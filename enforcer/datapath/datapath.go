@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
@@ -85,6 +86,7 @@ type Datapath struct {
 	halves [2]map[hookKey]bool // the hooks in hook_map
 	// foreign says that the programs on the devices may be another version's.
 	foreign bool
+	live    time.Duration // from the call of the last Apply to its flip
 }
 
 // Open loads the programs and adopts the maps and links that an earlier
