@@ -211,7 +211,7 @@ func (t *trees) divide(members []int32, region *box) (best division, ok bool) {
 			sample[i] = members[i*len(members)/looked]
 		}
 	}
-	limit := 0.8 * float64(len(sample)) * float64(len(sample))
+	limit := 2 * float64(len(sample)) * float64(len(sample))
 	for v := range values {
 		d := t.quantiles(sample, region, v)
 		if len(d.starts) == 0 {

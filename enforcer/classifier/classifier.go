@@ -53,6 +53,9 @@ type Numbers struct {
 // see, or that do not fit into the largest class. The result depends on its
 // arguments alone.
 func Compile(p *policy.Policy, ids []Identity, n Numbers) (*Table, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
 	b, err := compile(p, ids, n)
 	if err != nil {
 		return nil, fmt.Errorf("policy %q: %w", p.ACL, err)
@@ -61,9 +64,6 @@ func Compile(p *policy.Policy, ids []Identity, n Numbers) (*Table, error) {
 }
 
 func compile(p *policy.Policy, ids []Identity, n Numbers) ([]byte, error) {
-	if err := p.Validate(); err != nil {
-		return nil, err
-	}
 	known, err := newIdentities(ids)
 	if err != nil {
 		return nil, err

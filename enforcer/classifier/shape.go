@@ -14,6 +14,17 @@ type tuple struct {
 	count  int
 	sample []key // keys of some of the entries
 	shape  int   // of merger
+	ends   uint8 // what is asked of the ends: by address 1 and 2, by class 4 and 8
+}
+
+// asks gives what a mask asks of the ends.
+func (k *key) asks() (ends uint8) {
+	for i, w := range []uint64{k[0] | k[1], k[2] | k[3], k[4] & math.MaxUint32, k[4] >> 32} {
+		if w != 0 {
+			ends |= 1 << i
+		}
+	}
+	return ends
 }
 
 // shape is one hash lookup: the bits of the key that its entries give.
@@ -34,11 +45,15 @@ const (
 	samples    = 1024 // keys looked at
 	maxShapes  = 60
 	shortChain = 4
+	mixed      = 1 << 7 // of ends: entries ask different things
 )
 
 // chainCost gives what it costs that an entry shares its key with n-1 others.
-func chainCost(n float64) float64 {
-	if n <= shortChain {
+// Nodes divide them if they ask the same of the ends. Where one asks for the
+// source alone and another for the destination alone, whatever divides the
+// former repeats the latter.
+func chainCost(n float64, alike bool) float64 {
+	if n <= shortChain || !alike {
 		return 0.3 * (n - 1)
 	}
 	return 0.3*(shortChain-1) + 0.4*math.Log2(n/shortChain)
@@ -124,6 +139,7 @@ func (m *merger) find(i int) int {
 // add makes the tuple a shape, or merges it with the one that gains most.
 func (m *merger) add(t *tuple) {
 	s := shape{tuple: *t}
+	s.ends = s.mask.asks()
 	s.cost = m.cost(s.mask, &s, nil)
 	best, gain := -1, 0.0
 	for i := range m.shapes {
@@ -174,6 +190,9 @@ func (m *merger) merge(i int, s *shape) {
 	x.mask = meet(&x.mask, &s.mask)
 	x.sample = slices.Concat(x.sample, s.sample)
 	x.count += s.count
+	if x.ends != s.ends {
+		x.ends = mixed
+	}
 	x.cost = m.cost(x.mask, x, nil)
 }
 
@@ -195,11 +214,11 @@ func (m *merger) cost(mask key, a, b *shape) float64 {
 		pairs += m.pairs(&mask, b.sample)
 		sampled, count = sampled+len(b.sample), count+b.count
 	}
-	chain := 1.0
+	chain, alike := 1.0, b == nil || a.ends == b.ends
 	if sampled > 1 {
 		chain += 2 * float64(pairs) / float64(sampled) * float64(count-1) / float64(sampled-1)
 	}
-	return shapeCost + float64(count)/float64(m.total)*chainCost(chain)
+	return shapeCost + float64(count)/float64(m.total)*chainCost(chain, alike && a.ends != mixed)
 }
 
 // pairs counts the pairs of keys of this turn that are equal under the mask.

@@ -102,8 +102,7 @@ func (c *compiler) addRule(line int, s *policy.Service, source, destination int3
 	}
 	for i, ports := range []policy.Ranges{s.SourcePorts, detail} {
 		if len(ports) == 0 {
-			out.whole, out.ports[i] = false, bounds{0, 65535}
-			continue
+			continue // no whole packet matches
 		}
 		out.ports[i] = bounds{ports[0].First, ports[len(ports)-1].Last}
 		if len(ports) > 1 {
@@ -133,7 +132,7 @@ func (c *compiler) internKind(k kind) uint32 {
 // service that looks at both ports and types has none, so that one field of
 // the rule holds either.
 func protocols(r *policy.Rule, s *policy.Service) policy.ByteSet {
-	if r.Match.Fragments {
+	if r.Match.Fragments || len(s.SourcePorts) == 0 || len(s.DestinationPorts) == 0 || len(s.ICMP) == 0 {
 		return policy.ByteSet{}
 	}
 	out := s.Protocols

@@ -21,10 +21,13 @@ func wanted(p *policy.Policy, packet *policy.Packet) (policy.Action, uint32) {
 
 func TestTableAgreesWithEval(t *testing.T) {
 	decided := 0
-	for seed := range uint64(150) {
+	for seed := range uint64(300) {
 		w := newCast(seed)
 		f := pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual})
 		p := w.list("T", policy.Ingress, f, 1+w.IntN(60))
+		if p.Validate() != nil {
+			continue // some random ranges cross the corner in which IPv4 is mapped
+		}
 		table, err := Compile(p, w.identities, Numbers{Counter: byLine})
 		if err != nil {
 			t.Fatal(err)
