@@ -50,7 +50,7 @@ func offset(words []string) time.Duration {
 func (l *language) addClock() {
 	in := []Mode{ModeGlobal}
 	l.keep(
-		kept{production: "ClockZone", modes: in, key: 2, no: `"clock" "timezone"`, grammar: `"clock" "timezone" <word> <hours> <minute>?`, harmless: true},
+		kept{production: "ClockZone", modes: in, key: 2, no: `"clock" "timezone"`, grammar: `"clock" "timezone" <word> <hours> <minute>?`, quiet: true},
 		kept{
 			production: "ClockSummer", modes: in, key: 2, no: `"clock" "summer-time"`, grammar: `"clock" "summer-time" <text>`,
 			why: "is kept; a line with a time-range is refused beside it, because the hours of summer are not known",

@@ -270,19 +270,23 @@ func (s *Statement) printBelow(p *printer, indent string) {
 	}
 }
 
-// The statements of a time-range. The agent does not enforce them, so that a
-// line with one is refused.
-func (l *language) addTimeRanges() {
+// The statements of a time-range, which Config.TimeRanges reads. In a dialect
+// that does not enforce them they are reported.
+func (l *language) addTimeRanges() { l.timeRanges(false) }
+
+func (l *language) addEnforcedTimeRanges() { l.timeRanges(true) }
+
+func (l *language) timeRanges(enforced bool) {
 	in := []Mode{ModeTimeRange}
 	l.keep(
-		kept{production: "TimeRange", grammar: `"time-range" <timerange>`, modes: []Mode{ModeGlobal}, enters: ModeTimeRange, defines: "time-range"},
+		kept{production: "TimeRange", grammar: `"time-range" <timerange>`, modes: []Mode{ModeGlobal}, enters: ModeTimeRange, defines: "time-range", quiet: enforced},
 		kept{
-			production: "Absolute", modes: in, key: 1, no: `"absolute"`,
+			production: "Absolute", modes: in, key: 1, no: `"absolute"`, quiet: enforced,
 			grammar: `"absolute" (("start" Moment ("end" Moment)?) | ("end" Moment ("start" Moment)?))`,
 			parts:   "Moment = <time> <day> Month <year> .\n" + monthPart,
 		},
 		kept{
-			production: "Periodic", modes: in,
+			production: "Periodic", modes: in, quiet: enforced,
 			grammar: `"periodic" ((Weekday <time> "to" Weekday? <time>) | ((Weekday Weekday+ | "daily" | "weekdays" | "weekend") <time> "to" <time>))`,
 			parts:   weekdayPart,
 		},

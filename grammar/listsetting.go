@@ -12,6 +12,6 @@ func (l *language) addListSettings() {
 		kept{production: "ListSetting6", modes: in, key: 3, harmless: true, grammar: `"ipv6" "access-list" "log-update" "threshold" <threshold>`},
 		kept{production: "LocalTraffic", modes: in, key: 3, why: why, grammar: `"ip" "access-list" ("match-local-traffic" | ("helper" <text>))`},
 		kept{production: "LocalTraffic6", modes: in, key: 3, why: why, grammar: `"ipv6" "access-list" "match-local-traffic"`},
-		kept{production: "ReflexiveTimeout", modes: in, key: 2, no: `"ip" "reflexive-list" "timeout"`, grammar: `"ip" "reflexive-list" "timeout" <seconds>`},
+		kept{production: "ReflexiveTimeout", modes: in, key: 2, quiet: true, no: `"ip" "reflexive-list" "timeout"`, grammar: `"ip" "reflexive-list" "timeout" <seconds>`},
 	)
 }

@@ -73,7 +73,7 @@ var languages = [dialectCount]func() *language{
 	IOS: sync.OnceValue(func() *language {
 		return newLanguage(
 			(*language).addGlobal, (*language).addACLs, (*language).addRoleLists, (*language).addDomainLists, (*language).addListSettings, (*language).addObjectGroups, (*language).addGroupKinds, (*language).addInterfaces, (*language).addZones,
-			(*language).addClassMaps, (*language).addPolicyMaps, (*language).addTimeRanges, (*language).addClock,
+			(*language).addClassMaps, (*language).addPolicyMaps, (*language).addEnforcedTimeRanges, (*language).addClock,
 			(*language).addKeptMaps, (*language).addRegexMaps, (*language).addHTTP, (*language).addTrustSec, (*language).addTerminals, (*language).addLinkLists, (*language).addOldInspection,
 			(*language).addIdentity,
 		)

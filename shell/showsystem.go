@@ -93,8 +93,17 @@ func plural(n int, word string) string {
 
 // showClock has IOS's star: we do not know that the clock is synchronised.
 func (s *Shell) showClock(c *call) error {
-	fmt.Fprintln(c.out, s.o.Now().UTC().Format("*15:04:05.000 UTC Mon Jan 2 2006"))
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, s.wallClock().Format("*15:04:05.000 MST Mon Jan 2 2006"))
 	return nil
+}
+
+// wallClock gives the time in the zone of the configuration.
+func (s *Shell) wallClock() time.Time {
+	clock := s.running.Clock()
+	return s.o.Now().In(time.FixedZone(clock.Name, int(clock.Offset/time.Second)))
 }
 
 func (s *Shell) showHistory(c *call) error {

@@ -43,9 +43,9 @@ func (s *Shell) usersOf(name string) (out []string) {
 	return out
 }
 
-// stateOf judges the range by the shell's clock, which is UTC.
+// stateOf judges the range by the clock of the configuration.
 func (s *Shell) stateOf(r *grammar.TimeRange) string {
-	if r.Active(s.o.Now().UTC()) {
+	if r.Active(s.wallClock()) {
 		return "(active)"
 	}
 	return "(inactive)"

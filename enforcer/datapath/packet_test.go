@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"aclium/translate/policy"
@@ -38,7 +39,7 @@ func ipv4(p *policy.Packet, o frameOptions) []byte {
 	case policy.Later:
 		binary.BigEndian.PutUint16(b[6:], 185)
 	}
-	b[8], b[9] = 64, p.Protocol
+	b[1], b[8], b[9] = p.TrafficClass, cmp.Or(p.HopLimit, 64), p.Protocol
 	copy(b[12:], p.Source.Addr.AsSlice())
 	copy(b[16:], p.Destination.Addr.AsSlice())
 	for i := range o.ipOptions {
@@ -59,7 +60,7 @@ func ipv6(p *policy.Packet, o frameOptions) []byte {
 	}
 	body = append(body, payload(p, o)...)
 	b := make([]byte, 40, 40+len(body))
-	b[0], b[6], b[7] = 0x60, chain[0], 255
+	b[0], b[1], b[6], b[7] = 0x60|p.TrafficClass>>4, p.TrafficClass<<4, chain[0], cmp.Or(p.HopLimit, 255)
 	binary.BigEndian.PutUint16(b[4:], uint16(len(body)))
 	copy(b[8:], p.Source.Addr.AsSlice())
 	copy(b[24:], p.Destination.Addr.AsSlice())
@@ -115,6 +116,9 @@ func transport(p *policy.Packet) []byte {
 			return append(b, ipv6(p.Inner, frameOptions{})...)
 		}
 		return b
+	}
+	if p.Protocol == policy.IGMP {
+		return []byte{p.ICMPType, p.ICMPCode, 0, 0, 224, 0, 0, 9}
 	}
 	return []byte{1, 2, 3}
 }

@@ -95,6 +95,9 @@ func (m *maker) decidedBy(e *grammar.Entry, judge Judge, tries int) (policy.Pack
 func (m *maker) packet(a *grammar.ACE) policy.Packet {
 	p := policy.Packet{Source: m.end(a.Source), Destination: m.end(a.Destination)}
 	s := &grammar.Service{Protocols: []grammar.Protocol{a.Protocol}, Source: a.SourcePorts, Destination: a.DestinationPorts, ICMP: a.ICMP}
+	if a.Action == grammar.Evaluate {
+		s.Protocols[0].Any = true
+	}
 	if a.ServiceGroup.Text != "" {
 		s = m.service(a.ServiceGroup.Text)
 	}

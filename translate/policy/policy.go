@@ -157,32 +157,56 @@ func (r *Rule) BeyondNode() string {
 	if what := r.Match.BeyondNode(); what != "" {
 		return what
 	}
-	return r.BeyondObject()
+	for _, what := range r.beyondObject() {
+		if !slices.Contains(carried, what) {
+			return what
+		}
+	}
+	return ""
 }
+
+// carried are the words of beyondObject that a node's kernel program carries
+// out. What is not among them is refused wherever a node is asked to.
+var carried []string
 
 // BeyondObject says what the rule looks at or does that no policy object of a
 // cluster can say, by the word of the line that asks for it; empty when there
 // is nothing of the kind. Only a node that enforces the list itself carries it,
 // and only Eval, Gate and Node judge it.
 func (r *Rule) BeyondObject() string {
-	igmp := func(s Service) bool { return s.Protocols.Has(IGMP) && !s.ICMP.All() }
-	switch m := &r.Match; {
-	case m.Evaluate != "":
-		return "evaluate"
-	case r.Reflect != nil:
-		return "reflect"
-	case m.Time != nil:
-		return "time-range"
-	case m.TrafficClass != nil:
-		return "dscp, precedence or tos"
-	case m.HopLimit != nil:
-		return "ttl"
-	case slices.ContainsFunc(m.Services, igmp):
-		return "types of igmp"
-	case r.Police != nil:
-		return "police"
+	if all := r.beyondObject(); len(all) > 0 {
+		return all[0]
 	}
 	return ""
+}
+
+// The words of what no object of a cluster can say.
+const (
+	wordEvaluate     = "evaluate"
+	wordReflect      = "reflect"
+	wordTime         = "time-range"
+	wordTrafficClass = "dscp, precedence or tos"
+	wordHopLimit     = "ttl"
+	wordIGMP         = "types of igmp"
+	wordPolice       = "police"
+)
+
+func (r *Rule) beyondObject() (out []string) {
+	m := &r.Match
+	igmp := func(s Service) bool { return s.Protocols.Has(IGMP) && !s.ICMP.All() }
+	for _, has := range []struct {
+		it   bool
+		what string
+	}{
+		{m.Evaluate != "", wordEvaluate}, {r.Reflect != nil, wordReflect}, {m.Time != nil, wordTime},
+		{m.TrafficClass != nil, wordTrafficClass}, {m.HopLimit != nil, wordHopLimit},
+		{slices.ContainsFunc(m.Services, igmp), wordIGMP}, {r.Police != nil, wordPolice},
+	} {
+		if has.it {
+			out = append(out, has.what)
+		}
+	}
+	return out
 }
 
 // Action is what a rule does with a packet. The zero value is invalid.
