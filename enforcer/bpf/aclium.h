@@ -184,6 +184,9 @@ enum drop_reason {
 	DROP_FAULT,         /* a table that should be there is not */
 	DROP_AUDIT,         /* not dropped: audit mode let it pass */
 	DROP_REASONS,
+	/* Elements of drop_map: a reason that is added must not give the map
+	 * another layout, which would begin all of them at zero. */
+	DROP_ROOM = 32,
 };
 
 /* event_budget limits the events that one CPU's packets write in a window of

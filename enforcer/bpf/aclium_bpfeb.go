@@ -93,6 +93,7 @@ const (
 	AcliumDropReasonDROP_FAULT     AcliumDropReason = 5
 	AcliumDropReasonDROP_AUDIT     AcliumDropReason = 6
 	AcliumDropReasonDROP_REASONS   AcliumDropReason = 7
+	AcliumDropReasonDROP_ROOM      AcliumDropReason = 32
 )
 
 type AcliumEvent struct {

@@ -73,7 +73,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, DROP_REASONS);
+	__uint(max_entries, DROP_ROOM);
 	__type(key, __u32);
 	__type(value, struct counter);
 } drop_map SEC(".maps");
