@@ -50,7 +50,7 @@ func (b *bench) startAgent(dir string) (a *agent, err error) {
 	}
 	socket := filepath.Join(dir, "socket")
 	a = &agent{binary: filepath.Join(filepath.Dir(self), "aclium")}
-	a.args = []string{"enforcer", "--socket", socket, "--state", filepath.Join(dir, "state"), "--pin", fmt.Sprintf("/sys/fs/bpf/aclium-bench-agent-%d", os.Getpid())}
+	a.args = []string{"enforcer", "--socket", socket, "--state", filepath.Join(dir, "state"), "--pin", filepath.Join(pinsOf(os.Getpid()), "agent")}
 	a.process = exec.Command(a.binary, a.args...)
 	a.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := a.process.Start(); err != nil {

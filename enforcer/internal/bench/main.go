@@ -2,15 +2,20 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"aclium/enforcer/datapath"
 )
 
 // bench is one run of the command.
@@ -80,10 +85,32 @@ func inNamespace(f func() error) error {
 	child.Env = append(os.Environ(), mark+"=1")
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if err := child.Run(); err != nil {
+	// The child ends on an interrupt; this process takes off what it left.
+	// Signals that are ignored would be ignored by the child as well.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM)
+	err := child.Run()
+	if child.Process != nil {
+		err = errors.Join(err, sweep(pinsOf(child.Process.Pid)))
+	}
+	if err != nil {
 		return fmt.Errorf("the run in its namespace: %w", err)
 	}
 	return nil
+}
+
+// pinsOf gives the directory under which a run pins everything.
+func pinsOf(pid int) string { return fmt.Sprintf("/sys/fs/bpf/aclium-bench-%d", pid) }
+
+// sweep takes off all datapaths that are pinned in a directory.
+func sweep(pins string) error {
+	left, err := os.ReadDir(pins)
+	if err != nil {
+		return nil // nothing is left
+	}
+	for _, d := range left {
+		err = errors.Join(err, datapath.Remove(filepath.Join(pins, d.Name())))
+	}
+	return errors.Join(err, os.Remove(pins))
 }
 
 func (b *bench) run(output string) error {

@@ -25,7 +25,7 @@ type stage struct {
 // newStage makes the devices and a datapath without lists. Counters is the
 // number of lines that it must have room for.
 func newStage(name string, counters int, devices ...string) (*stage, error) {
-	s := &stage{pins: filepath.Join("/sys/fs/bpf", fmt.Sprintf("aclium-bench-%d", os.Getpid()), name), devices: devices}
+	s := &stage{pins: filepath.Join(pinsOf(os.Getpid()), name), devices: devices}
 	for _, d := range devices {
 		if err := addPair(d, "p"+d); err != nil {
 			return nil, err
@@ -78,7 +78,6 @@ func (s *stage) close() error {
 			return err
 		}
 	}
-	os.Remove(filepath.Dir(s.pins)) // stays while another stage is in it
 	return nil
 }
 
