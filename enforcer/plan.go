@@ -73,7 +73,7 @@ func checkIdle(r *record, s datapath.State) error {
 		if standing[placeOf(list)]&list.Family != 0 {
 			continue
 		}
-		if _, err := datapath.Compile(list, s.Identities, func(int) uint32 { return 0 }); err != nil {
+		if err := datapath.Check(list, s.Identities); err != nil {
 			return refused{err}
 		}
 	}

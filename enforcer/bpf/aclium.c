@@ -13,6 +13,7 @@
  *   table_*_map        the lists, compiled (table.h), by size class
  *   address_map        address -> identity, and the device of a local pod
  *   ipcache_map        the same of prefixes; settings_map whether there are any
+ *   window_map         which time windows are open when
  *   conn_map           connections of pod ports
  *   fragment_map       datagrams whose first fragment was permitted
  *   counter_map        packets and bytes of each line, and whose they are
@@ -50,6 +51,7 @@
 
 #include "conn.h"
 #include "flow.h"
+#include "hour.h"
 #include "use.h"
 
 char __license[] SEC("license") = "GPL";
@@ -105,6 +107,7 @@ static __always_inline int judge_frame(struct __sk_buff *skb, struct scratch *s,
 
 	if (parsed != PARSED_IP)
 		return judge_odd(skb, s, parsed);
+	tell_hour(s);
 	if (!(s->flags & HOOK_POD))
 		return judge_node(s);
 	s->packet.local = s->direction == DIRECTION_INGRESS && !skb->ingress_ifindex;

@@ -10,6 +10,7 @@
  *   address_map     hash               ip_addr        ipcache_value, of one address
  *   ipcache_map     LPM trie           ipcache_key    ipcache_value, of a prefix
  *   settings_map    array, 1           0              settings
+ *   window_map      array, 2           generation & 1 timetable
  *   conn_map        LRU hash           conn_key       conn
  *   fragment_map    LRU hash           fragment_key   fragment
  *   counter_map     array of maps      id / 2048      array, one for each CPU and two more -> counter_chunk
@@ -64,6 +65,7 @@ enum hook_flags {
 	HOOK_ANY_TRAFFIC_CLASS = 32, /* no list looks at it */
 	HOOK_ANY_HOP_LIMIT = 64,
 	HOOK_AUDIT = 128,        /* all is judged and counted, nothing is dropped */
+	HOOK_TIMED = 256,        /* some line exists in a time window only */
 };
 
 /* hook lists the tables that a packet passes in series. families is the set of
@@ -104,6 +106,25 @@ struct settings {
 	__u32 pad;
 };
 
+/* timetable says which time windows are open when. Its epochs are sorted; each
+ * lasts until the next begins, the last one until end. Before the first and
+ * from end on nothing is known. Times are nanoseconds of CLOCK_TAI, which
+ * follows the wall clock but for leap seconds: user space writes the timetable
+ * anew when TAI's lead over UTC changes, and before it ends. */
+#define EPOCHS 1024
+
+struct epoch {
+	__u64 start;
+	__u64 windows[4]; /* bit n: window n is open; 0 is no window */
+};
+
+struct timetable {
+	__u64 end;
+	__u32 count; /* epochs in use */
+	__u32 pad;
+	struct epoch epochs[EPOCHS];
+};
+
 /* conn_key is a connection as its first packet travelled on one port. An ICMP
  * query has its identifier as sport and its type as dport; a reply has the
  * type that it answers as sport and its identifier as dport. */
@@ -122,7 +143,7 @@ enum conn_flags { CONN_REPLIED = 1, CONN_CLOSING = 2, CONN_LOCAL = 4 };
 
 struct conn {
 	__u64 seen;       /* bpf_ktime_get_coarse_ns of the last packet, in steps of a second */
-	__u64 generation; /* that the lines were found under */
+	__u64 generation; /* scratch.era that the lines were found under */
 	__u32 flags;      /* enum conn_flags */
 	__u16 count;      /* lines in use */
 	__u8 icmp_code;   /* of the query that opened it */

@@ -96,6 +96,12 @@ const (
 	AcliumDropReasonDROP_ROOM      AcliumDropReason = 32
 )
 
+type AcliumEpoch struct {
+	_       structs.HostLayout
+	Start   uint64
+	Windows [4]uint64
+}
+
 type AcliumEvent struct {
 	_       structs.HostLayout
 	Time    uint64
@@ -173,6 +179,7 @@ const (
 	AcliumHookFlagsHOOK_ANY_TRAFFIC_CLASS AcliumHookFlags = 32
 	AcliumHookFlagsHOOK_ANY_HOP_LIMIT     AcliumHookFlags = 64
 	AcliumHookFlagsHOOK_AUDIT             AcliumHookFlags = 128
+	AcliumHookFlagsHOOK_TIMED             AcliumHookFlags = 256
 )
 
 type AcliumHookKey struct {
@@ -302,6 +309,7 @@ type AcliumScratch struct {
 	_          structs.HostLayout
 	Now        uint64
 	Generation uint64
+	Era        uint64
 	Ifindex    uint32
 	Direction  uint32
 	Flags      uint32
@@ -400,6 +408,16 @@ type AcliumScratch struct {
 		Flags      uint32
 		Families   uint32
 		Own        [2]AcliumIpAddr
+	}
+	Hour struct {
+		_          structs.HostLayout
+		Generation uint64
+		Read       uint64
+		From       uint64
+		Until      uint64
+		Windows    [4]uint64
+		Epoch      uint32
+		Known      uint32
 	}
 }
 
@@ -566,6 +584,14 @@ type AcliumTableSlot struct {
 	Check uint32
 }
 
+type AcliumTimetable struct {
+	_      structs.HostLayout
+	End    uint64
+	Count  uint32
+	Pad    uint32
+	Epochs [1024]AcliumEpoch
+}
+
 type AcliumWalk struct {
 	_     structs.HostLayout
 	Place struct {
@@ -615,6 +641,7 @@ const (
 	AcliumMapTable64kMap        = "table_64k_map"
 	AcliumMapTable64mMap        = "table_64m_map"
 	AcliumMapWalkMap            = "walk_map"
+	AcliumMapWindowMap          = "window_map"
 	AcliumProgCountConnections  = "count_connections"
 	AcliumProgSweepLog          = "sweep_log"
 	AcliumProgTcEgress          = "tc_egress"
@@ -731,6 +758,7 @@ type AcliumMapSpecs struct {
 	Table64kMap    *ebpf.MapSpec `ebpf:"table_64k_map"`
 	Table64mMap    *ebpf.MapSpec `ebpf:"table_64m_map"`
 	WalkMap        *ebpf.MapSpec `ebpf:"walk_map"`
+	WindowMap      *ebpf.MapSpec `ebpf:"window_map"`
 }
 
 // AcliumVariableSpecs contains global variables before they are loaded into the kernel.
@@ -817,6 +845,7 @@ type AcliumMaps struct {
 	Table64kMap    *ebpf.Map `ebpf:"table_64k_map"`
 	Table64mMap    *ebpf.Map `ebpf:"table_64m_map"`
 	WalkMap        *ebpf.Map `ebpf:"walk_map"`
+	WindowMap      *ebpf.Map `ebpf:"window_map"`
 }
 
 func (m *AcliumMaps) Close() error {
@@ -846,6 +875,7 @@ func (m *AcliumMaps) Close() error {
 		m.Table64kMap,
 		m.Table64mMap,
 		m.WalkMap,
+		m.WindowMap,
 	)
 }
 

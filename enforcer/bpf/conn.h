@@ -127,6 +127,8 @@ __noinline int judge_again(struct scratch *s, const struct conn *old)
 	hook = hook_at(s, opposite(s->key.direction));
 	j = &s->again;
 	opening(&s->other, &s->key, old, s->packet.family);
+	s->other.timed = s->packet.timed;
+	__builtin_memcpy(s->other.windows, s->packet.windows, sizeof(s->other.windows));
 	__builtin_memset(j, 0, sizeof(*j));
 	if (hook)
 		judge(hook, &s->other, j);
@@ -137,7 +139,7 @@ __noinline int judge_again(struct scratch *s, const struct conn *old)
 		j->logged = 0;
 	}
 	__builtin_memcpy(&s->conn, old, sizeof(s->conn));
-	s->conn.generation = s->generation;
+	s->conn.generation = s->era;
 	s->conn.count = j->count;
 	s->conn.logged = j->logged;
 	for (i = 0; i < MAX_SERIES; i++)
@@ -158,7 +160,7 @@ static __noinline struct conn *find(struct scratch *s)
 		bpf_map_delete_elem(&conn_map, &s->key);
 		return 0;
 	}
-	if (c->generation == s->generation)
+	if (c->generation == s->era)
 		return c;
 	if (judge_again(s, c)) {
 		bpf_map_delete_elem(&conn_map, &s->key);
@@ -202,7 +204,7 @@ static __always_inline void remember(struct scratch *s)
 	flow_of(&s->key, s, p, s->direction);
 	__builtin_memset(c, 0, sizeof(*c));
 	c->seen = s->now;
-	c->generation = s->generation;
+	c->generation = s->era;
 	c->flags = touched_flags(p->local ? CONN_LOCAL : 0, p);
 	c->icmp_code = p->icmp_code;
 	c->count = j->count;
@@ -312,7 +314,7 @@ __noinline int judge_later(struct scratch *s)
 		return 0;
 	datagram_of(&key, s);
 	f = bpf_map_lookup_elem(&fragment_map, &key);
-	if (!f || f->generation != s->generation || (s->now > f->seen && s->now - f->seen >= udp_idle)) {
+	if (!f || f->generation != s->era || (s->now > f->seen && s->now - f->seen >= udp_idle)) {
 		count_drop(DROP_FRAGMENT, s);
 		return 0;
 	}
@@ -323,7 +325,7 @@ __noinline int judge_later(struct scratch *s)
 static __noinline int remember_first(struct scratch *s)
 {
 	struct fragment_key key;
-	struct fragment f = {.seen = s->now, .generation = s->generation, .count = s->judgement.count};
+	struct fragment f = {.seen = s->now, .generation = s->era, .count = s->judgement.count};
 	__u32 i;
 
 	datagram_of(&key, s);

@@ -3,8 +3,8 @@
  * flow.h remembers, on each CPU, the verdicts that stateless hooks gave: a
  * packet that looks like an earlier one in everything that lists look at gets
  * its verdict and counts on its lines without asking them. A verdict holds for
- * the generation that it was given under, so that no change has to empty
- * anything.
+ * the generation and the epoch of time windows that it was given under, so that
+ * no change has to empty anything.
  *
  * A flow is noted by a tag when it is first seen and remembered when it is seen
  * again. Packets that never come twice then cost one look at a few tags, which
@@ -68,10 +68,10 @@ static __always_inline __u32 find_tag(struct flow_tags *t, __u64 hash)
 	return FLOWS;
 }
 
-static __always_inline bool same_flow(const struct flow *f, const __u64 *key, __u64 generation)
+static __always_inline bool same_flow(const struct flow *f, const __u64 *key, __u64 era)
 {
 	return !((f->key[0] ^ key[0]) | (f->key[1] ^ key[1]) | (f->key[2] ^ key[2]) | (f->key[3] ^ key[3]) |
-		 (f->key[4] ^ key[4]) | (f->key[5] ^ key[5]) | (f->verdict >> 1 ^ generation));
+		 (f->key[4] ^ key[4]) | (f->key[5] ^ key[5]) | (f->verdict >> 1 ^ era));
 }
 
 /* Gives what is in the flow's place, and leaves key and place in s->flow; 0
@@ -96,10 +96,10 @@ static __always_inline void remember_flow(struct flow *f, const struct scratch *
 {
 	const struct judgement *j = &s->judgement;
 
-	if (!f || j->fault || j->flags || j->count > FLOW_LINES)
+	if (!f || j->fault || j->flags & ~RECORD_TIMED || j->count > FLOW_LINES)
 		return;
 	__builtin_memcpy(f->key, s->flow.key, sizeof(f->key));
-	f->verdict = s->generation << 1 | (j->accept & 1);
+	f->verdict = s->era << 1 | (j->accept & 1);
 	f->lines[0] = j->count > 0 ? j->lines[0] : 0;
 	f->lines[1] = j->count > 1 ? j->lines[1] : 0;
 }
@@ -114,7 +114,7 @@ __noinline int judge_node(struct scratch *s)
 	if (!s)
 		return 0;
 	f = look_up_flow(s);
-	if (f && same_flow(f, s->flow.key, s->generation)) {
+	if (f && same_flow(f, s->flow.key, s->era)) {
 		count_lines(f->lines, FLOW_LINES, s);
 		return f->verdict & 1;
 	}

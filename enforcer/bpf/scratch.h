@@ -65,6 +65,17 @@ struct port {
 	struct ip_addr own[OWN_ADDRESSES];
 };
 
+/* hour is the epoch that runs on this CPU. */
+struct hour {
+	__u64 generation;
+	__u64 read;  /* scratch.now at which the clock was read */
+	__u64 from;  /* CLOCK_TAI: the epoch lasts from here */
+	__u64 until; /* to here, exclusive */
+	__u64 windows[4];
+	__u32 epoch; /* from 1 on; EPOCHS + 1 when the hour is not known */
+	__u32 known;
+};
+
 #define NO_HOOK (1U << 31) /* beside enum hook_flags */
 
 #define FLOWS 4096   /* verdicts that one CPU remembers */
@@ -74,7 +85,7 @@ struct port {
 /* flow is a remembered verdict of a stateless hook (flow.h), one cache line. */
 struct flow {
 	__u64 key[6];
-	__u64 verdict; /* generation << 1 | permitted */
+	__u64 verdict; /* era << 1 | permitted */
 	__u32 lines[FLOW_LINES];
 };
 
@@ -89,6 +100,7 @@ struct flow_tags {
 struct scratch {
 	__u64 now;
 	__u64 generation;
+	__u64 era; /* generation and epoch: what judgements hold for */
 	__u32 ifindex;
 	__u32 direction;
 	__u32 flags;    /* of the hook */
@@ -103,6 +115,7 @@ struct scratch {
 	__u32 place;      /* of the packet's flow, FLOWS when it has none */
 	__u32 point;      /* enum attach_point */
 	struct port ports[PORTS];
+	struct hour hour;
 };
 
 #endif

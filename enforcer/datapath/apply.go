@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"aclium/enforcer/bpf"
+	"aclium/enforcer/classifier"
 	"aclium/translate/policy"
 )
 
@@ -34,6 +35,10 @@ type push struct {
 	places  map[*numbered]place
 	logged  map[uint32]logLine // lines with "log", by their counter ids
 	owned   map[string]ownAddresses
+	windows windows
+	// timetable and lead are what writeTimetable wrote.
+	timetable *bpf.AcliumTimetable
+	lead      time.Duration
 }
 
 // Apply enforces the state: all of it, or nothing on an error. Applying a
@@ -43,6 +48,10 @@ func (d *Datapath) Apply(s State) error {
 	start := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.apply(s, start)
+}
+
+func (d *Datapath) apply(s State, start time.Time) error {
 	p, err := d.prepare(&s)
 	if err != nil {
 		return err
@@ -71,6 +80,9 @@ func (d *Datapath) prepare(s *State) (p *push, err error) {
 		lines: d.lines.begin(), tables: d.tables.begin(), places: map[*numbered]place{}, logged: map[uint32]logLine{}, owned: ownedBy(s.Addresses),
 	}
 	if p.devices, err = findDevices(s); err != nil {
+		return nil, err
+	}
+	if p.windows, err = windowsOf(s, d.windows); err != nil {
 		return nil, err
 	}
 	for i := range s.Ports {
@@ -121,7 +133,7 @@ func (d *Datapath) compile(p *push) error {
 	tables := make(map[*numbered]*Table, len(fresh))
 	var mu sync.Mutex
 	err := inParallel(runtime.GOMAXPROCS(0), fresh, func(n *numbered) error {
-		t, err := Compile(&n.policy, p.state.Identities, n.line)
+		t, err := classifier.Compile(&n.policy, p.state.Identities, classifier.Numbers{Counter: n.line, Window: p.windows.number})
 		mu.Lock()
 		defer mu.Unlock()
 		tables[n] = t
@@ -212,6 +224,9 @@ func flagsOf(port *Port, at device) (flags bpf.AcliumHookFlags) {
 	if port.Audit {
 		flags |= bpf.AcliumHookFlagsHOOK_AUDIT
 	}
+	if len(schedulesOf(&State{Ports: []Port{*port}})) > 0 {
+		flags |= bpf.AcliumHookFlagsHOOK_TIMED
+	}
 	if !port.Pod {
 		return flags | cacheFlags(port)
 	}
@@ -246,7 +261,7 @@ func (d *Datapath) install(p *push) error {
 	if err := p.tables.store(); err != nil {
 		return err
 	}
-	if err := d.writeHooks(byte(generation+1)&1, p.hooks); err != nil {
+	if err := errors.Join(d.writeTimetable(byte(generation+1)&1, p), d.writeHooks(byte(generation+1)&1, p.hooks)); err != nil {
 		return err
 	}
 	if d.foreign {
@@ -294,6 +309,7 @@ func (d *Datapath) withdraw(p *push) error {
 // is live is noted first, whatever fails later.
 func (d *Datapath) finish(p *push) error {
 	d.state, d.places = p.state, p.places
+	d.windows, d.timetable, d.lead = p.windows, p.timetable, p.lead
 	p.lines.commit()
 	p.tables.commit()
 	if err := d.takeOver(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
+	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
 )
 
@@ -84,6 +85,10 @@ type Datapath struct {
 	places map[*numbered]place // of the live tables that this process made
 	state  *State              // the live one; empty at first
 	halves [2]map[hookKey]bool // the hooks in hook_map
+	// windows, timetable and lead are those of the live half.
+	windows   windows
+	timetable *bpf.AcliumTimetable
+	lead      time.Duration
 	// foreign says that the programs on the devices may be another version's.
 	foreign bool
 	live    time.Duration // from the call of the last Apply to its flip

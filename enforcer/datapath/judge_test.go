@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 
 	"aclium/enforcer/bpf"
+	"aclium/enforcer/classifier"
 	"aclium/translate/policy"
 )
 
@@ -46,6 +47,7 @@ type kernel struct {
 	counters   *counters
 	mapped     map[uint32]memory // of counters, by slot
 	own        ownAddresses      // what the hooks know by heart
+	windows    windows
 }
 
 // counterOf names a counter: list and line.
@@ -112,7 +114,8 @@ func (k *kernel) tableMap(class bpf.AcliumTableClass) (*ebpf.Map, string) {
 // upload puts a list into a slot of its own, smaller slots being used again.
 func (k *kernel) upload(p *policy.Policy, ids []Identity) bpf.AcliumTableRef {
 	k.Helper()
-	table, err := Compile(p, ids, func(line int) uint32 { return k.counter(p.ACL, line) })
+	numbers := classifier.Numbers{Counter: func(line int) uint32 { return k.counter(p.ACL, line) }, Window: k.windows.number}
+	table, err := classifier.Compile(p, ids, numbers)
 	k.must(err)
 	outer, name := k.tableMap(table.Class)
 	inner, err := ebpf.NewMap(k.spec.Maps[name].InnerMap)

@@ -18,6 +18,15 @@ func Compile(p *policy.Policy, ids []Identity, counters func(line int) uint32) (
 	return classifier.Compile(p, ids, classifier.Numbers{Counter: counters})
 }
 
+// Check reports why the list cannot be compiled, for lists that stand nowhere
+// yet.
+func Check(p *policy.Policy, ids []Identity) error {
+	_, err := classifier.Compile(p, ids, classifier.Numbers{
+		Counter: func(int) uint32 { return 0 }, Window: func(*policy.Schedule) (uint8, error) { return 1, nil },
+	})
+	return err
+}
+
 // classSizes holds the sizes of map values of each class, bytes.
 var classSizes = func() (sizes [bpf.AcliumTableClassTABLE_CLASSES]int) {
 	for class := range sizes {
