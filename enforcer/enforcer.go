@@ -22,6 +22,9 @@ import (
 type Datapath interface {
 	// Apply enforces the state as a whole, or changes nothing.
 	Apply(datapath.State) error
+	// KeepTime lays down anew when time windows open and close, where that has
+	// come to its end or the clock has left it.
+	KeepTime() error
 	Counters() ([]policy.Counter, error)
 	// Clear sets the counters of one list to zero, of all when acl is "".
 	Clear(acl string) error

@@ -22,6 +22,7 @@ type memory struct {
 	fail     error            // what Apply answers
 	counters []policy.Counter
 	cleared  []string
+	kept     int // calls of KeepTime
 	events   chan policy.Event
 }
 
@@ -33,6 +34,14 @@ func (m *memory) Apply(s datapath.State) error {
 	}
 	m.states = append(m.states, s)
 	return nil
+}
+
+// KeepTime notes that it was asked.
+func (m *memory) KeepTime() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept++
+	return m.fail
 }
 
 func (m *memory) last() datapath.State {

@@ -149,13 +149,27 @@ func (e *Enforcer) serve(ctx context.Context, l net.Listener) error {
 
 // follow keeps the datapath to the node's devices as they come and go.
 func (e *Enforcer) follow(ctx context.Context, changed <-chan struct{}) {
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
 			e.syncAndLog()
+		case <-minute.C:
+			e.keepTime()
 		}
+	}
+}
+
+// keepTime lets timed lines go on beyond what the kernel knows of the future.
+// Until it succeeds timed permits may be absent, never present by mistake.
+func (e *Enforcer) keepTime() {
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	if err := e.datapath.KeepTime(); err != nil {
+		e.log.Error("time-ranges cannot be kept, timed permits will be absent", "error", err)
 	}
 }
 

@@ -22,5 +22,10 @@
 // Identities of addresses are written after the flip: the tables in force then
 // know the old numbers and the new ones.
 //
+// Judgements hold for an era: the generation and, on ports with timed lines, the
+// running epoch of window_map. Stateless ports remember verdicts (bpf/flow.h),
+// pods' ports their connections (bpf/conn.h); both are judged again in another
+// era, so that nothing has to be emptied.
+//
 // Everything is pinned, so a kill at any point leaves the old or the new state.
 package datapath
