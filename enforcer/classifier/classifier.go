@@ -7,6 +7,51 @@ import (
 	"aclium/translate/policy"
 )
 
+/*
+How a list becomes a table
+
+	line ----> rules ------> entries --------> shapes ----> slots ----> trees
+	a union    its members   by address,       which bits   one hash    where a
+	                         class and port    of the key               slot has many
+
+Rules. A line is a union (services, peers under masks); each member is a rule
+of its own, in the order of the lines, and carries the line's action and
+counter. The first line that matches is that of the lowest rule that matches.
+
+Ranks. The addresses of an end fall into parts in which nothing changes; their
+numbers are ranks, of IPv4 and then of IPv6. An interval of addresses is an
+interval of ranks, so that a rule's bounds are two numbers for either family.
+Identities that the list never tells apart are one class.
+
+Entries. A rule is entered for each member of its ends: prefixes, identity
+classes, masks. Where that would be too many, one end is entered by its members
+and the other one is covered: by a prefix around it, or by nothing. A packet
+that matches the rule has a member of each end, so that it meets one of the
+entries. A rule that matches nothing is not entered.
+
+Shapes. The bits of the key that an entry gives are its tuple; tuples are merged
+into a few shapes by leaving bits out. A shape is one hash lookup. For each rank,
+class, port and protocol the table has the set of shapes with an entry for it;
+their AND is what a packet has to look at. Leaving out bits, merging shapes and
+sharing slots make a packet meet more entries, never fewer.
+
+Trees. Entries in one slot are divided by one value after the other until few
+are left; an entry stands wherever its box reaches. What stands behind a rule
+that matches all of a region is left out there, unless a "go on at" may lead
+behind that rule.
+
+The check. Every rule that is met is checked whole, so that all of the above
+decides what it costs and none of it what is found. The walk visits shapes in
+the order of their lowest rules and ends where none can be lower than the one
+found. A rule that says "go on at" begins another round, in which rules below
+its goal do not count.
+
+Later fragments carry no ports. A rule that they can match has entries without
+ports for them, in shapes of their own.
+
+bpf/table.h defines the bytes, bpf/walk.h walks them.
+*/
+
 // An Identity is what a packet's end may be: the numbers are those of the
 // ipcache. Labels are a pod's labels with its namespace under
 // policy.NamespaceKey and are not nil for a pod, even if empty; they are nil

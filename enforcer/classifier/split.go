@@ -40,13 +40,10 @@ func (c *compiler) findFree() {
 		r := &c.policy.Rules[c.rules[i].line]
 		c.free[i] = uint32(i) >= far && r.Action != policy.Next && !c.rules[i].looksAtPackets
 		if r.Action == policy.Next {
-			far = max(far, c.starts0(r.Goto))
+			far = max(far, c.starts[r.Goto])
 		}
 	}
 }
-
-// starts0 gives the first rule of a line, which may be the one behind the last.
-func (c *compiler) starts0(line int) uint32 { return c.starts[line] }
 
 func (c *compiler) splitLine(i int) error {
 	r := &c.policy.Rules[i]

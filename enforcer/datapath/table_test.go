@@ -8,19 +8,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
 )
 
 // byLine numbers the counters as a test wants them: line 0 has 1.
 func byLine(line int) uint32 { return uint32(line + 1) }
-
-func (w *world) id(a netip.Addr) uint32 {
-	if id, ok := w.owners[a]; ok {
-		return id
-	}
-	return uint32(bpf.AcliumIdentityIDENTITY_WORLD)
-}
 
 func TestCompileIsDeterministic(t *testing.T) {
 	build := func() *Table {
