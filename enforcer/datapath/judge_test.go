@@ -288,24 +288,3 @@ func clearCounters(k *kernel) error {
 	}
 	return nil
 }
-
-// A permit whose ports are an empty set matches later fragments, which show
-// none, and nothing else: neither packets with ports nor those without.
-func TestEmptyPortsMatchLaterFragmentsAlone(t *testing.T) {
-	k := newKernel(t)
-	none := policy.AnyService()
-	none.DestinationPorts = nil
-	k.bind(nil, 0, []*policy.Policy{listOf(simple(policy.Permit, policy.Everybody(), policy.Everybody(), none))}, nil)
-	for _, ends := range [][2]string{{"10.0.0.1", "10.0.0.2"}, {"2001:db8::1", "2001:db8::2"}} {
-		for _, protocol := range []uint8{policy.TCP, policy.UDP, policy.SCTP, 47} {
-			p := tcpPacket(ends[0], ends[1])
-			p.Protocol = protocol
-			for part, want := range map[policy.Fragment]int{policy.Whole: drop, policy.First: drop, policy.Later: permit} {
-				p.Fragment = part
-				if got := k.run(k.TcIngress, frame(&p, frameOptions{}), skBuff{}); got != want {
-					t.Errorf("%v, protocol %d, fragment %d: got %d, want %d", ends, protocol, part, got, want)
-				}
-			}
-		}
-	}
-}
