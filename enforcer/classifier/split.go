@@ -79,6 +79,10 @@ func (c *compiler) refuse(r *policy.Rule) error {
 	case what != "":
 	case r.Match.Evaluate != "":
 		what = "evaluate"
+	case r.Reflect != nil:
+		what = "reflect"
+	case r.Police != nil:
+		what = "police"
 	case r.Match.Time != nil && c.numbers.Window == nil:
 		what = "time-range"
 	default:
