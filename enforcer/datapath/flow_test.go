@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"aclium/enforcer/bpf"
@@ -147,6 +148,54 @@ func TestVerdictIsRemembered(t *testing.T) {
 		lose()
 		if got := send(c.to, c.hop, c.tos); got != c.want {
 			t.Errorf("%s: got %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// A list that denies one flow and permits its neighbour, which differs in one
+// field, keeps them apart however often they come.
+func TestRememberedVerdictsDifferInEachField(t *testing.T) {
+	k := newKernel(t)
+	base := tcpPacket("10.0.0.1", "10.0.0.2")
+	icmp := policy.Packet{Source: base.Source, Destination: base.Destination, Protocol: policy.ICMP, ICMPType: 8}
+	with := func(p policy.Packet, f func(*policy.Packet)) policy.Packet { f(&p); return p }
+	ports := func(s, d uint16) policy.Service {
+		x := policy.ServiceOf(policy.Bytes(policy.TCP))
+		x.SourcePorts, x.DestinationPorts = policy.NewRanges(policy.Range{First: s, Last: 65535}), policy.NewRanges(policy.Range{First: d, Last: 65535})
+		return x
+	}
+	types := func(first uint16) policy.Service {
+		x := policy.ServiceOf(policy.Bytes(policy.ICMP))
+		x.ICMP = policy.NewRanges(policy.Range{First: first, Last: 65535})
+		return x
+	}
+	flags := policy.ServiceOf(policy.Bytes(policy.TCP))
+	flags.Flags = policy.BytesWhere(func(v uint8) bool { return v&policy.ACK != 0 })
+	host := func(a string) policy.Peers {
+		return policy.Peers{Addresses: []policy.AddrRange{{First: netip.MustParseAddr(a), Last: netip.MustParseAddr(a)}}}
+	}
+	all := policy.Everybody()
+	for name, c := range map[string]struct {
+		deny              policy.Rule
+		permitted, denied policy.Packet
+	}{
+		"flags":            {simple(policy.Deny, all, all, flags), base, with(base, func(p *policy.Packet) { p.Flags |= policy.ACK })},
+		"source port":      {simple(policy.Deny, all, all, ports(40001, 0)), base, with(base, func(p *policy.Packet) { p.SourcePort++ })},
+		"destination port": {simple(policy.Deny, all, all, ports(0, 81)), base, with(base, func(p *policy.Packet) { p.DestinationPort++ })},
+		"protocol":         {simple(policy.Deny, all, all, policy.ServiceOf(policy.Bytes(policy.UDP))), base, with(base, func(p *policy.Packet) { p.Protocol, p.Flags = policy.UDP, 0 })},
+		"type":             {simple(policy.Deny, all, all, types(9<<8)), icmp, with(icmp, func(p *policy.Packet) { p.ICMPType++ })},
+		"code":             {simple(policy.Deny, all, all, types(8<<8|1)), icmp, with(icmp, func(p *policy.Packet) { p.ICMPCode++ })},
+		"source":           {simple(policy.Deny, host("10.0.0.3"), all), base, with(base, func(p *policy.Packet) { p.Source.Addr = netip.MustParseAddr("10.0.0.3") })},
+		"destination":      {simple(policy.Deny, all, host("10.0.0.3")), base, with(base, func(p *policy.Packet) { p.Destination.Addr = netip.MustParseAddr("10.0.0.3") })},
+	} {
+		list := listOf(c.deny, simple(policy.Permit, all, all))
+		k.bind(nil, 0, []*policy.Policy{list}, nil)
+		for range 6 {
+			a := k.run(k.TcIngress, frame(&c.permitted, frameOptions{}), skBuff{})
+			b := k.run(k.TcIngress, frame(&c.denied, frameOptions{}), skBuff{})
+			if a != permit || b != drop {
+				t.Errorf("%s: got %d and %d, want permit and drop", name, a, b)
+			}
 		}
 	}
 }

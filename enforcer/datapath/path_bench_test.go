@@ -35,6 +35,7 @@ func BenchmarkPath(b *testing.B) {
 	}{
 		{"no-hook", func() {}, [][]byte{frame(&four, frameOptions{})}},
 		{"node-hits", node, hits},
+		{"node-hits-asked", func() { k.bind(w.identities, bpf.AcliumHookFlagsHOOK_NO_CACHE, []*policy.Policy{list}, nil) }, hits},
 		{"node-tcp", node, [][]byte{frame(&four, frameOptions{})}},
 		{"node-udp", node, [][]byte{frame(&udp, frameOptions{})}},
 		{"node-tcp6", node, [][]byte{frame(&six, frameOptions{})}},
