@@ -52,6 +52,9 @@ func validateTarget(p *policy.Policy) error {
 		if what := p.Rules[i].BeyondNode(); what != "" {
 			return fmt.Errorf("sequence %d: %s cannot be enforced on the node", p.Rules[i].ID.Seq, what)
 		}
+		if p.Subject.Interface != "" && p.Rules[i].Match.LooksAtNames() {
+			return fmt.Errorf("sequence %d: names are learned on the ports of pods, fqdn cannot stand on a node's own interface", p.Rules[i].ID.Seq)
+		}
 	}
 	return nil
 }

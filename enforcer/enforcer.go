@@ -33,6 +33,7 @@ type Datapath interface {
 	Use() (datapath.Use, error)
 	// Events calls f with every logged packet until ctx ends.
 	Events(ctx context.Context, f func(policy.Event)) error
+	NameKeeper
 }
 
 // An Enforcer holds the desired state and keeps the datapath to it. It is safe
@@ -48,6 +49,7 @@ type Enforcer struct {
 	metrics  *metrics
 	quiet    bool // log messages stay out of log
 	audit    bool // nothing is dropped
+	names    *namebook
 
 	changing sync.Mutex // held by whoever changes the state
 	current  atomic.Pointer[snapshot]
@@ -78,7 +80,7 @@ func refuse(format string, args ...any) error { return refused{fmt.Errorf(format
 
 // newEnforcer gives an agent that remembers the record and enforces nothing yet.
 func newEnforcer(name string, log *slog.Logger, d Datapath, s *store, r record) *Enforcer {
-	e := &Enforcer{name: name, log: log, datapath: d, store: s, readNode: readNode, events: newHub()}
+	e := &Enforcer{name: name, log: log, datapath: d, store: s, readNode: readNode, events: newHub(), names: newNamebook(d, log)}
 	e.current.Store(&snapshot{record: r, err: errors.New("nothing was applied yet")})
 	e.metrics = newMetrics(e)
 	return e
@@ -158,7 +160,7 @@ func (e *Enforcer) change(next record) error {
 	if err := checkNew(&old.record, &next, node); err != nil {
 		return err
 	}
-	if next.Identities, err = old.record.Identities.Assign(labelSets(next.Endpoints)); err != nil {
+	if next.Identities, err = old.record.Identities.Assign(slices.Concat(labelSets(next.Endpoints), e.names.sets(next.Policies))); err != nil {
 		return refused{err}
 	}
 	out := e.plan(&next, node)
@@ -206,7 +208,9 @@ func checkNew(old, next *record, node nodeFacts) error {
 // plan gives what the record means on this node.
 func (e *Enforcer) plan(r *record, node nodeFacts) plan {
 	p := planner{record: r, node: node.of(r), audit: e.audit, retired: retiredBy(r.Identities, e.current.Load().record.Identities)}
-	return p.plan()
+	out := p.plan()
+	out.state.Names = e.names.state(r.Policies, r.Identities)
+	return out
 }
 
 // apply tells the datapath the plan for the record and shows readers the
@@ -222,6 +226,7 @@ func (e *Enforcer) apply(r *record, out plan) error {
 		return fmt.Errorf("enforce: %w", err)
 	}
 	e.applied = appliedState{known: true, plan: out}
+	e.names.adopt(r.Policies, r.Identities)
 	e.current.Store(&snapshot{record: *r, ports: len(out.state.Ports), missing: out.missing})
 	for _, name := range out.missing {
 		e.log.Warn("a device is missing, it is filtered as soon as it appears", "interface", name)
@@ -249,6 +254,7 @@ func (e *Enforcer) undo(old *snapshot, before appliedState, cause error) error {
 			cause = fmt.Errorf("%w, and the old state cannot be enforced again: %w", cause, err)
 			restored.err = cause
 		}
+		e.names.adopt(old.record.Policies, old.record.Identities)
 	}
 	e.applied = before
 	e.current.Store(&restored)

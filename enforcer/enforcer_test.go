@@ -57,6 +57,7 @@ func TestFailedPutChangesNothing(t *testing.T) {
 	bad.Direction = 0
 	dns := onPods("102", policy.Ingress, "web")
 	dns.Rules[0].Match.Source = policy.Peers{FQDNs: []string{"*.example.com"}}
+	dns.Rules[0].Action = policy.Deny
 	stateless := onPods("102", policy.Ingress, "web")
 	stateless.Stateful = false
 	good := onPods("103", policy.Egress, "web")
@@ -67,7 +68,7 @@ func TestFailedPutChangesNothing(t *testing.T) {
 	}{
 		"invalid policy":        {nil, []policy.Policy{good, bad}, "direction"},
 		"twice":                 {nil, []policy.Policy{good, good}, "twice"},
-		"names of the DNS":      {nil, []policy.Policy{dns}, "fqdn cannot be enforced"},
+		"names of the DNS":      {nil, []policy.Policy{dns}, "fqdn in a line that does not permit cannot be enforced"},
 		"stateless on a pod":    {nil, []policy.Policy{stateless}, "connections"},
 		"interface not there":   {nil, []policy.Policy{onInterface("EDGE", "eth9")}, "eth9"},
 		"interface of a pod":    {nil, []policy.Policy{onInterface("EDGE", "veth1")}, "shop/a"},

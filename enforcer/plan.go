@@ -171,6 +171,10 @@ func (p *planner) identities() []datapath.Identity {
 		{ID: identity.KubeAPIServer, Entity: policy.KubeAPIServer},
 	}
 	for _, a := range slices.Concat(p.record.Identities.Assigned, p.retired) {
+		if patterns, world := identity.PatternsOf(a.Labels); world {
+			out = append(out, datapath.Identity{ID: a.ID, FQDNs: patterns})
+			continue
+		}
 		out = append(out, datapath.Identity{ID: a.ID, Labels: a.Labels})
 	}
 	slices.SortFunc(out, func(a, b datapath.Identity) int { return cmp.Compare(a.ID, b.ID) })

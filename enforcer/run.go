@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -27,7 +28,10 @@ type Options struct {
 	State  string // directory of what must survive a restart
 	Pin    string // directory on a bpf file system
 	Node   string // name that counters and events carry
-	Clsact bool   // attach through clsact even where the kernel has TCX
+	// NameServers are those whose answers are believed; the node's own where
+	// there are none.
+	NameServers []netip.Addr
+	Clsact      bool // attach through clsact even where the kernel has TCX
 	// Audit judges, counts and logs everything and drops nothing. An agent that
 	// is started without it drops again.
 	Audit bool
@@ -69,6 +73,9 @@ func Run(ctx context.Context, o Options) error {
 	e.audit = o.Audit
 	e.quiet, e.metrics.lineLimit = o.QuietLines, o.LineMetrics
 	e.metrics.build(o.Version)
+	if err := e.trustServers(o.NameServers); err != nil {
+		return err
+	}
 	return e.serve(ctx, l)
 }
 
@@ -115,6 +122,8 @@ func (e *Enforcer) serve(ctx context.Context, l net.Listener) error {
 	e.syncAndLog()
 	go e.follow(ctx, changed)
 	go e.readEvents(ctx)
+	go e.readNames(ctx)
+	go e.tendNames(ctx)
 	server := &http.Server{
 		Handler: e.Handler(), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx },

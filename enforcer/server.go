@@ -24,6 +24,7 @@ func (e *Enforcer) Handler() http.Handler {
 		"/v1/policies":  {http.MethodGet: e.getPolicies, http.MethodPut: e.putPolicies},
 		"/v1/endpoints": {http.MethodGet: e.getEndpoints, http.MethodPut: e.putEndpoints},
 		"/v1/counters":  {http.MethodGet: e.getCounters, http.MethodDelete: e.deleteCounters},
+		"/v1/names":     {http.MethodGet: e.getNames},
 		"/v1/drops":     {http.MethodGet: e.getDrops},
 		"/v1/events":    {http.MethodGet: e.getEvents},
 		"/v1/log":       {http.MethodGet: e.getLog},
@@ -129,6 +130,10 @@ func (e *Enforcer) getDrops(w http.ResponseWriter, _ *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, orEmpty(drops))
+}
+
+func (e *Enforcer) getNames(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, e.names.list())
 }
 
 // getEvents sends one JSON object per line until the reader goes away, or one

@@ -107,7 +107,7 @@ func (s *saying) list(l *policy.Policy) bool {
 			d = division{lost: r.Match.Services, why: string(doubt)}
 		case r.Match.HTTP != nil:
 			d = division{lost: r.Match.Services, why: "requests cannot be looked at"}
-		case r.Match.BeyondNode() == "fqdn":
+		case r.Match.LooksAtNames():
 			d = division{lost: r.Match.Services, why: "names of the DNS cannot be said here"}
 		}
 		if len(d.lost) > 0 && r.Action == policy.Permit {

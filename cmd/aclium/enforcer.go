@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -42,6 +44,7 @@ the kernel; --remove takes it off.`,
 	f.StringVar(&o.State, "state", enforcer.DefaultState, "`DIR` of what must survive a restart")
 	f.StringVar(&o.Pin, "pin", enforcer.DefaultPin, "`PATH` on a bpf file system for programs and counters")
 	f.StringVar(&o.Node, "name", "", "`NODE` name that counters carry (default the host's name)")
+	f.Var((*addressList)(&o.NameServers), "name-server", "`ADDR` whose DNS answers fill fqdn groups, as pods reach it; repeatable (default those of /etc/resolv.conf)")
 	f.BoolVar(&o.Clsact, "clsact", false, "attach through clsact even where the kernel has TCX")
 	f.BoolVar(&o.Audit, "audit", false, "drop nothing: judge, count and log what would be dropped, and let it pass")
 	f.BoolVar(&o.QuietLines, "quiet-lines", false, "keep the messages of lines with \"log\" out of the agent's own log")
@@ -76,5 +79,21 @@ func removeEnforcer(c *cobra.Command, o enforcer.Options) error {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "aclium: nothing is enforced from %s any more; the configuration in %s is kept\n", o.Pin, o.State)
+	return nil
+}
+
+// addressList is a flag that may be given many times.
+type addressList []netip.Addr
+
+func (l *addressList) String() string { return strings.Trim(fmt.Sprint([]netip.Addr(*l)), "[]") }
+
+func (l *addressList) Type() string { return "address" }
+
+func (l *addressList) Set(word string) error {
+	a, err := netip.ParseAddr(word)
+	if err != nil || a.Zone() != "" {
+		return fmt.Errorf("want an address")
+	}
+	*l = append(*l, a.Unmap())
 	return nil
 }

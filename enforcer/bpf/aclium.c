@@ -18,6 +18,8 @@
  *   fragment_map       datagrams whose first fragment was permitted
  *   counter_map        packets and bytes of each line, and whose they are
  *   drop_map           packets that no line decided
+ *   name_map           addresses of the world that have names (name.h)
+ *   dns_map            messages of the DNS, for user space (dns.h)
  *   event_map          messages about packets of lines with "log"
  *   event_budget_map   how many more of them packets may write in this second
  *   log_*_map          flows of such lines, and what no message tells (log.h)
@@ -50,6 +52,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "conn.h"
+#include "dns.h"
 #include "flow.h"
 #include "hour.h"
 #include "use.h"
@@ -82,6 +85,7 @@ const enum conn_flags *unused_conn_flags __attribute__((unused));
 const enum counter_const *unused_counter_const __attribute__((unused));
 const struct counter_name *unused_counter_name __attribute__((unused));
 const struct counter_chunk *unused_counter_chunk __attribute__((unused));
+const struct dns_message *unused_dns_message __attribute__((unused));
 const struct event *unused_event __attribute__((unused));
 const enum event_kind *unused_event_kind __attribute__((unused));
 
@@ -111,7 +115,12 @@ static __always_inline int judge_frame(struct __sk_buff *skb, struct scratch *s,
 	if (!(s->flags & HOOK_POD))
 		return judge_node(s);
 	s->packet.local = s->direction == DIRECTION_INGRESS && !skb->ingress_ifindex;
-	return judge_pod(skb, s, port);
+	s->packet.names = names_of(s);
+	if (!judge_pod(skb, s, port))
+		return 0;
+	if (s->flags & HOOK_NAMES)
+		copy_dns(skb, s);
+	return 1;
 }
 
 static __always_inline int run(struct __sk_buff *skb, __u32 point)

@@ -20,6 +20,7 @@
  *   log_map         hash               log_key        log_flow
  *   log_options_map array, 1           0              log_options
  *   log_loss_map    array, 1           0              log_loss
+ *   name_map and others: name.h; dns_map and others: dns.h
  *   scratch_map     per-CPU array, 1   0              scratch (scratch.h), programs only
  *   flow_map        per-CPU array      place          flow (scratch.h), programs only
  *   flow_tag_map    per-CPU array, 1   0              flow_tags (scratch.h), programs only
@@ -66,6 +67,7 @@ enum hook_flags {
 	HOOK_ANY_HOP_LIMIT = 64,
 	HOOK_AUDIT = 128,        /* all is judged and counted, nothing is dropped */
 	HOOK_TIMED = 256,        /* some line exists in a time window only */
+	HOOK_NAMES = 1 << 12,    /* a list of this port names an FQDN (name.h, dns.h) */
 };
 
 /* hook lists the tables that a packet passes in series. families is the set of

@@ -83,6 +83,26 @@ const (
 	AcliumDirectionDIRECTION_EGRESS  AcliumDirection = 2
 )
 
+type AcliumDnsBudget struct {
+	_     structs.HostLayout
+	Since uint64
+	Used  uint64
+}
+
+type AcliumDnsMessage struct {
+	_       structs.HostLayout
+	Time    uint64
+	Ifindex uint32
+	Port    uint16
+	Length  uint16
+	Answer  uint8
+	Pad     [7]uint8
+	Pod     AcliumIpAddr
+	Server  AcliumIpAddr
+	Payload [1500]uint8
+	_       [4]byte
+}
+
 type AcliumDropReason uint32
 
 const (
@@ -180,6 +200,7 @@ const (
 	AcliumHookFlagsHOOK_ANY_HOP_LIMIT     AcliumHookFlags = 64
 	AcliumHookFlagsHOOK_AUDIT             AcliumHookFlags = 128
 	AcliumHookFlagsHOOK_TIMED             AcliumHookFlags = 256
+	AcliumHookFlagsHOOK_NAMES             AcliumHookFlags = 4096
 )
 
 type AcliumHookKey struct {
@@ -227,6 +248,12 @@ const (
 	AcliumKeyWordKEY_DPORT            AcliumKeyWord = 5
 )
 
+type AcliumLearnedKey struct {
+	_    structs.HostLayout
+	Addr AcliumIpAddr
+	Name [256]uint8
+}
+
 type AcliumLogFlow struct {
 	_       structs.HostLayout
 	Packets uint64
@@ -273,6 +300,13 @@ type AcliumLogSweep struct {
 	Most     uint32
 	Flows    uint32
 	Written  uint32
+}
+
+type AcliumNameValue struct {
+	_         structs.HostLayout
+	Expires   uint64
+	Identity  [2]uint32
+	Lingering [2]uint32
 }
 
 type AcliumNodeValue uint32
@@ -343,7 +377,8 @@ type AcliumScratch struct {
 		Tos                 uint8
 		HopLimit            uint8
 		Timed               uint8
-		Pad                 [2]uint8
+		Names               uint8
+		Pad                 uint8
 	}
 	Other struct {
 		_                   structs.HostLayout
@@ -374,7 +409,8 @@ type AcliumScratch struct {
 		Tos                 uint8
 		HopLimit            uint8
 		Timed               uint8
-		Pad                 [2]uint8
+		Names               uint8
+		Pad                 uint8
 	}
 	Judgement struct {
 		_      structs.HostLayout
@@ -619,6 +655,10 @@ const (
 	AcliumMapAddressMap         = "address_map"
 	AcliumMapConnMap            = "conn_map"
 	AcliumMapCounterMap         = "counter_map"
+	AcliumMapDnsBudgetMap       = "dns_budget_map"
+	AcliumMapDnsLostMap         = "dns_lost_map"
+	AcliumMapDnsMap             = "dns_map"
+	AcliumMapDnsScratchMap      = "dns_scratch_map"
 	AcliumMapDropMap            = "drop_map"
 	AcliumMapEventBudgetMap     = "event_budget_map"
 	AcliumMapEventMap           = "event_map"
@@ -628,10 +668,13 @@ const (
 	AcliumMapGenerationMap      = "generation_map"
 	AcliumMapHookMap            = "hook_map"
 	AcliumMapIpcacheMap         = "ipcache_map"
+	AcliumMapLearnedMap         = "learned_map"
 	AcliumMapLogLossMap         = "log_loss_map"
 	AcliumMapLogMap             = "log_map"
 	AcliumMapLogOptionsMap      = "log_options_map"
+	AcliumMapNameMap            = "name_map"
 	AcliumMapScratchMap         = "scratch_map"
+	AcliumMapServerMap          = "server_map"
 	AcliumMapSettingsMap        = "settings_map"
 	AcliumMapTable16mMap        = "table_16m_map"
 	AcliumMapTable1mMap         = "table_1m_map"
@@ -662,6 +705,7 @@ const (
 	AcliumVarUnusedCounterConst = "unused_counter_const"
 	AcliumVarUnusedCounterName  = "unused_counter_name"
 	AcliumVarUnusedDirection    = "unused_direction"
+	AcliumVarUnusedDnsMessage   = "unused_dns_message"
 	AcliumVarUnusedDropReason   = "unused_drop_reason"
 	AcliumVarUnusedEvent        = "unused_event"
 	AcliumVarUnusedEventKind    = "unused_event_kind"
@@ -736,6 +780,10 @@ type AcliumMapSpecs struct {
 	AddressMap     *ebpf.MapSpec `ebpf:"address_map"`
 	ConnMap        *ebpf.MapSpec `ebpf:"conn_map"`
 	CounterMap     *ebpf.MapSpec `ebpf:"counter_map"`
+	DnsBudgetMap   *ebpf.MapSpec `ebpf:"dns_budget_map"`
+	DnsLostMap     *ebpf.MapSpec `ebpf:"dns_lost_map"`
+	DnsMap         *ebpf.MapSpec `ebpf:"dns_map"`
+	DnsScratchMap  *ebpf.MapSpec `ebpf:"dns_scratch_map"`
 	DropMap        *ebpf.MapSpec `ebpf:"drop_map"`
 	EventBudgetMap *ebpf.MapSpec `ebpf:"event_budget_map"`
 	EventMap       *ebpf.MapSpec `ebpf:"event_map"`
@@ -745,10 +793,13 @@ type AcliumMapSpecs struct {
 	GenerationMap  *ebpf.MapSpec `ebpf:"generation_map"`
 	HookMap        *ebpf.MapSpec `ebpf:"hook_map"`
 	IpcacheMap     *ebpf.MapSpec `ebpf:"ipcache_map"`
+	LearnedMap     *ebpf.MapSpec `ebpf:"learned_map"`
 	LogLossMap     *ebpf.MapSpec `ebpf:"log_loss_map"`
 	LogMap         *ebpf.MapSpec `ebpf:"log_map"`
 	LogOptionsMap  *ebpf.MapSpec `ebpf:"log_options_map"`
+	NameMap        *ebpf.MapSpec `ebpf:"name_map"`
 	ScratchMap     *ebpf.MapSpec `ebpf:"scratch_map"`
+	ServerMap      *ebpf.MapSpec `ebpf:"server_map"`
 	SettingsMap    *ebpf.MapSpec `ebpf:"settings_map"`
 	Table16mMap    *ebpf.MapSpec `ebpf:"table_16m_map"`
 	Table1mMap     *ebpf.MapSpec `ebpf:"table_1m_map"`
@@ -781,6 +832,7 @@ type AcliumVariableSpecs struct {
 	UnusedCounterConst *ebpf.VariableSpec `ebpf:"unused_counter_const"`
 	UnusedCounterName  *ebpf.VariableSpec `ebpf:"unused_counter_name"`
 	UnusedDirection    *ebpf.VariableSpec `ebpf:"unused_direction"`
+	UnusedDnsMessage   *ebpf.VariableSpec `ebpf:"unused_dns_message"`
 	UnusedDropReason   *ebpf.VariableSpec `ebpf:"unused_drop_reason"`
 	UnusedEvent        *ebpf.VariableSpec `ebpf:"unused_event"`
 	UnusedEventKind    *ebpf.VariableSpec `ebpf:"unused_event_kind"`
@@ -823,6 +875,10 @@ type AcliumMaps struct {
 	AddressMap     *ebpf.Map `ebpf:"address_map"`
 	ConnMap        *ebpf.Map `ebpf:"conn_map"`
 	CounterMap     *ebpf.Map `ebpf:"counter_map"`
+	DnsBudgetMap   *ebpf.Map `ebpf:"dns_budget_map"`
+	DnsLostMap     *ebpf.Map `ebpf:"dns_lost_map"`
+	DnsMap         *ebpf.Map `ebpf:"dns_map"`
+	DnsScratchMap  *ebpf.Map `ebpf:"dns_scratch_map"`
 	DropMap        *ebpf.Map `ebpf:"drop_map"`
 	EventBudgetMap *ebpf.Map `ebpf:"event_budget_map"`
 	EventMap       *ebpf.Map `ebpf:"event_map"`
@@ -832,10 +888,13 @@ type AcliumMaps struct {
 	GenerationMap  *ebpf.Map `ebpf:"generation_map"`
 	HookMap        *ebpf.Map `ebpf:"hook_map"`
 	IpcacheMap     *ebpf.Map `ebpf:"ipcache_map"`
+	LearnedMap     *ebpf.Map `ebpf:"learned_map"`
 	LogLossMap     *ebpf.Map `ebpf:"log_loss_map"`
 	LogMap         *ebpf.Map `ebpf:"log_map"`
 	LogOptionsMap  *ebpf.Map `ebpf:"log_options_map"`
+	NameMap        *ebpf.Map `ebpf:"name_map"`
 	ScratchMap     *ebpf.Map `ebpf:"scratch_map"`
+	ServerMap      *ebpf.Map `ebpf:"server_map"`
 	SettingsMap    *ebpf.Map `ebpf:"settings_map"`
 	Table16mMap    *ebpf.Map `ebpf:"table_16m_map"`
 	Table1mMap     *ebpf.Map `ebpf:"table_1m_map"`
@@ -853,6 +912,10 @@ func (m *AcliumMaps) Close() error {
 		m.AddressMap,
 		m.ConnMap,
 		m.CounterMap,
+		m.DnsBudgetMap,
+		m.DnsLostMap,
+		m.DnsMap,
+		m.DnsScratchMap,
 		m.DropMap,
 		m.EventBudgetMap,
 		m.EventMap,
@@ -862,10 +925,13 @@ func (m *AcliumMaps) Close() error {
 		m.GenerationMap,
 		m.HookMap,
 		m.IpcacheMap,
+		m.LearnedMap,
 		m.LogLossMap,
 		m.LogMap,
 		m.LogOptionsMap,
+		m.NameMap,
 		m.ScratchMap,
+		m.ServerMap,
 		m.SettingsMap,
 		m.Table16mMap,
 		m.Table1mMap,
@@ -899,6 +965,7 @@ type AcliumVariables struct {
 	UnusedCounterConst *ebpf.Variable `ebpf:"unused_counter_const"`
 	UnusedCounterName  *ebpf.Variable `ebpf:"unused_counter_name"`
 	UnusedDirection    *ebpf.Variable `ebpf:"unused_direction"`
+	UnusedDnsMessage   *ebpf.Variable `ebpf:"unused_dns_message"`
 	UnusedDropReason   *ebpf.Variable `ebpf:"unused_drop_reason"`
 	UnusedEvent        *ebpf.Variable `ebpf:"unused_event"`
 	UnusedEventKind    *ebpf.Variable `ebpf:"unused_event_kind"`

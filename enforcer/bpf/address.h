@@ -8,6 +8,7 @@
 #define ADDRESS_H
 
 #include "maps.h"
+#include "name.h"
 
 /* What of a packet has been looked up: bits of packet.identified. */
 enum { IDENTIFIED_SOURCE = 1, IDENTIFIED_DESTINATION = 2 };
@@ -30,14 +31,15 @@ static __always_inline struct ipcache_value *look_up_address(const struct ip_add
 
 static __always_inline void identify_one(struct packet *p, __u32 which)
 {
+	const struct ip_addr *addr = which == IDENTIFIED_SOURCE ? &p->saddr : &p->daddr;
 	const struct ipcache_value *v;
 	__u32 id;
 
 	if (p->identified & which)
 		return;
 	p->identified |= which;
-	v = look_up_address(which == IDENTIFIED_SOURCE ? &p->saddr : &p->daddr);
-	id = v ? v->identity : IDENTITY_WORLD;
+	v = look_up_address(addr);
+	id = v ? v->identity : identity_by_name(p, addr);
 	if (which == IDENTIFIED_DESTINATION) {
 		p->destination_identity = id;
 		return;

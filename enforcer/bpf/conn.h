@@ -129,6 +129,7 @@ __noinline int judge_again(struct scratch *s, const struct conn *old)
 	opening(&s->other, &s->key, old, s->packet.family);
 	s->other.timed = s->packet.timed;
 	__builtin_memcpy(s->other.windows, s->packet.windows, sizeof(s->other.windows));
+	s->other.names = s->packet.names | NAMES_LINGERING;
 	__builtin_memset(j, 0, sizeof(*j));
 	if (hook)
 		judge(hook, &s->other, j);

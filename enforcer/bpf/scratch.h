@@ -21,7 +21,7 @@ struct packet {
 	__u32 fragment_id;
 	__u32 segments; /* packets on the wire */
 	__u32 bytes;    /* of their IP packets */
-	__u32 payload;  /* offset of the ICMP payload */
+	__u32 payload;  /* offset behind the transport header, without TCP's options */
 	__u32 end;      /* offset behind the IP packet */
 	__u16 sport;
 	__u16 dport;
@@ -38,7 +38,8 @@ struct packet {
 	__u8 tos;       /* IPv4 TOS or IPv6 traffic class, the whole byte */
 	__u8 hop_limit; /* or TTL */
 	__u8 timed;     /* the hour is known, and with it the windows */
-	__u8 pad[2];
+	__u8 names;     /* enum names (name.h) */
+	__u8 pad;
 };
 
 /* judgement is what the lists in series say: the line of each, up to the one

@@ -2,6 +2,7 @@ package classifier
 
 import (
 	"fmt"
+	"slices"
 
 	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
@@ -60,6 +61,17 @@ type Identity struct {
 	ID     uint32
 	Labels map[string]string
 	Entity policy.Entity
+	// FQDNs are, for addresses of the world that have names, those patterns of
+	// policy.Peers that the names fit, in lower case.
+	FQDNs []string
+}
+
+// In reports whether the peers hold the identity by a selector, an entity or a
+// name. Addresses are not looked at.
+func (id *Identity) In(p *policy.Peers) bool {
+	only := policy.Peers{Selectors: p.Selectors, Entities: p.Entities}
+	return only.Has(&policy.Endpoint{Labels: id.Labels, Entity: id.Entity}) ||
+		slices.ContainsFunc(p.FQDNs, func(q string) bool { return slices.Contains(id.FQDNs, policy.CanonicalPattern(q)) })
 }
 
 // A Table is a compiled list, ready to be written into a map of its class.

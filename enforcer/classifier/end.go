@@ -51,7 +51,7 @@ func (e *ends) parts(p *policy.Peers, ids *identities) (stretch, error) {
 	if p.Any {
 		return e.add(end{any: true, group: -1}), nil
 	}
-	if len(p.Addresses) == 1 && len(p.Masked)+len(p.Selectors)+len(p.Entities) == 0 {
+	if len(p.Addresses) == 1 && len(p.Masked) == 0 && !namesIdentities(p) {
 		s := e.addSpans(spanOf(p.Addresses[0]))
 		return e.add(end{spans: s, group: -1}), nil
 	}
@@ -96,7 +96,7 @@ func (e *ends) addUnion(p *policy.Peers, ids *identities) (stretch, error) {
 		}
 		list = append(list, end{masked: &p.Masked[i], group: -1, spans: e.addSpans(spanOf(r))})
 	}
-	if len(p.Selectors)+len(p.Entities) > 0 {
+	if namesIdentities(p) {
 		whole.group = ids.group(p)
 	}
 	if len(spans) > 0 || whole.group >= 0 {

@@ -37,25 +37,29 @@ func newIdentities(ids []Identity) (*identities, error) {
 	return &identities{list: ids, known: map[string]int32{}}, nil
 }
 
-// identityKey gives the same text for equal selectors and entities.
-func identityKey(p *policy.Peers) string {
-	if len(p.Selectors)+len(p.Entities) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%q %v", p.Selectors, p.Entities)
+// namesIdentities reports whether the peers name ends by anything but addresses.
+func namesIdentities(p *policy.Peers) bool {
+	return len(p.Selectors)+len(p.Entities)+len(p.FQDNs) > 0
 }
 
-// group gives the number of the identities that a peer's selectors and
-// entities hold.
+// identityKey gives the same text for equal selectors, entities and names.
+func identityKey(p *policy.Peers) string {
+	if !namesIdentities(p) {
+		return ""
+	}
+	return fmt.Sprintf("%q %v %q", p.Selectors, p.Entities, p.FQDNs)
+}
+
+// group gives the number of the identities that a peer's selectors, entities
+// and names hold.
 func (d *identities) group(p *policy.Peers) int32 {
 	key := identityKey(p)
 	if found, ok := d.known[key]; ok {
 		return found
 	}
-	only := policy.Peers{Selectors: p.Selectors, Entities: p.Entities}
 	var members []int32
-	for i, id := range d.list {
-		if only.Has(&policy.Endpoint{Labels: id.Labels, Entity: id.Entity}) {
+	for i := range d.list {
+		if d.list[i].In(p) {
 			members = append(members, int32(i))
 		}
 	}

@@ -77,6 +77,8 @@ func (c *compiler) refuse(r *policy.Rule) error {
 	what := r.Match.BeyondNode()
 	switch {
 	case what != "":
+	case r.Action != policy.Permit && r.Match.LooksAtNames():
+		what = "fqdn in a line that does not permit"
 	case r.Match.Evaluate != "":
 		what = "evaluate"
 	case r.Reflect != nil:

@@ -2,6 +2,7 @@ package client
 
 import (
 	"net/netip"
+	"time"
 
 	"aclium/translate/policy"
 )
@@ -36,6 +37,20 @@ type Drop struct {
 	Packets uint64 `json:"packets"`
 	// Bytes counts whole IP packets, without link headers.
 	Bytes uint64 `json:"bytes"`
+}
+
+// A NamedAddress is an address of the world whose names some policy asks for.
+type NamedAddress struct {
+	Address netip.Addr    `json:"address"`
+	Names   []LearnedName `json:"names"`
+}
+
+// A LearnedName was told by a name server.
+type LearnedName struct {
+	Name string `json:"name"`
+	// Expires is when no connection may begin any more by this name; names in
+	// the past are kept while a connection lives.
+	Expires time.Time `json:"expires"`
 }
 
 // Health is what an agent says about itself.

@@ -161,7 +161,7 @@ func changedIdentities(old, next []Identity) (moved []Identity) {
 		delete(byID, id.ID)
 		if !known {
 			moved = append(moved, id)
-		} else if was.Entity != id.Entity || (was.Labels == nil) != (id.Labels == nil) || !maps.Equal(was.Labels, id.Labels) {
+		} else if was.Entity != id.Entity || (was.Labels == nil) != (id.Labels == nil) || !maps.Equal(was.Labels, id.Labels) || !slices.Equal(was.FQDNs, id.FQDNs) {
 			moved = append(moved, was, id)
 		}
 	}
@@ -177,7 +177,7 @@ func looksAt(p *policy.Policy, ids []Identity) bool {
 	for i := range p.Rules {
 		m := &p.Rules[i].Match
 		for _, peers := range []*policy.Peers{&m.Source, &m.Destination} {
-			if len(peers.Selectors)+len(peers.Entities) > 0 && hasAny(peers, ids) {
+			if len(peers.Selectors)+len(peers.Entities)+len(peers.FQDNs) > 0 && hasAny(peers, ids) {
 				return true
 			}
 		}
@@ -187,10 +187,7 @@ func looksAt(p *policy.Policy, ids []Identity) bool {
 
 func hasAny(peers *policy.Peers, ids []Identity) bool {
 	const many = 64 // compiling is quicker than asking for each
-	only := policy.Peers{Selectors: peers.Selectors, Entities: peers.Entities}
-	return len(ids) > many || slices.ContainsFunc(ids, func(id Identity) bool {
-		return only.Has(&policy.Endpoint{Labels: id.Labels, Entity: id.Entity})
-	})
+	return len(ids) > many || slices.ContainsFunc(ids, func(id Identity) bool { return id.In(peers) })
 }
 
 // hook writes down what stands on a port.
@@ -235,6 +232,9 @@ func flagsOf(port *Port, at device) (flags bpf.AcliumHookFlags) {
 		if l.Subject.AllowSpoofed {
 			flags |= bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED
 		}
+		if looksAtNames(&l) {
+			flags |= bpf.AcliumHookFlagsHOOK_NAMES
+		}
 		if l.Subject.NoHostPermit {
 			flags |= bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT
 		}
@@ -268,6 +268,9 @@ func (d *Datapath) install(p *push) error {
 		if _, err := d.writeAddresses(p.state, p.devices); err != nil {
 			return err
 		}
+	}
+	if err := d.names.prepare(p.state.Names, byte(generation+1)&1); err != nil {
+		return err
 	}
 	if err := d.hooks.attach(p.attach); err != nil {
 		return err

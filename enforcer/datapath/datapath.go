@@ -49,6 +49,9 @@ type State struct {
 	Addresses map[netip.Prefix]Address
 	// Logging holds the settings of lines with "log".
 	Logging policy.Logging
+	// Names say who addresses of the world are by their names. An address that
+	// is in Addresses as well is what that says.
+	Names map[netip.Addr]Name
 }
 
 // A Port is a device with the lists that stand on it.
@@ -78,6 +81,7 @@ type Datapath struct {
 	maps    *ebpf.Collection
 	hooks   *attacher
 	log     *logbook
+	names   *names
 
 	mu     sync.Mutex
 	lines  *lines
@@ -144,6 +148,9 @@ func (d *Datapath) load() (err error) {
 	}
 	d.lines = loadLines(counters)
 	if d.hooks, err = newAttacher(d.options, d.maps); err != nil {
+		return err
+	}
+	if d.names, err = loadNames(d.maps.Maps["name_map"], d.liveHalf); err != nil {
 		return err
 	}
 	return d.recover()

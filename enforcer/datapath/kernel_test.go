@@ -293,9 +293,9 @@ func TestFailedApplyChangesNothing(t *testing.T) {
 		"too many counters": x.state(udpPorts("U", 54, 55, 56, 57, 58, 59, 60, 61)),
 		"too many lists":    x.state(make([]policy.Policy, 9)...),
 	}
-	fqdn := udpPorts("U", 54)
-	fqdn.Rules[0].Match.Source.FQDNs = []string{"*.example.com"}
-	bad["a name"] = x.state(fqdn)
+	outside := udpPorts("U", 54)
+	outside.Rules[0].Match.Source.Outside = []policy.AddrRange{policy.PrefixRange(netip.MustParsePrefix("192.0.2.0/24"))}
+	bad["addresses of the world"] = x.state(outside)
 	for name, s := range bad {
 		if err := d.Apply(s); err == nil {
 			t.Errorf("%s: accepted", name)

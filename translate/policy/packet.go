@@ -29,6 +29,10 @@ func (e *Endpoint) named(pattern string) bool {
 	return slices.ContainsFunc(e.Names, func(name string) bool { return MatchName(pattern, name) })
 }
 
+// CanonicalPattern gives the form in which two patterns of Peers.FQDNs that fit
+// the same names letter by letter are equal.
+func CanonicalPattern(pattern string) string { return strings.ToLower(pattern) }
+
 // MatchName reports whether a DNS name fits a pattern of Peers.FQDNs.
 func MatchName(pattern, name string) bool {
 	if pattern == "*" {

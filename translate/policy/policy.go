@@ -135,10 +135,7 @@ type Match struct {
 // empty when it sees everything.
 func (m *Match) BeyondNode() string {
 	for _, peers := range []*Peers{&m.Source, &m.Destination} {
-		switch {
-		case len(peers.FQDNs) > 0:
-			return "fqdn"
-		case len(peers.Outside) > 0:
+		if len(peers.Outside) > 0 {
 			return "addresses of the world alone"
 		}
 	}
@@ -151,11 +148,21 @@ func (m *Match) BeyondNode() string {
 	return ""
 }
 
+// LooksAtNames reports whether the match asks for an end's DNS names.
+func (m *Match) LooksAtNames() bool {
+	return len(m.Source.FQDNs)+len(m.Destination.FQDNs) > 0
+}
+
 // BeyondNode says what the rule looks at or does that a node cannot carry out;
-// empty when it carries out everything.
+// empty when it carries out everything. A node learns names from answers as
+// they pass: an address whose name it has not seen yet is not permitted by a
+// name, which is safe, and would not be denied by one, which is not.
 func (r *Rule) BeyondNode() string {
 	if what := r.Match.BeyondNode(); what != "" {
 		return what
+	}
+	if r.Action != Permit && r.Match.LooksAtNames() {
+		return "fqdn in a line that does not permit"
 	}
 	for _, what := range r.beyondObject() {
 		if !slices.Contains(carried, what) {

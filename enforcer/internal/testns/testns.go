@@ -106,7 +106,11 @@ func (p *Pod) configure(addrs []string) {
 	p.node.up("lo")
 	eth0 := p.node.up("eth0")
 	for _, a := range addrs {
-		p.node.must(netlink.AddrAdd(eth0, &netlink.Addr{IPNet: hostNet(netip.MustParseAddr(a))}))
+		addr := &netlink.Addr{IPNet: hostNet(netip.MustParseAddr(a))}
+		if netip.MustParseAddr(a).Is6() { // to be of use at once, carrier or not
+			addr.Flags = unix.IFA_F_NODAD
+		}
+		p.node.must(netlink.AddrAdd(eth0, addr))
 	}
 }
 
