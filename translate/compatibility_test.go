@@ -37,7 +37,7 @@ func TestCompatibility(t *testing.T) {
 		for name, said := range map[string]bool{
 			"ICMP": target.ICMP, "source ports": target.SourcePorts, "protocols without ports (GRE, ESP, ...)": target.Protocols,
 			"service accounts": target.Accounts, "another cluster's pods": target.Clusters, "entities": target.Entities,
-			"a subject by labels of its namespace": target.NamespaceLabels, "FQDN, HTTP": target.FQDNs && target.HTTP,
+			"a subject by labels of its namespace": target.NamespaceLabels, "FQDN": target.FQDNs, "HTTP": target.HTTP,
 		} {
 			cells := rows[name]
 			if len(cells) != 5 {

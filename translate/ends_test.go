@@ -45,7 +45,7 @@ func TestEndsOfEachTarget(t *testing.T) {
 		saidBy   string
 		deniedTo policy.Endpoint
 	}{
-		{"permit tcp any object-group NAMES eq 443", named, 443, "cilium cilium-clusterwide", outside("203.0.113.1")},
+		{"permit tcp any object-group NAMES eq 443", named, 443, "cilium cilium-clusterwide enforcer", outside("203.0.113.1")},
 		{"permit tcp any object-group KUBE eq 6443", api, 6443, "cilium cilium-clusterwide enforcer", outside("203.0.113.2")},
 		{"permit tcp any object-group WORLD eq 443", named, 443, "cilium cilium-clusterwide enforcer", west},
 		{"permit tcp any object-group WEST eq 443", west, 443, "cilium cilium-clusterwide enforcer", podAt("n", "x", "10.2.0.1")},

@@ -194,8 +194,9 @@ func TestSubjectByItsNamespace(t *testing.T) {
 func TestEnforcerLeavesOut(t *testing.T) {
 	all := tcp(policy.AllNumbers())
 	names := policy.Peers{FQDNs: []string{"example.com"}}
+	beyond := policy.Peers{Outside: []policy.AddrRange{policy.PrefixRange(netip.MustParsePrefix("203.0.113.0/24"))}}
 	list := towards(policy.Egress,
-		line(policy.Next, hosts("192.0.2.0/24"), all), line(policy.Permit, names, all), line(policy.Deny, policy.Everybody(), all), line(policy.Permit, hosts("192.0.2.0/24"), all))
+		line(policy.Next, hosts("192.0.2.0/24"), all), line(policy.Permit, beyond, all), line(policy.Deny, policy.Everybody(), all), line(policy.Permit, hosts("192.0.2.0/24"), all))
 	list.Rules[0].Goto = 3
 	stack, findings := order(translate.Enforcer, list)
 	if len(stack.Policies()) != 1 || len(stack.Policies()[0].Rules) != 3 || stack.Policies()[0].Rules[0].Goto != 2 {
@@ -205,9 +206,19 @@ func TestEnforcerLeavesOut(t *testing.T) {
 		t.Errorf("line 20 is lost in silence: %+v", findings)
 	}
 	stack, findings = order(translate.Enforcer, towards(policy.Egress, line(policy.Deny, names, all), line(policy.Permit, policy.Everybody(), all)))
-	wantRefused(t, stack, findings, "sees no fqdn")
-	stack, findings = order(translate.Enforcer, towards(policy.Egress, line(policy.Permit, names, all)))
+	wantRefused(t, stack, findings, "sees no fqdn in a line that does not permit")
+	stack, findings = order(translate.Enforcer, towards(policy.Egress, line(policy.Permit, beyond, all)))
 	wantRefused(t, stack, findings, "would deny everything")
+	node := towards(policy.Egress, line(policy.Permit, names, all))
+	if stack, findings = order(translate.Enforcer, node); len(stack.Policies()) != 1 {
+		t.Errorf("a permit by a name: stack %+v, findings %+v", stack, findings)
+	}
+	node.Subject = policy.Subject{Name: "eth0", Interface: "eth0"}
+	stack, findings = order(translate.Enforcer, node)
+	wantRefused(t, stack, findings, "would deny everything")
+	if !slices.ContainsFunc(findings, func(f policy.Finding) bool { return strings.Contains(f.Reason, "learns names on the ports of pods alone") }) {
+		t.Errorf("a node's own interface: %+v", findings)
+	}
 }
 
 // TestNodesAsSubject: host policies exist in Cilium alone, and their selectors

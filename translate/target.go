@@ -58,7 +58,7 @@ var (
 	}
 	Enforcer = Target{
 		Name: "enforcer", Ordered: true, Deny: true, Clusterwide: true, Families: true, Verbatim: true, Nodes: true,
-		ICMP: true, ICMPCodes: true, ICMPZero: true, Protocols: true, SourcePorts: true, NamespaceLabels: true, Accounts: true, Clusters: true, Entities: true,
+		ICMP: true, ICMPCodes: true, ICMPZero: true, Protocols: true, SourcePorts: true, NamespaceLabels: true, Accounts: true, Clusters: true, Entities: true, FQDNs: true,
 	}
 )
 

@@ -74,6 +74,9 @@ func (o *orderer) seen(p *policy.Policy) (policy.Policy, *refusal) {
 		if beyond := r.BeyondNode(); beyond != "" {
 			certain, why = nil, "the enforcer sees no "+beyond
 		}
+		if len(p.Subject.Selectors) == 0 && r.Match.LooksAtNames() {
+			certain, why = nil, "the enforcer learns names on the ports of pods alone"
+		}
 		if why != "" {
 			if r.Action != policy.Permit && o.meetsLater(p, i) {
 				return out, &refusal{p, r, why + ", and a later line permits what this one may decide"}
