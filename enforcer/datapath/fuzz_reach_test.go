@@ -57,7 +57,7 @@ func classes[T any](values []T, in func(T) ruleSet) (out []class[T]) {
 }
 
 // mostTries bounds the search for one line; few searches get there.
-const mostTries = 1 << 16
+const mostTries = 1 << 17
 
 // A reach knows the rules of lists in series.
 type reach struct {
@@ -163,13 +163,9 @@ func (r *reach) wholes(protocol uint8) (out []class[policy.Packet]) {
 
 // payloads gives the classes of everything behind the addresses.
 func (r *reach) payloads() (out []class[policy.Packet]) {
-	type key struct {
-		rules    ruleSet
-		fragment policy.Fragment
-	}
-	known := map[key]bool{}
+	known := map[kindOfPacket]bool{}
 	add := func(p policy.Packet, b ruleSet) {
-		if k := (key{b, p.Fragment}); !known[k] {
+		if k := (kindOfPacket{b, p.Fragment}); !known[k] {
 			known[k] = true
 			out = append(out, class[policy.Packet]{p, b})
 		}
@@ -251,22 +247,38 @@ type question struct {
 	admits func(*policy.Packet) bool
 }
 
+// packets sorts values of one field by the rules that they fit.
+func (r *reach) packets(values []policy.Packet, fits func(*policy.Match, *policy.Packet) bool) []class[policy.Packet] {
+	known := map[ruleSet]bool{}
+	var out []class[policy.Packet]
+	for i := range values {
+		in := r.where(func(rule *policy.Rule) bool { return fits(&rule.Match, &values[i]) })
+		if !known[in] {
+			known[in] = true
+			out = append(out, class[policy.Packet]{values[i], in})
+		}
+	}
+	return out
+}
+
 // witnesses gives a packet for each line that decides one.
 func (r *reach) witnesses(q *question) map[counterOf]policy.Packet {
-	from := classes(q.from, func(a netip.Addr) ruleSet {
-		e := q.end(a)
-		return r.where(func(rule *policy.Rule) bool { return rule.Match.Source.Has(&e) })
+	var from, to, marks, hops []policy.Packet
+	for _, a := range q.from {
+		from = append(from, policy.Packet{Source: q.end(a)})
+	}
+	for _, a := range q.to {
+		to = append(to, policy.Packet{Destination: q.end(a)})
+	}
+	for _, v := range allBytes() {
+		marks, hops = append(marks, policy.Packet{TrafficClass: v}), append(hops, policy.Packet{HopLimit: v})
+	}
+	fromClasses := r.packets(from, func(m *policy.Match, p *policy.Packet) bool { return m.Source.Has(&p.Source) })
+	toClasses := r.packets(to, func(m *policy.Match, p *policy.Packet) bool { return m.Destination.Has(&p.Destination) })
+	markClasses := r.packets(marks, func(m *policy.Match, p *policy.Packet) bool {
+		return m.TrafficClass == nil || m.TrafficClass.Has(p.TrafficClass)
 	})
-	to := classes(q.to, func(a netip.Addr) ruleSet {
-		e := q.end(a)
-		return r.where(func(rule *policy.Rule) bool { return rule.Match.Destination.Has(&e) })
-	})
-	marks := classes(allBytes(), func(v uint8) ruleSet {
-		return r.where(func(rule *policy.Rule) bool { return rule.Match.TrafficClass == nil || rule.Match.TrafficClass.Has(v) })
-	})
-	hops := classes(allBytes(), func(v uint8) ruleSet {
-		return r.where(func(rule *policy.Rule) bool { return rule.Match.HopLimit == nil || rule.Match.HopLimit.Has(v) })
-	})
+	hopClasses := r.packets(hops, func(m *policy.Match, p *policy.Packet) bool { return m.HopLimit == nil || m.HopLimit.Has(p.HopLimit) })
 	found := map[counterOf]policy.Packet{}
 	payloads := r.payloads()
 	for line := range len(r.rules) + 1 {
@@ -274,10 +286,38 @@ func (r *reach) witnesses(q *question) map[counterOf]policy.Packet {
 			line = implicitLines
 		}
 		if !r.known(found, line) {
-			r.search(line, q, narrow(from, line), narrow(to, line), narrow(payloads, line), narrow(marks, line), narrow(hops, line), found)
+			ends := join(narrow(fromClasses, line), narrow(toClasses, line), func(p *policy.Packet, q *policy.Packet) { p.Destination = q.Destination })
+			rest := join(narrow(payloads, line), narrow(markClasses, line), func(p *policy.Packet, q *policy.Packet) { p.TrafficClass = q.TrafficClass })
+			rest = join(rest, narrow(hopClasses, line), func(p *policy.Packet, q *policy.Packet) { p.HopLimit = q.HopLimit })
+			r.search(line, q, ends, rest, found)
 		}
 	}
 	return found
+}
+
+// join gives the classes of two fields together; take adds the second to the
+// first.
+func join(a, b []class[policy.Packet], take func(p, q *policy.Packet)) (out []class[policy.Packet]) {
+	known := map[kindOfPacket]bool{}
+	for i := range a {
+		for j := range b {
+			k := kindOfPacket{a[i].in.and(b[j].in), a[i].value.Fragment}
+			if known[k] {
+				continue
+			}
+			known[k] = true
+			one := class[policy.Packet]{a[i].value, k.rules}
+			take(&one.value, &b[j].value)
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// kindOfPacket tells classes apart: later fragments reach no list of a pod.
+type kindOfPacket struct {
+	rules    ruleSet
+	fragment policy.Fragment
 }
 
 // implicitLines stands for the last lines of all lists.
@@ -311,34 +351,29 @@ func narrow[T any](all []class[T], rule int) (out []class[T]) {
 }
 
 // search tries all combinations and notes who decides, until the rule does.
-func (r *reach) search(rule int, q *question, from, to []class[netip.Addr], payloads []class[policy.Packet], marks, hops []class[uint8], found map[counterOf]policy.Packet) {
+func (r *reach) search(rule int, q *question, ends, rest []class[policy.Packet], found map[counterOf]policy.Packet) {
 	tries := 0
-	for _, e := range payloads {
-		for _, a := range from {
-			for _, b := range to {
-				ends := e.in.and(a.in).and(b.in)
-				for _, c := range marks {
-					for _, d := range hops {
-						p := e.value
-						p.Source.Addr, p.Destination.Addr, p.TrafficClass, p.HopLimit = a.value, b.value, c.value, d.value
-						if !q.admits(&p) {
-							continue
-						}
-						for _, line := range r.decides(ends.and(c.in).and(d.in), q.family) {
-							if _, ok := found[line]; !ok {
-								found[line] = p
-							}
-						}
-					}
+	for i := range rest {
+		for j := range ends {
+			e, p := &ends[j], rest[i].value
+			p.Source, p.Destination = e.value.Source, e.value.Destination
+			if !q.admits(&p) {
+				continue
+			}
+			for _, line := range r.decides(rest[i].in.and(e.in), q.family) {
+				if _, ok := found[line]; !ok {
+					found[line] = p
 				}
-				tries += len(marks) * len(hops)
-				if r.known(found, rule) {
-					return
-				}
-				if tries > mostTries {
-					r.unsure++
-					return
-				}
+			}
+			if tries++; tries%64 != 0 {
+				continue
+			}
+			if r.known(found, rule) {
+				return
+			}
+			if tries > mostTries {
+				r.unsure++
+				return
 			}
 		}
 	}
