@@ -148,8 +148,12 @@ struct conn {
 	__u64 generation; /* scratch.era that the lines were found under */
 	__u32 flags;      /* enum conn_flags */
 	__u16 count;      /* lines in use */
-	__u8 icmp_code;   /* of the query that opened it */
 	__u8 logged;      /* bit i: lines[i] has "log" */
+	__u8 icmp_code;   /* this and what follows: of the packet that opened it */
+	__u8 icmp_type;
+	__u8 tos;
+	__u8 hop_limit;
+	__u8 pad;
 	__u32 lines[MAX_SERIES]; /* counter ids; 0 is "not counted" */
 };
 

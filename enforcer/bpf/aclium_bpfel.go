@@ -26,9 +26,14 @@ type AcliumConn struct {
 	Generation uint64
 	Flags      uint32
 	Count      uint16
-	IcmpCode   uint8
 	Logged     uint8
+	IcmpCode   uint8
+	IcmpType   uint8
+	Tos        uint8
+	HopLimit   uint8
+	Pad        uint8
 	Lines      [8]uint32
+	_          [4]byte
 }
 
 type AcliumConnFlags uint32

@@ -93,10 +93,12 @@ static __always_inline void opening(struct packet *p, const struct conn_key *k, 
 	p->protocol = k->protocol;
 	p->family = family;
 	p->local = c->flags & CONN_LOCAL ? 1 : 0;
+	p->tos = c->tos;
+	p->hop_limit = c->hop_limit;
+	p->icmp_type = c->icmp_type;
+	p->icmp_code = c->icmp_code;
 	if (is_icmp(k->protocol)) {
 		p->icmp_id = k->sport;
-		p->icmp_type = k->dport;
-		p->icmp_code = c->icmp_code;
 		return;
 	}
 	p->sport = k->sport;
@@ -207,7 +209,10 @@ static __always_inline void remember(struct scratch *s)
 	c->seen = s->now;
 	c->generation = s->era;
 	c->flags = touched_flags(p->local ? CONN_LOCAL : 0, p);
+	c->icmp_type = p->icmp_type;
 	c->icmp_code = p->icmp_code;
+	c->tos = p->tos;
+	c->hop_limit = p->hop_limit;
 	c->count = j->count;
 	c->logged = j->logged;
 	for (i = 0; i < MAX_SERIES; i++)

@@ -67,6 +67,12 @@ func (p *port) lists(d policy.Direction, generation int, flags bpf.AcliumHookFla
 			if p.one(2) && l.Rules[j].Action != policy.Next {
 				l.Rules[j].Action = policy.Permit
 			}
+			if p.one(6) {
+				l.Rules[j].Match.TrafficClass = someBytes(p.world)
+			}
+			if p.one(6) {
+				l.Rules[j].Match.HopLimit = someBytes(p.world)
+			}
 		}
 		l.Subject.AllowSpoofed = flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED != 0
 		l.Subject.NoHostPermit = flags&bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT != 0
@@ -81,7 +87,7 @@ func (p *port) tuple(f policy.Family) (policy.Direction, policy.Packet) {
 	if p.one(4) {
 		other = p.hosts[f][0]
 	}
-	packet := policy.Packet{Source: p.end(other), Destination: p.end(p.pods[f][0]), Protocol: pick(p.world, []uint8{policy.TCP, policy.TCP, policy.UDP, policy.ICMP, policy.SCTP, 47})}
+	packet := policy.Packet{Source: p.end(other), Destination: p.end(p.pods[f][0]), Protocol: pick(p.world, []uint8{policy.TCP, policy.TCP, policy.UDP, policy.ICMP, policy.SCTP, 47, policy.IGMP})}
 	d := policy.Ingress
 	if p.one(2) {
 		d, packet.Source, packet.Destination = policy.Egress, packet.Destination, packet.Source
@@ -101,6 +107,8 @@ func (p *port) fill(packet *policy.Packet) {
 	case packet.Protocol == policy.ICMP:
 		packet.ICMPType, packet.ICMPCode = pick(p.world, []uint8{8, 8, 0, 0, 13, 14, 5}), uint8(p.IntN(2))
 		packet.ICMPID = uint16(1+p.IntN(2)) * b2u(packet.ICMPType != 5)
+	case packet.Protocol == policy.IGMP:
+		packet.ICMPType, packet.ICMPCode = pick(p.world, []uint8{0x11, 0x16}), uint8(p.IntN(2))
 	case packet.Protocol == policy.ICMPv6:
 		packet.HopLimit = 255
 		packet.ICMPType = pick(p.world, []uint8{128, 128, 129, 129, 135, 136, 140})
@@ -120,6 +128,16 @@ func b2u(b bool) uint16 {
 
 // step gives the next packet of a sequence.
 func (p *port) step() (policy.Direction, policy.Packet) {
+	d, packet := p.plain()
+	packet.TrafficClass = uint8(p.IntN(256))
+	if packet.Protocol != policy.ICMPv6 {
+		packet.HopLimit = uint8(1 + p.IntN(255))
+	}
+	return d, packet
+}
+
+// plain is step but for traffic class and hop limit.
+func (p *port) plain() (policy.Direction, policy.Packet) {
 	f := pick(p.world, []policy.Family{policy.IPv4, policy.IPv4, policy.IPv6})
 	d, packet := p.tuple(f)
 	switch p.IntN(12) {
@@ -146,7 +164,7 @@ func (p *port) icmpError(d policy.Direction, f policy.Family) (policy.Direction,
 	if inner.Protocol == policy.TCP {
 		inner.Flags = 0
 	}
-	packet := policy.Packet{Protocol: policy.ICMP, ICMPType: pick(p.world, []uint8{3, 4, 11, 12, 5}), ICMPCode: uint8(p.IntN(2)), Inner: inner}
+	packet := policy.Packet{Protocol: policy.ICMP, HopLimit: 255, ICMPType: pick(p.world, []uint8{3, 4, 11, 12, 5}), ICMPCode: uint8(p.IntN(2)), Inner: inner}
 	if f == policy.IPv6 {
 		packet.Protocol, packet.ICMPType = policy.ICMPv6, pick(p.world, []uint8{1, 2, 3, 4, 100})
 	}

@@ -159,7 +159,7 @@ func (w *world) service() policy.Service {
 		s.SourcePorts, s.DestinationPorts = w.ranges(), w.ranges()
 	}
 	if w.one(4) {
-		first := uint16(w.IntN(20))<<8 | uint16(w.IntN(3))
+		first := uint16(w.IntN(24))<<8 | uint16(w.IntN(3))
 		s.ICMP = policy.NewRanges(policy.Range{First: first, Last: first + uint16(w.IntN(600))}, policy.Range{First: 128 << 8, Last: 129<<8 | 255})
 	}
 	if w.one(4) {
