@@ -35,14 +35,16 @@ type AgentReader interface {
 
 // dropMeanings says what the agent's words for drops mean.
 var dropMeanings = map[string]string{
-	"malformed": "no whole IP or transport header",
-	"spoofed":   "the source address is not the pod's own",
-	"fragment":  "a later fragment whose first one was not seen",
-	"non-ip":    "neither IP nor ARP on a pod's port",
-	"fault":     "a table that should be there is not",
-	"police":    "beyond the rate of a police line",
-	"reflect":   "no room for another reflexive entry",
-	"audit":     "would have been dropped; audit mode let it pass",
+	"malformed":     "no whole IP or transport header",
+	"spoofed":       "the source address is not the pod's own",
+	"fragment":      "a later fragment whose first one was not seen",
+	"non-ip":        "neither IP nor ARP on a pod's port",
+	"fault":         "a table that should be there is not",
+	"police":        "beyond the rate of a police line",
+	"reflect":       "no room for another reflexive entry",
+	"no-backend":    "to a service without a ready backend",
+	"mixed-service": "to a service with a backend that a line denies, and others that may be reached",
+	"audit":         "would have been dropped; audit mode let it pass",
 }
 
 // banner says loudly what a reader of counters must know: that nothing is

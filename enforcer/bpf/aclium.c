@@ -13,6 +13,7 @@
  *   table_*_map        the lists, compiled (table.h), by size class
  *   address_map        address -> identity, and the device of a local pod
  *   ipcache_map        the same of prefixes; settings_map whether there are any
+ *   service_map        ports of services, and backend_map what is behind them
  *   window_map         which time windows are open when
  *   conn_map           connections of pod ports
  *   fragment_map       datagrams whose first fragment was permitted

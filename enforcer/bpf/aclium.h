@@ -10,6 +10,8 @@
  *   address_map     hash               ip_addr        ipcache_value, of one address
  *   ipcache_map     LPM trie           ipcache_key    ipcache_value, of a prefix
  *   settings_map    array, 1           0              settings
+ *   service_map     hash               service_key    service
+ *   backend_map     hash               backend_key    backend
  *   window_map      array, 2           generation & 1 timetable
  *   conn_map        LRU hash           conn_key       conn
  *   fragment_map    LRU hash           fragment_key   fragment
@@ -77,7 +79,7 @@ struct hook {
 	__u32 flags;
 	__u32 families;
 	__u32 count; /* tables in use */
-	__u32 pad;
+	__u32 services; /* number of the set of services, 0 for none */
 	struct ip_addr own[OWN_ADDRESSES];
 	struct table_ref {
 		__u32 class;    /* size class: which table map */
@@ -99,6 +101,34 @@ enum identity { IDENTITY_HOST = 1, IDENTITY_WORLD = 2, IDENTITY_REMOTE_NODE = 6,
 struct ipcache_value {
 	__u32 identity;
 	__u32 ifindex;
+};
+
+/* service_key is a port of a service's address. Sets of services are written
+ * whole while no hook names them. */
+struct service_key {
+	struct ip_addr addr;
+	__u16 port;
+	__u8 protocol;
+	__u8 set;
+};
+
+#define MAX_BACKENDS 256 /* of a service's port */
+
+/* service: its backends have the numbers from first on. */
+struct service {
+	__u32 first;
+	__u32 count;
+};
+
+struct backend_key {
+	__u32 number;
+	__u32 set;
+};
+
+struct backend {
+	struct ip_addr addr;
+	__u16 port;
+	__u16 pad;
 };
 
 /* settings are true of everything that is in force. no_prefixes says that
@@ -210,6 +240,8 @@ enum drop_reason {
 	DROP_NON_IP,        /* neither IP nor ARP on a filtered pod port */
 	DROP_FAULT,         /* a table that should be there is not */
 	DROP_AUDIT,         /* not dropped: audit mode let it pass */
+	DROP_MIXED,         /* to a service with some backends that may be reached and some not */
+	DROP_NO_BACKEND,    /* to a service without a ready backend */
 	DROP_REASONS,
 	/* Elements of drop_map: a reason that is added must not give the map
 	 * another layout, which would begin all of them at zero. */

@@ -20,6 +20,19 @@ const (
 	AcliumAttachPointATTACH_TC_EGRESS  AcliumAttachPoint = 2
 )
 
+type AcliumBackend struct {
+	_    structs.HostLayout
+	Addr AcliumIpAddr
+	Port uint16
+	Pad  uint16
+}
+
+type AcliumBackendKey struct {
+	_      structs.HostLayout
+	Number uint32
+	Set    uint32
+}
+
 type AcliumConn struct {
 	_          structs.HostLayout
 	Seen       uint64
@@ -111,14 +124,16 @@ type AcliumDnsMessage struct {
 type AcliumDropReason uint32
 
 const (
-	AcliumDropReasonDROP_MALFORMED AcliumDropReason = 1
-	AcliumDropReasonDROP_SPOOFED   AcliumDropReason = 2
-	AcliumDropReasonDROP_FRAGMENT  AcliumDropReason = 3
-	AcliumDropReasonDROP_NON_IP    AcliumDropReason = 4
-	AcliumDropReasonDROP_FAULT     AcliumDropReason = 5
-	AcliumDropReasonDROP_AUDIT     AcliumDropReason = 6
-	AcliumDropReasonDROP_REASONS   AcliumDropReason = 7
-	AcliumDropReasonDROP_ROOM      AcliumDropReason = 32
+	AcliumDropReasonDROP_MALFORMED  AcliumDropReason = 1
+	AcliumDropReasonDROP_SPOOFED    AcliumDropReason = 2
+	AcliumDropReasonDROP_FRAGMENT   AcliumDropReason = 3
+	AcliumDropReasonDROP_NON_IP     AcliumDropReason = 4
+	AcliumDropReasonDROP_FAULT      AcliumDropReason = 5
+	AcliumDropReasonDROP_AUDIT      AcliumDropReason = 6
+	AcliumDropReasonDROP_MIXED      AcliumDropReason = 7
+	AcliumDropReasonDROP_NO_BACKEND AcliumDropReason = 8
+	AcliumDropReasonDROP_REASONS    AcliumDropReason = 9
+	AcliumDropReasonDROP_ROOM       AcliumDropReason = 32
 )
 
 type AcliumEpoch struct {
@@ -188,7 +203,7 @@ type AcliumHook struct {
 	Flags    uint32
 	Families uint32
 	Count    uint32
-	Pad      uint32
+	Services uint32
 	Own      [2]AcliumIpAddr
 	Tables   [8]AcliumTableRef
 }
@@ -383,7 +398,7 @@ type AcliumScratch struct {
 		HopLimit            uint8
 		Timed               uint8
 		Names               uint8
-		Pad                 uint8
+		Behind              uint8
 	}
 	Other struct {
 		_                   structs.HostLayout
@@ -415,7 +430,7 @@ type AcliumScratch struct {
 		HopLimit            uint8
 		Timed               uint8
 		Names               uint8
-		Pad                 uint8
+		Behind              uint8
 	}
 	Judgement struct {
 		_      structs.HostLayout
@@ -425,6 +440,7 @@ type AcliumScratch struct {
 		Logged uint32
 		Fault  uint32
 		Flags  uint32
+		Reason uint32
 	}
 	Again struct {
 		_      structs.HostLayout
@@ -434,6 +450,59 @@ type AcliumScratch struct {
 		Logged uint32
 		Fault  uint32
 		Flags  uint32
+		Reason uint32
+	}
+	Behind struct {
+		_                   structs.HostLayout
+		Saddr               AcliumIpAddr
+		Daddr               AcliumIpAddr
+		Windows             [4]uint64
+		SourceIdentity      uint32
+		DestinationIdentity uint32
+		Owner               uint32
+		Identified          uint32
+		FragmentId          uint32
+		Segments            uint32
+		Bytes               uint32
+		Payload             uint32
+		End                 uint32
+		Sport               uint16
+		Dport               uint16
+		IcmpId              uint16
+		IcmpType            uint8
+		IcmpCode            uint8
+		TcpFlags            uint8
+		Protocol            uint8
+		FragmentProtocol    uint8
+		Family              uint8
+		Fragment            uint8
+		Neighbour           uint8
+		Local               uint8
+		Tos                 uint8
+		HopLimit            uint8
+		Timed               uint8
+		Names               uint8
+		Behind              uint8
+	}
+	One struct {
+		_      structs.HostLayout
+		Accept uint32
+		Count  uint32
+		Lines  [8]uint32
+		Logged uint32
+		Fault  uint32
+		Flags  uint32
+		Reason uint32
+	}
+	Named struct {
+		_     structs.HostLayout
+		Rules [8]struct {
+			_       structs.HostLayout
+			Rule    uint32
+			Counter uint32
+			Action  uint32
+			Flags   uint32
+		}
 	}
 	Key   AcliumConnKey
 	_     [4]byte
@@ -460,6 +529,20 @@ type AcliumScratch struct {
 		Epoch      uint32
 		Known      uint32
 	}
+}
+
+type AcliumService struct {
+	_     structs.HostLayout
+	First uint32
+	Count uint32
+}
+
+type AcliumServiceKey struct {
+	_        structs.HostLayout
+	Addr     AcliumIpAddr
+	Port     uint16
+	Protocol uint8
+	Set      uint8
 }
 
 type AcliumSettings struct {
@@ -492,6 +575,7 @@ const (
 	AcliumTableConstTABLE_IDENTITIES  AcliumTableConst = 1
 	AcliumTableConstRECORD_LOG        AcliumTableConst = 1
 	AcliumTableConstRECORD_TIMED      AcliumTableConst = 2
+	AcliumTableConstRECORD_ADDRESSES  AcliumTableConst = 4
 	AcliumTableConstINDEX_COUNT_SHIFT AcliumTableConst = 28
 	AcliumTableConstINDEX_DEPTH       AcliumTableConst = 24
 	AcliumTableConstLIST_LAST         AcliumTableConst = 1073741824
@@ -658,6 +742,7 @@ type AcliumWalk struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	AcliumMapAddressMap         = "address_map"
+	AcliumMapBackendMap         = "backend_map"
 	AcliumMapConnMap            = "conn_map"
 	AcliumMapCounterMap         = "counter_map"
 	AcliumMapDnsBudgetMap       = "dns_budget_map"
@@ -680,6 +765,7 @@ const (
 	AcliumMapNameMap            = "name_map"
 	AcliumMapScratchMap         = "scratch_map"
 	AcliumMapServerMap          = "server_map"
+	AcliumMapServiceMap         = "service_map"
 	AcliumMapSettingsMap        = "settings_map"
 	AcliumMapTable16mMap        = "table_16m_map"
 	AcliumMapTable1mMap         = "table_1m_map"
@@ -783,6 +869,7 @@ type AcliumProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumMapSpecs struct {
 	AddressMap     *ebpf.MapSpec `ebpf:"address_map"`
+	BackendMap     *ebpf.MapSpec `ebpf:"backend_map"`
 	ConnMap        *ebpf.MapSpec `ebpf:"conn_map"`
 	CounterMap     *ebpf.MapSpec `ebpf:"counter_map"`
 	DnsBudgetMap   *ebpf.MapSpec `ebpf:"dns_budget_map"`
@@ -805,6 +892,7 @@ type AcliumMapSpecs struct {
 	NameMap        *ebpf.MapSpec `ebpf:"name_map"`
 	ScratchMap     *ebpf.MapSpec `ebpf:"scratch_map"`
 	ServerMap      *ebpf.MapSpec `ebpf:"server_map"`
+	ServiceMap     *ebpf.MapSpec `ebpf:"service_map"`
 	SettingsMap    *ebpf.MapSpec `ebpf:"settings_map"`
 	Table16mMap    *ebpf.MapSpec `ebpf:"table_16m_map"`
 	Table1mMap     *ebpf.MapSpec `ebpf:"table_1m_map"`
@@ -878,6 +966,7 @@ func (o *AcliumObjects) Close() error {
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumMaps struct {
 	AddressMap     *ebpf.Map `ebpf:"address_map"`
+	BackendMap     *ebpf.Map `ebpf:"backend_map"`
 	ConnMap        *ebpf.Map `ebpf:"conn_map"`
 	CounterMap     *ebpf.Map `ebpf:"counter_map"`
 	DnsBudgetMap   *ebpf.Map `ebpf:"dns_budget_map"`
@@ -900,6 +989,7 @@ type AcliumMaps struct {
 	NameMap        *ebpf.Map `ebpf:"name_map"`
 	ScratchMap     *ebpf.Map `ebpf:"scratch_map"`
 	ServerMap      *ebpf.Map `ebpf:"server_map"`
+	ServiceMap     *ebpf.Map `ebpf:"service_map"`
 	SettingsMap    *ebpf.Map `ebpf:"settings_map"`
 	Table16mMap    *ebpf.Map `ebpf:"table_16m_map"`
 	Table1mMap     *ebpf.Map `ebpf:"table_1m_map"`
@@ -915,6 +1005,7 @@ type AcliumMaps struct {
 func (m *AcliumMaps) Close() error {
 	return _AcliumClose(
 		m.AddressMap,
+		m.BackendMap,
 		m.ConnMap,
 		m.CounterMap,
 		m.DnsBudgetMap,
@@ -937,6 +1028,7 @@ func (m *AcliumMaps) Close() error {
 		m.NameMap,
 		m.ScratchMap,
 		m.ServerMap,
+		m.ServiceMap,
 		m.SettingsMap,
 		m.Table16mMap,
 		m.Table1mMap,

@@ -10,6 +10,7 @@
 #include "judge.h"
 #include "direct.h"
 #include "port.h"
+#include "service.h"
 
 /* policy's idle times, nanoseconds; user space sets them before it loads. */
 const volatile __u64 tcp_idle, tcp_open, tcp_fin, udp_idle, icmp_len;
@@ -134,7 +135,7 @@ __noinline int judge_again(struct scratch *s, const struct conn *old)
 	s->other.names = s->packet.names | NAMES_LINGERING;
 	__builtin_memset(j, 0, sizeof(*j));
 	if (hook)
-		judge(hook, &s->other, j);
+		judge_towards(s->key.direction, hook, s, &s->other, j);
 	if (hook && !j->accept) {
 		if (!host_permits(s, &s->other, s->key.direction))
 			return -1;
@@ -152,8 +153,8 @@ __noinline int judge_again(struct scratch *s, const struct conn *old)
 }
 
 /* Gives the live connection s->key, judged again where the lists have changed
- * since. */
-static __noinline struct conn *find(struct scratch *s)
+ * since. It is inline, because the verifier allows eight frames. */
+static __always_inline struct conn *find(struct scratch *s)
 {
 	struct conn *c = bpf_map_lookup_elem(&conn_map, &s->key);
 
@@ -225,13 +226,15 @@ static __always_inline int judge_new(struct scratch *s)
 {
 	struct judgement *j = &s->judgement;
 
-	judge_by(hook_of(s), &s->packet, j);
+	judge_towards(s->direction, hook_of(s), s, &s->packet, j);
 	if (!j->accept && host_permits(s, &s->packet, s->direction)) {
 		__builtin_memset(j, 0, sizeof(*j));
 		j->accept = 1;
 	}
 	if (j->fault)
 		count_drop(DROP_FAULT, s);
+	else if (j->reason)
+		count_drop(j->reason, s);
 	count_judgement(s);
 	if (!j->accept)
 		return 0;

@@ -96,7 +96,7 @@ static __always_inline void remember_flow(struct flow *f, const struct scratch *
 {
 	const struct judgement *j = &s->judgement;
 
-	if (!f || j->fault || j->flags & ~RECORD_TIMED || j->count > FLOW_LINES)
+	if (!f || j->fault || j->flags & ~(RECORD_TIMED | RECORD_ADDRESSES) || j->count > FLOW_LINES)
 		return;
 	__builtin_memcpy(f->key, s->flow.key, sizeof(f->key));
 	f->verdict = s->era << 1 | (j->accept & 1);
@@ -119,7 +119,7 @@ __noinline int judge_node(struct scratch *s)
 		return f->verdict & 1;
 	}
 	j = &s->judgement;
-	judge_by(hook_of(s), &s->packet, j);
+	judge_by(hook_of(s), &s->packet, j, &s->named);
 	remember_flow(f, s);
 	if (j->fault)
 		count_drop(DROP_FAULT, s);

@@ -42,8 +42,23 @@ static __always_inline int classify(const struct table_ref *ref, struct packet *
 	return -1;
 }
 
+/* Puts the rule that means the service in the place of one that stands behind
+ * it. */
+static __always_inline void prefer(const struct named_rule *named, struct table_record *found)
+{
+	__u32 zero = 0;
+	const struct walk *walk = bpf_map_lookup_elem(&walk_map, &zero);
+
+	if (!walk || named->rule >= walk->best)
+		return;
+	found->action = named->action;
+	found->counter = named->counter;
+	found->flags = named->flags;
+}
+
 /* Adds one list's word; returns whether the next one is to be asked. */
-static __always_inline bool ask(const struct table_ref *ref, struct packet *p, struct judgement *j, __u32 i)
+static __always_inline bool ask(const struct table_ref *ref, struct packet *p, struct judgement *j, __u32 i,
+				const struct named_rule *named)
 {
 	struct table_record found = {};
 
@@ -52,6 +67,8 @@ static __always_inline bool ask(const struct table_ref *ref, struct packet *p, s
 		j->fault = 1;
 		return false;
 	}
+	if (p->behind)
+		prefer(named, &found);
 	j->lines[i] = found.action ? found.counter : ref->implicit;
 	if (found.action && found.flags & RECORD_LOG && found.counter)
 		j->logged |= 1 << i;
@@ -63,13 +80,14 @@ static __always_inline bool ask(const struct table_ref *ref, struct packet *p, s
 
 /*
  * judge asks every list that governs the packet's family; all must permit. No
- * list at all permits. It is global, so that the verifier walks it once.
+ * list at all permits. named are looked at for a backend's packet only. It is
+ * global, so that the verifier walks it once.
  */
-__noinline int judge(const struct hook *hook, struct packet *p, struct judgement *j)
+__noinline int judge(const struct hook *hook, struct packet *p, struct judgement *j, const struct named *named)
 {
 	__u32 i, n = 0;
 
-	if (!hook || !p || !j)
+	if (!hook || !p || !j || !named)
 		return -1;
 	__builtin_memset(j, 0, sizeof(*j));
 	j->accept = 1;
@@ -78,7 +96,7 @@ __noinline int judge(const struct hook *hook, struct packet *p, struct judgement
 			break;
 		if (!(hook->tables[i].families & p->family))
 			continue;
-		if (!ask(&hook->tables[i], p, j, n & (MAX_SERIES - 1)))
+		if (!ask(&hook->tables[i], p, j, n & (MAX_SERIES - 1), &named->rules[i]))
 			break;
 		n++;
 	}
@@ -86,10 +104,11 @@ __noinline int judge(const struct hook *hook, struct packet *p, struct judgement
 }
 
 /* The same, where a hook that is missing is a fault. */
-static __always_inline void judge_by(const struct hook *hook, struct packet *p, struct judgement *j)
+static __always_inline void judge_by(const struct hook *hook, struct packet *p, struct judgement *j,
+				     const struct named *named)
 {
 	if (hook) {
-		judge(hook, p, j);
+		judge(hook, p, j, named);
 		return;
 	}
 	__builtin_memset(j, 0, sizeof(*j));

@@ -39,7 +39,7 @@ struct packet {
 	__u8 hop_limit; /* or TTL */
 	__u8 timed;     /* the hour is known, and with it the windows */
 	__u8 names;     /* enum names (name.h) */
-	__u8 pad;
+	__u8 behind;    /* a backend gets it from a service */
 };
 
 /* judgement is what the lists in series say: the line of each, up to the one
@@ -51,6 +51,18 @@ struct judgement {
 	__u32 logged;  /* bit i: lines[i] writes an event */
 	__u32 fault;   /* a table is missing */
 	__u32 flags;   /* of the lines' records, together */
+	__u32 reason;  /* enum drop_reason that is counted beside the lines, or 0 */
+};
+
+/* named is, for each table of a hook, the rule that decides a packet to a
+ * service as it is, if it means the service. */
+struct named {
+	struct named_rule {
+		__u32 rule; /* ~0: none */
+		__u32 counter;
+		__u32 action;
+		__u32 flags;
+	} rules[MAX_SERIES];
 };
 
 #define PORTS 128 /* hooks that a CPU knows by heart */
@@ -110,6 +122,9 @@ struct scratch {
 	struct packet other; /* a connection's first packet, or an ICMP error's cause */
 	struct judgement judgement;
 	struct judgement again;
+	struct packet behind; /* a packet to a service, as its backend gets it */
+	struct judgement one; /* of it */
+	struct named named;
 	struct conn_key key;
 	struct conn conn;
 	struct flow flow; /* the packet's, without a verdict */

@@ -36,6 +36,7 @@ enum table_const {
 	TABLE_IDENTITIES = 1, /* header flag: some line looks at identities */
 	RECORD_LOG = 1,       /* record flag: write an event */
 	RECORD_TIMED = 2,     /* record flag: exists in a time window only */
+	RECORD_ADDRESSES = 4,     /* record flag: may mean a service by its address */
 	INDEX_COUNT_SHIFT = 28,
 	INDEX_DEPTH = 24, /* nodes on a path, at most */
 	LIST_LAST = 1 << 30,

@@ -196,6 +196,9 @@ func (x *residues) record(r *rule) bpf.AcliumTableRecord {
 	if line.Log {
 		out.Flags = uint8(bpf.AcliumTableConstRECORD_LOG)
 	}
+	if line.NamesAddress() {
+		out.Flags |= uint8(bpf.AcliumTableConstRECORD_ADDRESSES)
+	}
 	return out
 }
 

@@ -36,6 +36,10 @@ type push struct {
 	logged  map[uint32]logLine // lines with "log", by their counter ids
 	owned   map[string]ownAddresses
 	windows windows
+	// set is where the state's services lie, services what has to be written.
+	set      uint32
+	writeSet bool
+	services serviceSet
 	// timetable and lead are what writeTimetable wrote.
 	timetable *bpf.AcliumTimetable
 	lead      time.Duration
@@ -83,6 +87,9 @@ func (d *Datapath) prepare(s *State) (p *push, err error) {
 		return nil, err
 	}
 	if p.windows, err = windowsOf(s, d.windows); err != nil {
+		return nil, err
+	}
+	if err := d.prepareServices(p); err != nil {
 		return nil, err
 	}
 	for i := range s.Ports {
@@ -198,7 +205,7 @@ func (p *push) hook(port *Port) error {
 		if len(lists) == 0 && (!port.Pod || len(port.Ingress)+len(port.Egress) == 0) {
 			continue
 		}
-		hook := bpf.AcliumHook{Flags: uint32(flagsOf(port, at)), Families: uint32(familiesOf(port)), Count: uint32(len(lists)), Own: p.owned[port.Interface]}
+		hook := bpf.AcliumHook{Flags: uint32(flagsOf(port, at)), Families: uint32(familiesOf(port)), Count: uint32(len(lists)), Services: p.set, Own: p.owned[port.Interface]}
 		for i := range lists {
 			n, err := p.lines.numbers(&lists[i])
 			if err != nil {
@@ -261,7 +268,7 @@ func (d *Datapath) install(p *push) error {
 	if err := p.tables.store(); err != nil {
 		return err
 	}
-	if err := errors.Join(d.writeTimetable(byte(generation+1)&1, p), d.writeHooks(byte(generation+1)&1, p.hooks)); err != nil {
+	if err := errors.Join(d.writeServices(p), d.writeTimetable(byte(generation+1)&1, p), d.writeHooks(byte(generation+1)&1, p.hooks)); err != nil {
 		return err
 	}
 	if d.foreign {
@@ -313,6 +320,8 @@ func (d *Datapath) withdraw(p *push) error {
 func (d *Datapath) finish(p *push) error {
 	d.state, d.places = p.state, p.places
 	d.windows, d.timetable, d.lead = p.windows, p.timetable, p.lead
+	before := d.set
+	d.set, d.setKnown = p.set, true
 	p.lines.commit()
 	p.tables.commit()
 	if err := d.takeOver(); err != nil {
@@ -333,6 +342,11 @@ func (d *Datapath) finish(p *push) error {
 		return err
 	}
 	p.lines.settle()
+	if before != p.set {
+		if err := d.emptySet(before); err != nil {
+			return err
+		}
+	}
 	return errors.Join(d.hooks.keep(p.attach), d.writeHooks(byte(generation+1)&1, nil), p.tables.settle(), d.retire(d.log.settle(p)))
 }
 

@@ -65,6 +65,9 @@ var dropNames = map[bpf.AcliumDropReason]string{
 	bpf.AcliumDropReasonDROP_NON_IP:    "non-ip",
 	bpf.AcliumDropReasonDROP_FAULT:     "fault",
 	bpf.AcliumDropReasonDROP_AUDIT:     "audit",
+
+	bpf.AcliumDropReasonDROP_MIXED:      "mixed-service",
+	bpf.AcliumDropReasonDROP_NO_BACKEND: "no-backend",
 }
 
 // Drops gives the packets that were dropped without a line, by reason, and as

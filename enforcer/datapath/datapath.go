@@ -47,6 +47,8 @@ type State struct {
 	Identities []Identity
 	// Addresses say who an address is; all others are the world.
 	Addresses map[netip.Prefix]Address
+	// Services say what pods' packets to virtual addresses lead to.
+	Services []Service
 	// Logging holds the settings of lines with "log".
 	Logging policy.Logging
 	// Names say who addresses of the world are by their names. An address that
@@ -89,6 +91,10 @@ type Datapath struct {
 	places map[*numbered]place // of the live tables that this process made
 	state  *State              // the live one; empty at first
 	halves [2]map[hookKey]bool // the hooks in hook_map
+	// set is the live set of services. It is known to hold those of state if
+	// this process has written it.
+	set      uint32
+	setKnown bool
 	// windows, timetable and lead are those of the live half.
 	windows   windows
 	timetable *bpf.AcliumTimetable
@@ -185,6 +191,7 @@ func (d *Datapath) recover() error {
 		}
 	}
 	d.state, d.tables = &State{}, newSlots(d.maps)
+	d.adoptServices(live)
 	return d.tables.adopt(slices.Collect(maps.Values(live)))
 }
 

@@ -48,6 +48,7 @@ type kernel struct {
 	mapped     map[uint32]memory // of counters, by slot
 	own        ownAddresses      // what the hooks know by heart
 	windows    windows
+	services   uint32 // the set that the hooks name
 }
 
 // counterOf names a counter: list and line.
@@ -142,7 +143,7 @@ func (k *kernel) bind(ids []Identity, flags bpf.AcliumHookFlags, ingress, egress
 		families |= uint32(p.Family)
 	}
 	for d, lists := range map[policy.Direction][]*policy.Policy{policy.Ingress: ingress, policy.Egress: egress} {
-		hook := bpf.AcliumHook{Flags: uint32(flags), Families: families, Count: uint32(len(lists)), Own: k.own}
+		hook := bpf.AcliumHook{Flags: uint32(flags), Families: families, Count: uint32(len(lists)), Services: k.services, Own: k.own}
 		for i, p := range lists {
 			hook.Tables[i] = k.upload(p, ids)
 		}

@@ -19,6 +19,7 @@ import (
 //	known connection ----------> accept, counted on its lines
 //	reply, related ICMP error -> accept, not counted
 //	lists in series -----------> accept and remember, or drop
+//	(a service on each backend)
 //	the node to its own pod ---> accept even so
 //
 // The connection is judged anew on its next packet after Replace, and after a
@@ -36,6 +37,7 @@ type Gate struct {
 	lasting    []bool
 	at         time.Time
 	policer    *Policer
+	services   Services
 	own        func(netip.Addr) bool
 	conns      map[flow]*conn
 	fragments  map[datagram]*conn
@@ -68,6 +70,10 @@ const (
 	Spoofed    Reason = "spoofed"
 	Orphan     Reason = "fragment"
 	Policed    Reason = "police"
+	// MixedService and NoBackend are about packets to a service: of its
+	// backends some may be reached and some not, or none is ready.
+	MixedService Reason = "mixed-service"
+	NoBackend    Reason = "no-backend"
 )
 
 // A Decision is a verdict with the lines that it counts on, in the order of
@@ -235,12 +241,23 @@ func (g *Gate) judgeNew(d Direction, p *Packet, now time.Duration) Decision {
 
 // walk asks every list that governs the packet's family; all must permit.
 func (g *Gate) walk(d Direction, p *Packet) Decision {
+	governs := func(list *Policy) bool { return list.Family&p.Family() != 0 }
+	if d == Egress && g.services != nil && HasPorts(p.Protocol) && slices.ContainsFunc(g.lists[d], governs) {
+		if backends, ok := g.services(p.Destination.Addr, p.Protocol, p.DestinationPort); ok {
+			return g.walkService(p, backends)
+		}
+	}
+	return g.series(d, p.Family(), func(list *Policy) (Action, int) { return list.Eval(p) })
+}
+
+// series asks the lists of a direction and a family by eval.
+func (g *Gate) series(d Direction, f Family, eval func(*Policy) (Action, int)) Decision {
 	decision := Decision{Accept: true, Reason: Unfiltered}
 	for _, list := range g.lists[d] {
-		if list.Family&p.Family() == 0 {
+		if list.Family&f == 0 {
 			continue
 		}
-		action, line := list.Eval(p)
+		action, line := eval(list)
 		decision.Reason = ByLine
 		decision.Lines = append(decision.Lines, list.ID(line))
 		if action != Permit {
