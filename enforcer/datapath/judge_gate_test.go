@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -72,6 +73,9 @@ func (p *port) lists(d policy.Direction, generation int, flags bpf.AcliumHookFla
 			}
 			if p.one(6) {
 				l.Rules[j].Match.HopLimit = someBytes(p.world)
+			}
+			if p.one(4) {
+				l.Rules[j].Match.Time = p.schedule()
 			}
 		}
 		l.Subject.AllowSpoofed = flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED != 0
@@ -213,6 +217,38 @@ func (k *kernel) programOf(d policy.Direction) *ebpf.Program {
 	return k.TcEgress
 }
 
+// schedule gives one of few schedules, which change within a day.
+func (p *port) schedule() *policy.Schedule {
+	return &policy.Schedule{Name: "T", Periods: []policy.Period{{Days: 127, From: 60 * p.IntN(24), Span: 60 * p.IntN(12)}}}
+}
+
+// hourOf is the moment of a sequence, in the kernel and for the reference.
+type hourOf struct {
+	*kernel
+	at      time.Time
+	lasting string // the schedules that last
+}
+
+// moment moves the clock to another hour, or to none that is known. The kernel
+// gets to know it where that changes a schedule, as epochs begin there alone.
+func (c *hourOf) moment(p *port, lists []*policy.Policy) {
+	if c.at = (time.Time{}); !p.one(5) {
+		c.at = time.Date(2026, 3, 1, p.IntN(24), p.IntN(60), 0, 0, time.UTC)
+	}
+	lasting := fmt.Sprint(c.at.IsZero())
+	for _, l := range lists {
+		for i := range l.Rules {
+			if s := l.Rules[i].Match.Time; s != nil && !c.at.IsZero() {
+				lasting += fmt.Sprint(s.Active(c.at))
+			}
+		}
+	}
+	if lasting != c.lasting {
+		c.moveTo(c.at)
+	}
+	c.lasting = lasting
+}
+
 func judgeSequence(k *kernel, seed uint64, reasons map[policy.Reason]int) {
 	k.Helper()
 	p := newPort(seed)
@@ -231,6 +267,8 @@ func judgeSequence(k *kernel, seed uint64, reasons map[policy.Reason]int) {
 	counted := map[policy.RuleID]counterOf{}
 	want := expected{}
 	gate := policy.NewGate(nil, nil, p.own)
+	hour := hourOf{kernel: k}
+	var all []*policy.Policy
 	for i := range 300 {
 		if i%60 == 0 {
 			ingress, egress := p.lists(policy.Ingress, i, flags), p.lists(policy.Egress, i, flags)
@@ -244,10 +282,17 @@ func judgeSequence(k *kernel, seed uint64, reasons map[policy.Reason]int) {
 				}
 			}
 			gate.Replace(ingress, egress)
-			k.bind(p.ids, flags, ingress, egress)
-			nameLines(counted, append(append([]*policy.Policy{}, ingress...), egress...))
+			all = slices.Concat(ingress, egress)
+			k.windows = windowsOfLists(k, all)
+			k.bind(p.ids, flags|bpf.AcliumHookFlagsHOOK_TIMED, ingress, egress)
+			nameLines(counted, all)
+			hour.lasting = "unknown"
+		}
+		if i%15 == 0 {
+			hour.moment(p, all)
 		}
 		d, packet := p.step()
+		packet.At = hour.at
 		o := p.dress(&packet)
 		decision := gate.Judge(d, &packet, 0)
 		reasons[decision.Reason]++
@@ -278,4 +323,18 @@ func nameLines(to map[policy.RuleID]counterOf, lists []*policy.Policy) {
 			}
 		}
 	}
+}
+
+// windowsOfLists numbers the schedules of lists.
+func windowsOfLists(t testing.TB, lists []*policy.Policy) windows {
+	t.Helper()
+	var values []policy.Policy
+	for _, l := range lists {
+		values = append(values, *l)
+	}
+	w, err := windowsOf(&State{Ports: []Port{{Ingress: values}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
 }

@@ -121,6 +121,9 @@ func (j *judges) bindOne(p *policy.Policy) {
 	if p.Stateful {
 		flags = bpf.AcliumHookFlagsHOOK_POD
 	}
+	if len(j.windows) > 0 {
+		flags |= bpf.AcliumHookFlagsHOOK_TIMED
+	}
 	ingress, egress := []*policy.Policy{p}, []*policy.Policy(nil)
 	if p.Direction == policy.Egress {
 		ingress, egress = egress, ingress
