@@ -12,18 +12,22 @@ import (
 // a container runtime makes several changes in a row.
 const settle = 20 * time.Millisecond
 
+// patience is how long quiet is waited for: where devices come and go all the
+// time, a pod must not stay unfiltered until that ends.
+const patience = 100 * time.Millisecond
+
 // fallback is how often the devices are read when the kernel reports nothing,
 // in case a report was lost.
 const fallback = 10 * time.Second
 
-// watchNode sends on the channel when the node's devices or addresses may have
-// changed, until ctx ends. A report that nobody has taken yet is not repeated.
+// watchNode sends on the channel when the node's devices, addresses or tc
+// filters may have changed, until ctx ends. A report that nobody has taken yet is not repeated.
 func watchNode(ctx context.Context) (<-chan struct{}, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("watch the node's devices: %w", err)
 	}
-	groups := unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR
+	groups := unix.RTMGRP_LINK | unix.RTMGRP_TC | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: uint32(groups)}); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("watch the node's devices: %w", err)
@@ -42,12 +46,12 @@ func watchNode(ctx context.Context) (<-chan struct{}, error) {
 	return changed, nil
 }
 
-// waitReport returns after a report and the quiet that follows it, or when the
-// fallback time is over. What a report says does not matter: the facts are
-// read anew.
+// waitReport returns after a report and the quiet that follows it, which it
+// waits for with patience, or when the fallback time is over. What a report says
+// does not matter: the facts are read anew.
 func waitReport(fd int) {
-	timeout := fallback
-	for {
+	timeout, end := fallback, time.Time{}
+	for timeout > 0 {
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		n, err := unix.Poll(poll, int(timeout.Milliseconds()))
 		if err == unix.EINTR {
@@ -57,13 +61,17 @@ func waitReport(fd int) {
 			return
 		}
 		drain(fd)
-		timeout = settle
+		if end.IsZero() {
+			end = time.Now().Add(patience)
+		}
+		timeout = min(settle, time.Until(end))
 	}
 }
 
+// drain takes the reports that wait, or many of them where they do not end.
 func drain(fd int) {
 	buffer := make([]byte, 1<<16)
-	for {
+	for range 1000 {
 		if _, _, err := unix.Recvfrom(fd, buffer, unix.MSG_DONTWAIT); err == unix.EAGAIN {
 			return
 		} else if err != nil && err != unix.ENOBUFS && err != unix.EINTR {
