@@ -25,6 +25,8 @@ type Datapath interface {
 	// KeepTime lays down anew when time windows open and close, where that has
 	// come to its end or the clock has left it.
 	KeepTime() error
+	// Damage says what others took away of what Apply put into force.
+	Damage() (string, error)
 	Counters() ([]policy.Counter, error)
 	// Clear sets the counters of one list to zero, of all when acl is "".
 	Clear(acl string) error
@@ -263,14 +265,14 @@ func (e *Enforcer) undo(old *snapshot, before appliedState, cause error) error {
 
 // Sync makes the datapath enforce the desired state on the devices that the
 // node has at this moment. It is safe to repeat and does nothing when nothing
-// has changed.
+// has changed and all that was put into force is still there.
 func (e *Enforcer) Sync() error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	s := e.current.Load()
 	node, err := e.readNode()
 	if err == nil {
-		if e.applied.known && s.err == nil && len(e.applied.retired) == 0 && e.applied.node.equal(node.of(&s.record)) {
+		if e.applied.known && s.err == nil && len(e.applied.retired) == 0 && e.applied.node.equal(node.of(&s.record)) && e.intact() {
 			return nil
 		}
 		r := s.record
@@ -282,6 +284,22 @@ func (e *Enforcer) Sync() error {
 		e.current.Store(&failed)
 	}
 	return err
+}
+
+// intact reports whether what was applied is still where it was put. A device
+// that was moved away and back, or made again under its old index, has lost its
+// programs; so has one that somebody took them off. Who cannot tell looks again
+// when the node is next looked at: a push would change nothing about it.
+func (e *Enforcer) intact() bool {
+	damage, err := e.datapath.Damage()
+	if err != nil {
+		e.log.Error("what is in force cannot be looked at", "error", err)
+		return true
+	}
+	if damage != "" {
+		e.log.Warn("what was enforced was taken away by another program, it is put back", "what", damage)
+	}
+	return damage == ""
 }
 
 // Counters gives every line's counter, stamped with the node's name.

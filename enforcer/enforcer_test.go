@@ -171,6 +171,23 @@ func TestSyncFollowsTheDevices(t *testing.T) {
 	}
 }
 
+// What others took away is put back although no device has changed.
+func TestSyncPutsBackWhatIsGone(t *testing.T) {
+	e, m := newTest(t, "veth1")
+	mustPutEndpoints(t, e, pod("a", "web", "veth1", "10.0.0.1"))
+	mustPut(t, e, onPods("102", policy.Ingress, "web"))
+	before := m.count()
+	for _, damage := range []string{"", "1 of 1 programs are off their devices", ""} {
+		m.damage = damage
+		if err := e.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := m.count() - before; got != 1 {
+		t.Errorf("applied %d times, want once", got)
+	}
+}
+
 // A list that is too long for any table is refused before a pod needs it.
 func TestListThatNeverCouldStandIsRefused(t *testing.T) {
 	e, _ := newTest(t)

@@ -24,6 +24,7 @@ type memory struct {
 	cleared  []string
 	kept     int // calls of KeepTime
 	events   chan policy.Event
+	damage   string // until the next Apply
 }
 
 func (m *memory) Apply(s datapath.State) error {
@@ -32,8 +33,14 @@ func (m *memory) Apply(s datapath.State) error {
 	if m.fail != nil {
 		return m.fail
 	}
-	m.states = append(m.states, s)
+	m.states, m.damage = append(m.states, s), ""
 	return nil
+}
+
+func (m *memory) Damage() (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.damage, nil
 }
 
 // KeepTime notes that it was asked.

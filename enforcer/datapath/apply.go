@@ -60,6 +60,9 @@ func (d *Datapath) apply(s State, start time.Time) error {
 	if err != nil {
 		return err
 	}
+	if err := d.restorePins(); err != nil {
+		return err
+	}
 	d.log.begin(p)
 	if err := errors.Join(d.setLogging(s.Logging), d.install(p)); err != nil {
 		return errors.Join(err, d.withdraw(p))

@@ -135,6 +135,9 @@ func (t *tcx) path(k attachKey) string {
 }
 
 func (t *tcx) present() (map[attachKey]bool, error) {
+	if err := t.restore(); err != nil {
+		return nil, err
+	}
 	files, err := os.ReadDir(t.dir)
 	if err != nil {
 		return nil, fmt.Errorf("read pinned links: %w", err)
