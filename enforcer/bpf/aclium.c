@@ -114,7 +114,7 @@ static __always_inline int judge_frame(struct __sk_buff *skb, struct scratch *s,
 		return judge_odd(skb, s, parsed);
 	tell_hour(s);
 	if (!(s->flags & HOOK_POD))
-		return judge_node(s);
+		return judge_node(s, &port->hook);
 	s->packet.local = s->direction == DIRECTION_INGRESS && !skb->ingress_ifindex;
 	s->packet.names = names_of(s);
 	if (!judge_pod(skb, s, port))
@@ -137,8 +137,8 @@ static __always_inline int run(struct __sk_buff *skb, __u32 point)
 	s->ifindex = skb->ifindex;
 	s->point = point;
 	port = port_of(s);
-	s->flags = port->flags;
-	s->families = port->families;
+	s->flags = port->hook.flags;
+	s->families = port->hook.families;
 	if (s->flags & NO_HOOK)
 		return PERMIT;
 	/* Attach points have the directions' values. */

@@ -515,9 +515,7 @@ type AcliumScratch struct {
 		Generation uint64
 		Ifindex    uint32
 		Point      uint32
-		Flags      uint32
-		Families   uint32
-		Own        [2]AcliumIpAddr
+		Hook       AcliumHook
 	}
 	Hour struct {
 		_          structs.HostLayout

@@ -106,7 +106,7 @@ static __always_inline void remember_flow(struct flow *f, const struct scratch *
 
 /* Judges a packet on a stateless hook: 1 permits, 0 drops. A function of its
  * own, so that its stack does not add to that of pods. */
-__noinline int judge_node(struct scratch *s)
+__noinline int judge_node(struct scratch *s, const struct hook *hook)
 {
 	struct judgement *j;
 	struct flow *f;
@@ -119,7 +119,7 @@ __noinline int judge_node(struct scratch *s)
 		return f->verdict & 1;
 	}
 	j = &s->judgement;
-	judge_by(hook_of(s), &s->packet, j, &s->named);
+	judge_by(hook, &s->packet, j, &s->named);
 	remember_flow(f, s);
 	if (j->fault)
 		count_drop(DROP_FAULT, s);

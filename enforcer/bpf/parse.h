@@ -62,9 +62,12 @@ struct l4_header {
 
 static __always_inline void map_ipv4(struct ip_addr *to, const __u8 *from)
 {
-	__builtin_memset(to, 0, 10);
-	to->bytes[10] = to->bytes[11] = 0xff;
-	__builtin_memcpy(&to->bytes[12], from, 4);
+	__u64 *words = (__u64 *)to->bytes;
+
+	/* In whole words: a word that is read soon after its bytes were written
+	 * one by one has to wait for them. */
+	words[0] = 0;
+	words[1] = bpf_cpu_to_be64(0xffff00000000ULL | bpf_ntohl(*(const __be32 *)from));
 }
 
 static __always_inline bool is_mapped_ipv4(const struct ip_addr *a)

@@ -31,12 +31,10 @@ static __noinline int learn_port(struct scratch *s, struct port *port)
 	__builtin_memset(port, 0, sizeof(*port));
 	port->ifindex = s->ifindex;
 	port->point = s->point;
-	port->flags = NO_HOOK;
-	if (hook) {
-		port->flags = hook->flags;
-		port->families = hook->families;
-		__builtin_memcpy(port->own, hook->own, sizeof(port->own));
-	}
+	if (hook)
+		port->hook = *hook;
+	else
+		port->hook.flags = NO_HOOK;
 	port->generation = s->generation;
 	return 0;
 }
@@ -63,7 +61,7 @@ static __always_inline bool is_own(const struct port *port, const struct ip_addr
 {
 	const __u64 *word = (const __u64 *)a->bytes;
 
-	return (word[0] | word[1]) && (same(a, &port->own[0]) || same(a, &port->own[1]));
+	return (word[0] | word[1]) && (same(a, &port->hook.own[0]) || same(a, &port->hook.own[1]));
 }
 
 #endif

@@ -67,15 +67,13 @@ struct named {
 
 #define PORTS 128 /* hooks that a CPU knows by heart */
 
-/* port is what most packets need of a hook, for one generation, so that they
- * need not look it up. */
+/* port is a copy of a hook, for one generation, so that packets need not look
+ * it up. */
 struct port {
 	__u64 generation;
 	__u32 ifindex;
 	__u32 point;
-	__u32 flags; /* NO_HOOK: nothing is filtered here */
-	__u32 families;
-	struct ip_addr own[OWN_ADDRESSES];
+	struct hook hook; /* its flags are NO_HOOK where nothing is filtered */
 };
 
 /* hour is the epoch that runs on this CPU. */
