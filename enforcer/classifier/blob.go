@@ -27,6 +27,14 @@ func (b *blob) grow(n int) {
 	}
 }
 
+// skip leaves n bytes for later, all 0.
+func (b *blob) skip(n int) {
+	b.grow(n)
+	at := len(b.bytes)
+	b.bytes = b.bytes[:at+n]
+	clear(b.bytes[at:])
+}
+
 func (b *blob) u32(v uint32) { b.bytes = native.AppendUint32(b.bytes, v) }
 
 func (b *blob) u64(v uint64) { b.bytes = native.AppendUint64(b.bytes, v) }
@@ -46,22 +54,14 @@ func memory[T any](v *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
 }
 
-func (b *blob) words(list []uint64) uint32 {
+// putAll writes numbers, or structs that hold numbers alone and have no gaps.
+func putAll[T any](b *blob, list []T) uint32 {
 	b.align()
 	at := b.size()
-	b.grow(8 * len(list))
-	for _, w := range list {
-		b.u64(w)
-	}
-	return at
-}
-
-func (b *blob) halves(list []uint32) uint32 {
-	b.align()
-	at := b.size()
-	b.grow(4 * len(list))
-	for _, w := range list {
-		b.u32(w)
+	if len(list) > 0 {
+		size := len(list) * int(unsafe.Sizeof(list[0]))
+		b.grow(size)
+		b.bytes = append(b.bytes, unsafe.Slice((*byte)(unsafe.Pointer(&list[0])), size)...)
 	}
 	b.align()
 	return at

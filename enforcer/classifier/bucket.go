@@ -27,11 +27,20 @@ var factors = [words]uint64{
 
 func salt(shape int) uint64 { return uint64(shape+1) * 0xe7037ed1a0b428db }
 
-// hash is the one that bpf/walk.h computes.
-func (s *shape) hash(k *key) uint64 {
+// hashOf is the one that bpf/walk.h computes.
+func (c *compiler) hashOf(s *shape, e *entry) uint64 {
+	src, dst := &c.arena[e.members[0]], &c.arena[e.members[1]]
 	h := salt(int(s.number))
-	for i := range k {
-		h += k[i] & s.mask[i] * factors[i]
+	h += src.at.lo & s.mask[bpf.AcliumKeyWordKEY_SOURCE_LOW] * factors[bpf.AcliumKeyWordKEY_SOURCE_LOW]
+	h += dst.at.lo & s.mask[bpf.AcliumKeyWordKEY_DESTINATION_LOW] * factors[bpf.AcliumKeyWordKEY_DESTINATION_LOW]
+	if s.mask[bpf.AcliumKeyWordKEY_SOURCE_HIGH]|s.mask[bpf.AcliumKeyWordKEY_DESTINATION_HIGH]|s.mask[bpf.AcliumKeyWordKEY_CLASSES] != 0 {
+		h += src.at.hi & s.mask[bpf.AcliumKeyWordKEY_SOURCE_HIGH] * factors[bpf.AcliumKeyWordKEY_SOURCE_HIGH]
+		h += dst.at.hi & s.mask[bpf.AcliumKeyWordKEY_DESTINATION_HIGH] * factors[bpf.AcliumKeyWordKEY_DESTINATION_HIGH]
+		classes := uint64(src.class) | uint64(dst.class)<<32
+		h += classes & s.mask[bpf.AcliumKeyWordKEY_CLASSES] * factors[bpf.AcliumKeyWordKEY_CLASSES]
+	}
+	if mask := s.mask[bpf.AcliumKeyWordKEY_DPORT]; mask != 0 {
+		h += uint64(c.rules[e.rule].ports[1].first) & mask * factors[bpf.AcliumKeyWordKEY_DPORT]
 	}
 	h ^= h >> 32
 	return h * factors[0]
@@ -39,83 +48,91 @@ func (s *shape) hash(k *key) uint64 {
 
 // slots is the hash of all shapes on its way into a table.
 type slots struct {
-	shift  uint8
-	heads  []int32  // the first entry of each slot, -1 is none
-	checks []uint32 // of each slot, 0 for several keys
-	next   []int32  // the entry behind each, in the order of rules
+	shift uint8
+	list  []slot
+	at    []uint32 // the slot of each entry
+	next  []int32  // the entry behind each, in the order of rules, -1 is none
+	first []bool   // of the entries, those that begin a slot
 }
+
+// slot is first the first entry's number plus 1, then the ref; 0 is none.
+type slot = bpf.AcliumTableSlot
 
 func (c *compiler) hash() *slots {
 	size, shift := 2, uint8(63)
 	for size < 2*len(c.entries) {
 		size, shift = size*2, shift-1
 	}
-	s := &slots{shift: shift, heads: make([]int32, size), checks: make([]uint32, size), next: make([]int32, len(c.entries))}
-	for i := range s.heads {
-		s.heads[i] = -1
-	}
-	for i := len(c.entries) - 1; i >= 0; i-- {
+	n := len(c.entries)
+	s := &slots{shift: shift, list: make([]slot, size), at: make([]uint32, n), next: make([]int32, n), first: make([]bool, n)}
+	for i := n - 1; i >= 0; i-- {
 		e := &c.entries[i]
-		h := c.shapes[c.tuples[e.tuple].shape].hash(&e.key)
-		at := h >> shift
-		switch {
-		case s.heads[at] < 0:
-			s.checks[at] = uint32(h)
-		case s.checks[at] != uint32(h):
-			s.checks[at] = 0
+		h := c.hashOf(&c.shapes[c.tuples[e.tuple].shape], e)
+		at := &s.list[h>>shift]
+		if at.Ref == 0 {
+			at.Check = uint32(h)
+		} else {
+			s.first[at.Ref-1] = false
+			if at.Check != uint32(h) {
+				at.Check = 0
+			}
 		}
-		s.next[i] = s.heads[at]
-		s.heads[at] = int32(i)
+		s.at[i], s.next[i], s.first[i] = uint32(h>>shift), int32(at.Ref)-1, true
+		at.Ref = uint32(i + 1)
 	}
 	return s
 }
 
-// encodeSlots writes the entries of every slot, then the slots.
+// encodeSlots writes the entries of every slot, then the slots. It goes by
+// entries, as what slots hold lies all over the memory.
 func (c *compiler) encodeSlots(b *blob, h *bpf.AcliumTableHeader) {
 	s := c.hash()
-	refs := make([]uint32, len(s.heads))
-	t := trees{compiler: c, blob: b, budget: 4*len(c.entries) + 1024}
-	var members []int32
-	for at, head := range s.heads {
-		members = members[:0]
-		for i := head; i >= 0; i = s.next[i] {
-			members = append(members, i)
+	t := trees{compiler: c, blob: b, budget: 4*len(c.entries) + 1024, items: make([]item, len(c.entries))}
+	for i := range c.entries {
+		if !s.first[i] || s.next[i] >= 0 {
+			t.items[i] = c.item(&c.entries[i])
 		}
-		if len(members) > 0 {
-			refs[at] = t.ref(members)
+	}
+	for i := range c.entries {
+		switch {
+		case !s.first[i]:
+		case s.next[i] < 0:
+			s.list[s.at[i]].Ref = uint32(c.entries[i].rule)<<2 | refRule
+		default:
+			s.list[s.at[i]].Ref = t.slot(int32(i), s.next)
 		}
 	}
 	b.align()
 	h.Slots, h.SlotShift = b.size(), uint32(s.shift)
-	b.grow(8 * len(refs))
-	for at, ref := range refs {
-		b.u32(ref)
-		b.u32(s.checks[at])
-	}
+	putAll(b, s.list)
 }
 
 // trees writes what stands behind slots.
 type trees struct {
 	*compiler
 	blob   *blob
-	budget int // entries that nodes may still repeat
+	budget int    // entries that nodes may still repeat
+	items  []item // by entry, of those that share a slot
 	edges  []uint32
+	inside []int32 // the members of nodes on the way to the one being written
 }
 
-// ref gives the ref of some entries, in the order of their rules.
-func (t *trees) ref(members []int32) uint32 {
-	if len(members) == 1 {
-		return uint32(t.entries[members[0]].rule)<<2 | refRule
+// slot gives the ref of a chain of entries, in the order of their rules.
+func (t *trees) slot(first int32, next []int32) uint32 {
+	t.inside = t.inside[:0]
+	for i := first; i >= 0; i = next[i] {
+		t.inside = append(t.inside, i)
 	}
-	region := t.region(members)
-	return t.refIn(members, &region, 0)
+	region := t.region(t.inside)
+	return t.refIn(t.inside, &region, 0)
 }
 
 // region bounds all packets that some of the entries are for.
 func (t *trees) region(members []int32) box {
-	region := t.entries[members[0]].box
+	region := t.items[members[0]].box
 	for _, m := range members[1:] {
-		for v, l := range t.entries[m].box {
+		for v := range region {
+			l := &t.items[m].box[v]
 			region[v] = limits{min(region[v].first, l.first), max(region[v].last, l.last)}
 		}
 	}
@@ -128,7 +145,7 @@ const maxDepth = 12
 func (t *trees) refIn(members []int32, region *box, depth int) uint32 {
 	members = t.cut(members, region)
 	if len(members) == 1 {
-		return uint32(t.entries[members[0]].rule)<<2 | refRule
+		return uint32(t.items[members[0]].rule)<<2 | refRule
 	}
 	if len(members) > shortList && depth < maxDepth {
 		if d, ok := t.divide(members, region); ok {
@@ -142,10 +159,10 @@ func (t *trees) refIn(members []int32, region *box, depth int) uint32 {
 // region.
 func (t *trees) cut(members []int32, region *box) []int32 {
 	for i, m := range members {
-		e := &t.entries[m]
+		e := &t.items[m]
 		if e.exact && e.covers(region) {
 			for _, x := range members[i:] {
-				if t.entries[x].later != e.later {
+				if t.items[x].later != e.later {
 					return members
 				}
 			}
@@ -155,9 +172,9 @@ func (t *trees) cut(members []int32, region *box) []int32 {
 	return members
 }
 
-func (e *entry) covers(region *box) bool {
-	for v, l := range region {
-		if !e.box[v].holds(l) {
+func (e *item) covers(region *box) bool {
+	for v := range region {
+		if !e.box[v].holds(region[v]) {
 			return false
 		}
 	}
@@ -170,7 +187,7 @@ func (t *trees) list(members []int32) uint32 {
 	at := b.size()
 	b.u64(0)
 	for _, m := range members {
-		if r := t.entries[m].rule; r != last {
+		if r := t.items[m].rule; r != last {
 			b.u32(uint32(r))
 			last = r
 			n++
@@ -221,7 +238,7 @@ func (t *trees) divide(members []int32, region *box) (best division, ok bool) {
 		d.parts(region, func(part limits) {
 			n := 0
 			for _, m := range sample {
-				if t.entries[m].box[v].meets(part) {
+				if t.items[m].box[v].meets(part) {
 					n++
 				}
 			}
@@ -245,7 +262,7 @@ func (t *trees) quantiles(members []int32, region *box, v int) division {
 	}
 	edges := t.edges[:0]
 	for _, m := range members {
-		l := t.entries[m].box[v]
+		l := t.items[m].box[v]
 		if l.first > region[v].first {
 			edges = append(edges, l.first)
 		}
@@ -281,17 +298,19 @@ func (t *trees) node(members []int32, region *box, d *division, depth int) uint3
 	put(t.blob, &n)
 	i, below := 0, *region
 	d.parts(region, func(part limits) {
-		var inside []int32
+		mark := len(t.inside)
 		for _, m := range members {
-			if t.entries[m].box[d.value].meets(part) {
-				inside = append(inside, m)
+			if t.items[m].box[d.value].meets(part) {
+				t.inside = append(t.inside, m)
 			}
 		}
+		inside := t.inside[mark:]
 		t.budget -= len(inside)
 		below[d.value] = part
 		if len(inside) > 0 {
 			n.Children[i] = t.refIn(inside, &below, depth+1)
 		}
+		t.inside = t.inside[:mark]
 		i++
 	})
 	t.budget += len(members)

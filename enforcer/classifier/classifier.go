@@ -3,6 +3,7 @@ package classifier
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
@@ -136,6 +137,14 @@ func compile(p *policy.Policy, ids []Identity, n Numbers) ([]byte, error) {
 	return c.encode()
 }
 
+// both calls f for the sources and the destinations at once.
+func both(f func(side int)) {
+	var wait sync.WaitGroup
+	wait.Go(func() { f(0) })
+	f(1)
+	wait.Wait()
+}
+
 func classOf(size int) bpf.AcliumTableClass {
 	class := bpf.AcliumTableClass(0)
 	for size > classSizes[class] {
@@ -154,8 +163,11 @@ type compiler struct {
 	ends       [2]ends  // sources and destinations
 	kinds      []kind
 	kindOf     map[kind]uint32
-	free       []bool    // by rule: what it covers may be left out behind it
-	cached     [2][]memo // by end
+	recent     [256]uint32     // kinds of services met last, by a hash
+	portSets   []policy.Ranges // of rules; 0 is none
+	free       []bool          // by rule: what it covers may be left out behind it
+	members    [2][]stretch    // by end, of arena; the zero value is not known
+	covers     [2][]int32      // by end, into arena; 0 is not known
 	arena      []member
 	masks      map[point]uint32 // codes of discontiguous masks
 	entries    []entry
@@ -174,10 +186,14 @@ type rule struct {
 	kind           uint32
 	end            [2]int32 // into ends
 	ports          [2]bounds
-	sets           [2]policy.Ranges // ports that are several intervals, else nil
-	whole, later   bool             // some packets of each sort can match
-	looksAtPackets bool             // it has a residue that no shape can prove
-	shapes         uint64           // with entries of it for whole packets
+	sets           [2]int32 // ports that are several intervals, into portSets
+	shapes         uint64   // with entries of it for whole packets
+	action         policy.Action
+	whole, later   bool // some packets of each sort can match
+	looksAtPackets bool // it has a residue that no shape can prove
+	looksAtBytes   bool // at the traffic class, the hop limit or the time
+	counted        bool
+	flags          uint8 // of the line, enum table_const's RECORD_
 }
 
 // bounds is an inclusive interval of ports, or of ICMP's type<<8|code.
@@ -186,4 +202,14 @@ type bounds struct{ first, last uint16 }
 // kind is the part of a service that is sets of bytes.
 type kind struct {
 	protocols, later, flags policy.ByteSet
+}
+
+// few gives a number that most different kinds do not share, below 256.
+func (k *kind) few() uint8 {
+	h := uint64(0)
+	for i := range k.protocols {
+		h = (h ^ k.protocols[i] ^ k.later[i]<<7 ^ k.flags[i]<<19) * factors[0]
+		h ^= h >> 31
+	}
+	return uint8(h >> 56)
 }

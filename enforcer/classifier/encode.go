@@ -20,7 +20,7 @@ func (c *compiler) encode() ([]byte, error) {
 	if c.identities.uses() {
 		h.Flags = uint32(bpf.AcliumTableConstTABLE_IDENTITIES)
 	}
-	c.noteShapes()
+	kinds := c.noteShapes()
 	b := &blob{}
 	b.grow(int(unsafe.Sizeof(h)) + 8192 + 160*len(c.rules))
 	put(b, &h)
@@ -33,30 +33,39 @@ func (c *compiler) encode() ([]byte, error) {
 		c.encodeEnd(b, i, end)
 	}
 	starts, shapes := c.portShapes(0)
-	h.Sport, h.SportShapes = b.index(starts), b.words(shapes)
+	h.Sport, h.SportShapes = b.index(starts), putAll(b, shapes)
 	starts, shapes = c.portShapes(1)
-	h.Dport, h.DportShapes = b.index(starts), b.words(shapes)
-	whole, later := c.protocolShapes()
-	h.Protocol, h.Later = b.words(whole[:]), b.words(later[:])
+	h.Dport, h.DportShapes = b.index(starts), putAll(b, shapes)
+	whole, later := c.protocolShapes(kinds)
+	h.Protocol, h.Later = putAll(b, whole[:]), putAll(b, later[:])
 	c.encodeSlots(b, &h)
 	h.Size = b.size()
 	putAt(b, 0, &h)
 	return b.bytes, b.fits()
 }
 
-// noteShapes tells rules and ends which shapes have entries of theirs.
-func (c *compiler) noteShapes() {
+// noteShapes tells rules and ends which shapes have entries of theirs, and
+// gives those of each kind of service, for whole packets and later fragments.
+func (c *compiler) noteShapes() (kinds [][2]uint64) {
+	kinds = make([][2]uint64, len(c.kinds))
+	for side := range c.ends {
+		c.ends[side].shapes = make([]uint64, len(c.ends[side].list))
+	}
 	for i := range c.entries {
 		e := &c.entries[i]
-		shape := uint64(1) << c.tuples[e.tuple].shape
-		r := &c.rules[e.rule]
-		if !e.later {
+		t, r := &c.tuples[e.tuple], &c.rules[e.rule]
+		shape := uint64(1) << t.shape
+		if t.later {
+			kinds[r.kind][1] |= shape
+		} else {
+			kinds[r.kind][0] |= shape
 			r.shapes |= shape
 		}
 		for side, n := range r.end {
-			c.ends[side].list[n].shapes |= shape
+			c.ends[side].shapes[n] |= shape
 		}
 	}
+	return kinds
 }
 
 func (c *compiler) encodeShapes(b *blob, h *bpf.AcliumTableHeader) {
@@ -72,7 +81,7 @@ func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 	h.Rules = b.size()
 	var r bpf.AcliumTableRule
 	size := uint32(unsafe.Sizeof(r))
-	b.bytes = append(b.bytes, make([]byte, int(size)*len(c.rules))...)
+	b.skip(int(size) * len(c.rules))
 	kinds := make([]uint32, len(c.kinds))
 	for i := range c.kinds {
 		k := &c.kinds[i]
@@ -81,11 +90,11 @@ func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 	c.encodeSets(b)
 	x := residues{compiler: c, blob: b, known: map[bpf.AcliumTableResidue]uint32{}, sets: map[string]uint32{}}
 	for i := range c.rules {
-		r, err := x.rule(int32(i), kinds)
-		if err != nil {
+		out := x.rule(&c.rules[i], kinds)
+		if err := x.residue(&c.rules[i], &out.Record); err != nil {
 			return err
 		}
-		putAt(b, h.Rules+uint32(i)*size, &r)
+		putAt(b, h.Rules+uint32(i)*size, &out)
 	}
 	return nil
 }
@@ -94,16 +103,13 @@ func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 func (c *compiler) encodeSets(b *blob) {
 	groups := map[int32]uint32{}
 	for side := range c.ends {
-		spans := c.ends[side].spans
+		ranks := c.ends[side].ranks
 		for i := range c.ends[side].list {
 			e := &c.ends[side].list[i]
 			if !e.set() {
 				continue
 			}
-			var set []limits
-			for _, s := range spans[e.spans.first:e.spans.behind] {
-				set = append(set, limits{s.from, s.to})
-			}
+			set := ranks[e.spans.first:e.spans.behind]
 			if len(set) > 0 || e.group < 0 {
 				e.ranks = b.set(set)
 			}
@@ -165,41 +171,72 @@ type residues struct {
 	sets  map[string]uint32 // of ports
 }
 
-func (x *residues) rule(i int32, kinds []uint32) (out bpf.AcliumTableRule, err error) {
-	r := &x.rules[i]
+func (x *residues) rule(r *rule, kinds []uint32) bpf.AcliumTableRule {
 	s, d := &x.ends[0].list[r.end[0]], &x.ends[1].list[r.end[1]]
-	out = bpf.AcliumTableRule{
+	return bpf.AcliumTableRule{
+		Record:      x.record(r),
 		SourceFirst: s.first, SourceLast: s.last, DestinationFirst: d.first, DestinationLast: d.last,
 		SportFirst: r.ports[0].first, SportLast: r.ports[0].last, DportFirst: r.ports[1].first, DportLast: r.ports[1].last,
 		Kind: kinds[r.kind],
 	}
-	out.Record = x.record(r)
-	residue, err := x.residue(r, s, d)
-	if residue != (bpf.AcliumTableResidue{}) {
-		if residue.Window != 0 {
-			out.Record.Flags |= uint8(bpf.AcliumTableConstRECORD_TIMED)
-		}
-		out.Record.Residue = x.offset(&residue)
-	}
-	return out, err
 }
 
 func (x *residues) record(r *rule) bpf.AcliumTableRecord {
-	line := &x.policy.Rules[r.line]
-	out := bpf.AcliumTableRecord{Action: uint8(line.Action)}
-	if line.Action == policy.Next {
-		out.Next = x.starts[line.Goto]
+	out := bpf.AcliumTableRecord{Action: uint8(r.action), Flags: r.flags}
+	if r.action == policy.Next {
+		out.Next = x.starts[x.policy.Rules[r.line].Goto]
 	}
-	if !line.Uncounted && (line.Action != policy.Next || line.Match.Time != nil) {
+	if r.counted {
 		out.Counter = x.numbers.Counter(int(r.line))
 	}
-	if line.Log {
-		out.Flags = uint8(bpf.AcliumTableConstRECORD_LOG)
-	}
-	if line.NamesAddress() {
-		out.Flags |= uint8(bpf.AcliumTableConstRECORD_ADDRESSES)
-	}
 	return out
+}
+
+// residue gives a rule's record what the bounds do not say, if there is any.
+func (x *residues) residue(r *rule, record *bpf.AcliumTableRecord) error {
+	s, d := &x.ends[0].list[r.end[0]], &x.ends[1].list[r.end[1]]
+	var out bpf.AcliumTableResidue
+	if s.masked != nil || d.masked != nil {
+		out.Flags |= uint8(bpf.AcliumResidueFlagsRESIDUE_MASK)
+		for i, e := range [...]*end{s, d} {
+			value, mask := e.residue()
+			out.Value[2*i], out.Value[2*i+1] = value.hi, value.lo
+			out.Mask[2*i], out.Mask[2*i+1] = mask.hi, mask.lo
+		}
+	}
+	if s.ranks|s.classes|d.ranks|d.classes != 0 || r.sets != [2]int32{} {
+		out.Flags |= uint8(bpf.AcliumResidueFlagsRESIDUE_SETS)
+		out.SourceSet, out.SourceClasses = s.ranks, s.classes
+		out.DestinationSet, out.DestinationClasses = d.ranks, d.classes
+		out.SportSet, out.DportSet = x.portSet(r.sets[0]), x.portSet(r.sets[1])
+	}
+	if r.looksAtBytes {
+		if err := x.bytesAndTime(r, &out); err != nil {
+			return err
+		}
+	}
+	if out.Window != 0 {
+		record.Flags |= uint8(bpf.AcliumTableConstRECORD_TIMED)
+	}
+	if out.Flags != 0 || out.Window != 0 {
+		record.Residue = x.offset(&out)
+	}
+	return nil
+}
+
+func (x *residues) bytesAndTime(r *rule, out *bpf.AcliumTableResidue) (err error) {
+	m := &x.policy.Rules[r.line].Match
+	if m.TrafficClass != nil || m.HopLimit != nil {
+		out.Flags |= uint8(bpf.AcliumResidueFlagsRESIDUE_BYTES)
+		out.TrafficClass, out.HopLimit = bytesOf(m.TrafficClass), bytesOf(m.HopLimit)
+	}
+	if m.Time != nil {
+		out.Window, err = x.numbers.Window(m.Time)
+		if err == nil && out.Window == 0 {
+			err = fmt.Errorf("time-range %q has no window", m.Time.Name)
+		}
+	}
+	return err
 }
 
 func (x *residues) offset(r *bpf.AcliumTableResidue) uint32 {
@@ -212,35 +249,6 @@ func (x *residues) offset(r *bpf.AcliumTableResidue) uint32 {
 	return at
 }
 
-func (x *residues) residue(r *rule, s, d *end) (out bpf.AcliumTableResidue, err error) {
-	if s.masked != nil || d.masked != nil {
-		out.Flags |= uint8(bpf.AcliumResidueFlagsRESIDUE_MASK)
-		for i, e := range []*end{s, d} {
-			value, mask := e.residue()
-			out.Value[2*i], out.Value[2*i+1] = value.hi, value.lo
-			out.Mask[2*i], out.Mask[2*i+1] = mask.hi, mask.lo
-		}
-	}
-	out.SourceSet, out.SourceClasses = s.ranks, s.classes
-	out.DestinationSet, out.DestinationClasses = d.ranks, d.classes
-	out.SportSet, out.DportSet = x.portSet(r.sets[0]), x.portSet(r.sets[1])
-	if out.SourceSet|out.SourceClasses|out.DestinationSet|out.DestinationClasses|out.SportSet|out.DportSet != 0 {
-		out.Flags |= uint8(bpf.AcliumResidueFlagsRESIDUE_SETS)
-	}
-	m := &x.policy.Rules[r.line].Match
-	if m.TrafficClass != nil || m.HopLimit != nil {
-		out.Flags |= uint8(bpf.AcliumResidueFlagsRESIDUE_BYTES)
-		out.TrafficClass, out.HopLimit = bytesOf(m.TrafficClass), bytesOf(m.HopLimit)
-	}
-	if m.Time != nil {
-		out.Window, err = x.numbers.Window(m.Time)
-		if err == nil && out.Window == 0 {
-			err = fmt.Errorf("time-range %q has no window", m.Time.Name)
-		}
-	}
-	return out, err
-}
-
 func bytesOf(s *policy.ByteSet) policy.ByteSet {
 	if s == nil {
 		return policy.AllBytes()
@@ -248,10 +256,11 @@ func bytesOf(s *policy.ByteSet) policy.ByteSet {
 	return *s
 }
 
-func (x *residues) portSet(list policy.Ranges) uint32 {
-	if list == nil {
+func (x *residues) portSet(n int32) uint32 {
+	if n == 0 {
 		return 0
 	}
+	list := x.portSets[n]
 	key := list.String()
 	if x.sets[key] == 0 {
 		set := make([]limits, len(list))

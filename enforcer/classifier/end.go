@@ -18,8 +18,6 @@ type end struct {
 	masked *policy.Masked
 	// first and last are the ranks around all that the end holds.
 	first, last uint32
-	// shapes are those that have entries of the end.
-	shapes uint64
 	// ranks and classes are where the sets stand in the table, 0 where the
 	// bounds say it all.
 	ranks, classes uint32
@@ -32,83 +30,98 @@ func (e *end) set() bool { return !e.any && (e.group >= 0 || e.spans.len() != 1)
 type span struct {
 	first, last point
 	six         bool
-	// from and to are the ranks of first and last.
-	from, to uint32
 }
 
 // ends are the sources or the destinations of a list.
 type ends struct {
 	list   []end
+	shapes []uint64 // by end: those that have entries of it
 	spans  []span
+	ranks  []limits // by span: of its first and last address
 	known  map[string]stretch
-	starts [2][]point // of each family's ranks, beginning with 0
-	edges  []edge     // of all spans, in order
+	key    []byte  // of the peers at hand
+	any    stretch // the end that is everybody, once
+	// four and six are the spans' edges in order.
+	four []uint64
+	six  []edge
+	// starts4 and starts6 are where the ranks begin; 0 comes first.
+	starts4 []uint32
+	starts6 []point
 }
+
+// size gives the number of ranks.
+func (e *ends) size() int { return len(e.starts4) + len(e.starts6) }
 
 // parts gives a peer's ends: what intervals and identities say, and every
 // discontiguous mask.
 func (e *ends) parts(p *policy.Peers, ids *identities) (stretch, error) {
 	if p.Any {
-		return e.add(end{any: true, group: -1}), nil
+		if e.any.len() == 0 {
+			e.any = e.add(end{any: true, group: -1})
+		}
+		return e.any, nil
 	}
 	if len(p.Addresses) == 1 && len(p.Masked) == 0 && !namesIdentities(p) {
-		s := e.addSpans(spanOf(p.Addresses[0]))
+		s := e.addSpan(&p.Addresses[0])
 		return e.add(end{spans: s, group: -1}), nil
 	}
-	key := keyOf(p)
-	if found, ok := e.known[key]; ok {
+	e.key = appendKey(e.key[:0], p)
+	key := e.key
+	if found, ok := e.known[string(key)]; ok {
 		return found, nil
 	}
 	if e.known == nil {
 		e.known = map[string]stretch{}
 	}
 	found, err := e.addUnion(p, ids)
-	e.known[key] = found
+	e.known[string(key)] = found
 	return found, err
 }
 
-func (e *ends) add(list ...end) stretch {
-	s := stretch{first: int32(len(e.list))}
-	e.list = append(e.list, list...)
-	s.behind = int32(len(e.list))
-	return s
+func (e *ends) add(x end) stretch {
+	n := int32(len(e.list))
+	e.list = append(e.list, x)
+	return stretch{n, n + 1}
 }
 
-func (e *ends) addSpans(list ...span) stretch {
-	s := stretch{first: int32(len(e.spans))}
-	e.spans = append(e.spans, list...)
-	s.behind = int32(len(e.spans))
-	return s
+func (e *ends) addSpan(r *policy.AddrRange) stretch {
+	n := int32(len(e.spans))
+	e.spans = append(e.spans, spanOf(r))
+	return stretch{n, n + 1}
 }
 
 func (e *ends) addUnion(p *policy.Peers, ids *identities) (stretch, error) {
 	whole := end{group: -1}
 	var list []end
 	var spans []span
-	for _, r := range p.Addresses {
-		spans = append(spans, spanOf(r))
+	for i := range p.Addresses {
+		spans = append(spans, spanOf(&p.Addresses[i]))
 	}
 	for i := range p.Masked {
 		r, contiguous := around(p.Masked[i])
 		if contiguous {
-			spans = append(spans, spanOf(r))
+			spans = append(spans, spanOf(&r))
 			continue
 		}
-		list = append(list, end{masked: &p.Masked[i], group: -1, spans: e.addSpans(spanOf(r))})
+		list = append(list, end{masked: &p.Masked[i], group: -1, spans: e.addSpan(&r)})
 	}
 	if namesIdentities(p) {
 		whole.group = ids.group(p)
 	}
 	if len(spans) > 0 || whole.group >= 0 {
-		whole.spans = e.addSpans(union(spans)...)
+		whole.spans.first = int32(len(e.spans))
+		e.spans = append(e.spans, union(spans)...)
+		whole.spans.behind = int32(len(e.spans))
 		list = append(list, whole)
 	}
-	return e.add(list...), nil
+	found := stretch{first: int32(len(e.list))}
+	e.list = append(e.list, list...)
+	found.behind = int32(len(e.list))
+	return found, nil
 }
 
-// keyOf gives the same text for equal peers.
-func keyOf(p *policy.Peers) string {
-	b := make([]byte, 0, 64+34*(len(p.Addresses)+len(p.Masked)))
+// appendKey appends the same text for equal peers.
+func appendKey(b []byte, p *policy.Peers) []byte {
 	pair := func(a, z netip.Addr) {
 		x, y := a.As16(), z.As16()
 		b = append(b, byte(a.BitLen()))
@@ -122,10 +135,10 @@ func keyOf(p *policy.Peers) string {
 		pair(m.Addr, m.Wildcard)
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(p.Masked)))
-	return string(b) + identityKey(p)
+	return append(b, identityKey(p)...)
 }
 
-func spanOf(r policy.AddrRange) span {
+func spanOf(r *policy.AddrRange) span {
 	return span{first: pointOf(r.First), last: pointOf(r.Last), six: !r.First.Is4()}
 }
 

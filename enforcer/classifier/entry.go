@@ -21,14 +21,11 @@ type key [words]uint64
 // that a node may ask.
 type box [values]limits
 
-// An entry is one of the places in which a rule is found.
+// An entry is one of the places in which a rule is found: it is for packets
+// that have a member of each end.
 type entry struct {
-	key   key
-	box   box
-	rule  int32
-	tuple int32
-	later bool // for later fragments alone
-	exact bool // the rule matches every packet in the box
+	rule, tuple int32
+	members     [2]int32 // into arena
 }
 
 // member is one value of an end that entries are made for.
@@ -107,12 +104,13 @@ func common(a, b point, six bool) int {
 // maxPieces is into how many prefixes a range may be cut.
 const maxPieces = 4
 
-// pieces adds the prefixes of a span; one around it where it has too many.
-func (s *span) pieces(out []member) []member {
+// pieces adds the prefixes of a span that has these ranks; one around it where
+// it has too many.
+func (s *span) pieces(ranks limits, out []member) []member {
 	n, at := len(out), s.first
 	for range maxPieces {
 		length := s.aligned(at)
-		out = append(out, prefix(at, s.six, length, s.from, s.to))
+		out = append(out, prefix(at, s.six, length, ranks.first, ranks.last))
 		last := at
 		m := maskOf(s.six, length)
 		last.hi |= ^m.hi
@@ -125,34 +123,32 @@ func (s *span) pieces(out []member) []member {
 		}
 		at = last.next()
 	}
-	return append(out[:n], prefix(s.first, s.six, common(s.first, s.last, s.six), s.from, s.to))
+	return append(out[:n], prefix(s.first, s.six, common(s.first, s.last, s.six), ranks.first, ranks.last))
 }
 
 // aligned gives the length of the largest prefix that begins at the address
 // and does not reach beyond the span.
 func (s *span) aligned(at point) int {
-	width, zeros := 32, bits.TrailingZeros32(uint32(at.lo))
-	if s.six {
-		width, zeros = 128, bits.TrailingZeros64(at.lo)
-		if at.lo == 0 {
-			zeros = 64 + bits.TrailingZeros64(at.hi)
-		}
+	if !s.six {
+		size := s.last.lo - at.lo + 1
+		return 32 - min(bits.TrailingZeros32(uint32(at.lo)), bits.Len64(size)-1)
 	}
-	for length := width - zeros; ; length++ {
-		m := maskOf(s.six, length)
+	zeros := bits.TrailingZeros64(at.lo)
+	if at.lo == 0 {
+		zeros = 64 + bits.TrailingZeros64(at.hi)
+	}
+	for length := 128 - zeros; ; length++ {
+		m := maskOf(true, length)
 		last := point{at.hi | ^m.hi, at.lo | ^m.lo}
-		if !s.six {
-			last = point{lo: last.lo & math.MaxUint32}
-		}
 		if last.compare(s.last) <= 0 {
 			return length
 		}
 	}
 }
 
-// members gives the values of an end: all packets of the end have at least
+// membersOf gives the values of an end: all packets of the end have at least
 // one of them.
-func (c *compiler) members(side int, n int32, out []member) []member {
+func (c *compiler) membersOf(side int, n int32, out []member) []member {
 	e := &c.ends[side].list[n]
 	switch {
 	case e.any:
@@ -160,9 +156,8 @@ func (c *compiler) members(side int, n int32, out []member) []member {
 	case e.masked != nil:
 		return append(out, c.maskedMember(side, e))
 	}
-	spans := c.ends[side].spans[e.spans.first:e.spans.behind]
-	for i := range spans {
-		out = spans[i].pieces(out)
+	for i := e.spans.first; i < e.spans.behind; i++ {
+		out = c.ends[side].spans[i].pieces(c.ends[side].ranks[i], out)
 	}
 	if e.group >= 0 {
 		for _, class := range c.identities.sets[e.group] {
@@ -175,14 +170,14 @@ func (c *compiler) members(side int, n int32, out []member) []member {
 // maskedMember gives the member of a discontiguous mask. Beyond maxMasks
 // different ones, only the prefix that the masked addresses share is a key.
 func (c *compiler) maskedMember(side int, e *end) member {
-	s := &c.ends[side].spans[e.spans.first]
+	s, ranks := &c.ends[side].spans[e.spans.first], c.ends[side].ranks[e.spans.first]
 	value, mask := e.residue()
 	code, known := c.masks[mask]
 	if !known && len(c.masks) < maxMasks {
 		code, known = uint32(codeMask+len(c.masks)), true
 		c.masks[mask] = code
 	}
-	m := prefix(s.first, s.six, common(s.first, s.last, s.six), s.from, s.to)
+	m := prefix(s.first, s.six, common(s.first, s.last, s.six), ranks.first, ranks.last)
 	if known {
 		m.at, m.mask, m.code = value, mask, code
 	}
@@ -209,28 +204,37 @@ func (c *compiler) cover(side int, n int32) member {
 func (c *compiler) enter() {
 	c.masks = map[point]uint32{}
 	c.tupleOf = map[uint64]int32{}
-	for side := range c.cached {
-		c.cached[side] = make([]memo, len(c.ends[side].list))
+	c.arena = make([]member, 1, 1+(len(c.ends[0].list)+len(c.ends[1].list))*9/8)
+	for side := range c.ends {
+		c.members[side] = make([]stretch, len(c.ends[side].list))
+		c.covers[side] = make([]int32, len(c.ends[side].list))
 	}
 	limit := c.limit()
-	c.entries = make([]entry, 0, len(c.rules)*3/2+16)
+	c.entries = make([]entry, 0, len(c.rules)*5/4+16)
 	for i := range c.rules {
 		c.enterRule(int32(i), limit)
 	}
 }
 
-// memo holds the members of an end; nil is not known.
-type memo struct{ list []member }
-
 // of gives an end's members.
-func (c *compiler) of(side int, n int32) []member {
-	m := &c.cached[side][n]
-	if m.list == nil {
-		at := len(c.arena)
-		c.arena = c.members(side, n, c.arena)
-		m.list = c.arena[at:len(c.arena):len(c.arena)]
+func (c *compiler) of(side int, n int32) stretch {
+	s := &c.members[side][n]
+	if s.behind == 0 {
+		s.first = int32(len(c.arena))
+		c.arena = c.membersOf(side, n, c.arena)
+		s.behind = int32(len(c.arena))
 	}
-	return m.list
+	return *s
+}
+
+// around gives the one member around an end.
+func (c *compiler) around(side int, n int32) stretch {
+	at := &c.covers[side][n]
+	if *at == 0 {
+		*at = int32(len(c.arena))
+		c.arena = append(c.arena, c.cover(side, n))
+	}
+	return stretch{*at, *at + 1}
 }
 
 // limit gives how many entries one rule may have, so that all have at most
@@ -240,7 +244,7 @@ func (c *compiler) limit() int {
 		sum := 0
 		for i := range c.rules {
 			r := &c.rules[i]
-			s, d := len(c.of(0, r.end[0])), len(c.of(1, r.end[1]))
+			s, d := c.of(0, r.end[0]).len(), c.of(1, r.end[1]).len()
 			a, b := reduce(s, d, limit)
 			sum += a * b
 		}
@@ -273,57 +277,106 @@ func (c *compiler) enterRule(i int32, limit int) {
 		return
 	}
 	sources, destinations := c.of(0, r.end[0]), c.of(1, r.end[1])
-	if len(sources) == 0 || len(destinations) == 0 {
+	if sources.len() == 0 || destinations.len() == 0 {
 		return
 	}
-	s, d := reduce(len(sources), len(destinations), limit)
-	if s != len(sources) {
-		sources = []member{c.cover(0, r.end[0])}
+	s, d := reduce(sources.len(), destinations.len(), limit)
+	if s != sources.len() {
+		sources = c.around(0, r.end[0])
 	}
-	if d != len(destinations) {
-		destinations = []member{c.cover(1, r.end[1])}
+	if d != destinations.len() {
+		destinations = c.around(1, r.end[1])
 	}
-	for j := range sources {
-		for k := range destinations {
-			c.enterPair(i, r, &sources[j], &destinations[k])
+	for j := sources.first; j < sources.behind; j++ {
+		for k := destinations.first; k < destinations.behind; k++ {
+			c.enterPair(entry{rule: i, members: [2]int32{j, k}}, r)
 		}
 	}
 }
 
 // enterPair makes the entries of one member of each end: one for whole
 // packets, and one for later fragments, which have no ports to look up by.
-func (c *compiler) enterPair(i int32, r *rule, s, d *member) {
-	k := &c.kinds[r.kind]
-	e := entry{rule: i, exact: s.exact && d.exact && c.free[i] && r.sets[0] == nil && r.sets[1] == nil}
-	e.key = key{s.at.hi, s.at.lo, d.at.hi, d.at.lo, uint64(s.class) | uint64(d.class)<<32, 0}
-	e.box[bpf.AcliumNodeValueVALUE_SOURCE] = limits{s.first, s.last}
-	e.box[bpf.AcliumNodeValueVALUE_DESTINATION] = limits{d.first, d.last}
-	e.box[bpf.AcliumNodeValueVALUE_SPORT] = limits{0, math.MaxUint16}
-	e.box[bpf.AcliumNodeValueVALUE_DPORT] = limits{0, math.MaxUint16}
-	e.box[bpf.AcliumNodeValueVALUE_SOURCE_CLASS] = classLimits(s.class)
-	e.box[bpf.AcliumNodeValueVALUE_DESTINATION_CLASS] = classLimits(d.class)
-	t := tuple{mask: key{s.mask.hi, s.mask.lo, d.mask.hi, d.mask.lo, classMask(s.class) | classMask(d.class)<<32, 0}}
+func (c *compiler) enterPair(e entry, r *rule) {
+	s, d := &c.arena[e.members[0]], &c.arena[e.members[1]]
 	code := uint64(s.code) | uint64(d.code)<<12
 	if r.later {
-		x := e
-		x.later = true
-		x.limitProtocol(&k.later)
-		t.later = true
-		c.addEntry(&x, code|1<<30, &t)
-		t.later = false
+		c.addEntry(e, code|codeLater)
 	}
 	if !r.whole {
 		return
 	}
-	e.limitProtocol(&k.protocols)
-	e.box[bpf.AcliumNodeValueVALUE_SPORT] = limits{uint32(r.ports[0].first), uint32(r.ports[0].last)}
-	e.box[bpf.AcliumNodeValueVALUE_DPORT] = limits{uint32(r.ports[1].first), uint32(r.ports[1].last)}
 	if r.ports[1].first == r.ports[1].last {
-		e.key[bpf.AcliumKeyWordKEY_DPORT] = uint64(r.ports[1].first)
-		t.mask[bpf.AcliumKeyWordKEY_DPORT] = math.MaxUint16
-		code |= 1 << 31
+		code |= codePort
 	}
-	c.addEntry(&e, code, &t)
+	c.addEntry(e, code)
+}
+
+// Marks beside the codes of masks: the entry is for later fragments, the key
+// has the destination port.
+const (
+	codeLater = 1 << 30
+	codePort  = 1 << 31
+)
+
+// addEntry finds the entry's tuple: entries of one code have the same mask.
+func (c *compiler) addEntry(e entry, code uint64) {
+	at, known := c.lastTuple, code == c.lastCode && len(c.tuples) > 0
+	if !known {
+		if at, known = c.tupleOf[code]; !known {
+			at = int32(len(c.tuples))
+			c.tupleOf[code] = at
+			c.tuples = append(c.tuples, c.tuple(&e, code))
+		}
+		c.lastTuple, c.lastCode = at, code
+	}
+	e.tuple = at
+	c.tuples[at].count++
+	c.entries = append(c.entries, e)
+}
+
+// tuple gives the tuple of an entry.
+func (c *compiler) tuple(e *entry, code uint64) tuple {
+	s, d := &c.arena[e.members[0]], &c.arena[e.members[1]]
+	t := tuple{mask: key{s.mask.hi, s.mask.lo, d.mask.hi, d.mask.lo, classMask(s.class) | classMask(d.class)<<32, 0}, later: code&codeLater != 0}
+	if code&codePort != 0 {
+		t.mask[bpf.AcliumKeyWordKEY_DPORT] = math.MaxUint16
+	}
+	return t
+}
+
+// key gives the bits that an entry has under its tuple's mask. Other bits are
+// not 0.
+func (c *compiler) key(e *entry) key {
+	s, d := &c.arena[e.members[0]], &c.arena[e.members[1]]
+	return key{s.at.hi, s.at.lo, d.at.hi, d.at.lo, uint64(s.class) | uint64(d.class)<<32, uint64(c.rules[e.rule].ports[1].first)}
+}
+
+// item is an entry with all that trees ask.
+type item struct {
+	box   box
+	rule  int32
+	later bool // for later fragments alone
+	exact bool // the rule matches every packet in the box
+}
+
+func (c *compiler) item(e *entry) item {
+	s, d, r := &c.arena[e.members[0]], &c.arena[e.members[1]], &c.rules[e.rule]
+	x := item{rule: e.rule, later: c.tuples[e.tuple].later}
+	x.exact = s.exact && d.exact && c.free[e.rule] && r.sets == [2]int32{}
+	sport, dport, protocols := limits{0, math.MaxUint16}, limits{0, math.MaxUint16}, &c.kinds[r.kind].later
+	if !x.later {
+		sport = limits{uint32(r.ports[0].first), uint32(r.ports[0].last)}
+		dport = limits{uint32(r.ports[1].first), uint32(r.ports[1].last)}
+		protocols = &c.kinds[r.kind].protocols
+	}
+	protocol, exact := protocolLimits(protocols)
+	x.exact = x.exact && exact
+	x.box = box{
+		bpf.AcliumNodeValueVALUE_SOURCE: {s.first, s.last}, bpf.AcliumNodeValueVALUE_DESTINATION: {d.first, d.last},
+		bpf.AcliumNodeValueVALUE_SPORT: sport, bpf.AcliumNodeValueVALUE_DPORT: dport, bpf.AcliumNodeValueVALUE_PROTOCOL: protocol,
+		bpf.AcliumNodeValueVALUE_SOURCE_CLASS: classLimits(s.class), bpf.AcliumNodeValueVALUE_DESTINATION_CLASS: classLimits(d.class),
+	}
+	return x
 }
 
 // limits is an inclusive interval.
@@ -347,34 +400,15 @@ func classMask(class uint32) uint64 {
 	return math.MaxUint32
 }
 
-func (e *entry) limitProtocol(set *policy.ByteSet) {
-	b := &e.box[bpf.AcliumNodeValueVALUE_PROTOCOL]
-	*b = limits{0, 255}
-	if set.All() {
-		return
-	}
-	for i, w := range set {
-		if w != 0 && w&(w-1) == 0 && set.Len() == 1 {
-			n := uint32(64*i + bits.TrailingZeros64(w))
-			*b = limits{n, n}
-			return
+// protocolLimits gives the interval around a set, and whether it is the set.
+func protocolLimits(set *policy.ByteSet) (l limits, exact bool) {
+	if set.Len() == 1 {
+		for i, w := range set {
+			if w != 0 {
+				n := uint32(64*i + bits.TrailingZeros64(w))
+				return limits{n, n}, true
+			}
 		}
 	}
-	e.exact = false
-}
-
-// addEntry finds the entry's tuple: entries of one code have the same mask.
-func (c *compiler) addEntry(e *entry, code uint64, t *tuple) {
-	at, known := c.lastTuple, code == c.lastCode && len(c.tuples) > 0
-	if !known {
-		if at, known = c.tupleOf[code]; !known {
-			at = int32(len(c.tuples))
-			c.tupleOf[code] = at
-			c.tuples = append(c.tuples, *t)
-		}
-		c.lastTuple, c.lastCode = at, code
-	}
-	e.tuple = at
-	c.tuples[at].count++
-	c.entries = append(c.entries, *e)
+	return limits{0, 255}, set.All()
 }

@@ -19,7 +19,7 @@ const (
 // node writes the index of starts[first:behind] and what is below it. Keys
 // below them all have the rank first-1. All bounds are inclusive, so that the
 // largest key needs no carry.
-func (b *blob) node(starts []uint64, first, behind int) uint32 {
+func node[T uint32 | uint64](b *blob, starts []T, first, behind int) uint32 {
 	b.align()
 	at := b.size()
 	if first == behind {
@@ -31,27 +31,27 @@ func (b *blob) node(starts []uint64, first, behind int) uint32 {
 		return at
 	}
 	n := behind - first
-	base := starts[first] - 1
-	span := starts[behind-1] - base
+	base := uint64(starts[first]) - 1
+	span := uint64(starts[behind-1]) - base
 	shift := min(max(0, bits.Len64(span)-cellBits(n)), 63)
 	last := span >> shift
 	b.u64(base)
 	b.u32(uint32(shift))
 	b.u32(uint32(last))
-	b.bytes = append(b.bytes, make([]byte, 4*(last+1))...)
+	b.skip(4 * int(last+1))
 	at0 := at + nodeHeader
 	for cell, i := uint64(0), first; cell <= last; cell++ {
 		from := base + cell<<shift
-		for i < behind && starts[i] <= from {
+		for i < behind && uint64(starts[i]) <= from {
 			i++
 		}
 		j := i
-		for j < behind && starts[j]-from < 1<<shift {
+		for j < behind && uint64(starts[j])-from < 1<<shift {
 			j++
 		}
 		content := uint32(i-1) | uint32(j-i)<<countShift
 		if j-i > maxCount {
-			content = indexNode | b.node(starts, i, j)>>3
+			content = indexNode | node(b, starts, i, j)>>3
 		}
 		native.PutUint32(b.bytes[at0+4*uint32(cell):], content)
 		i = j
@@ -70,27 +70,19 @@ func cellBits(n int) int {
 
 // index writes the index of starts, which begin with 0.
 func (b *blob) index(starts []uint32) bpf.AcliumTableIndex {
-	wide := make([]uint64, len(starts))
-	for i, s := range starts {
-		wide[i] = uint64(s)
-	}
-	return bpf.AcliumTableIndex{Root: b.node(wide, 1, len(wide)), Starts: b.halves(starts)}
+	return bpf.AcliumTableIndex{Root: node(b, starts, 1, len(starts)), Starts: putAll(b, starts)}
 }
 
 // encodeEnd writes one end's indexes.
 func (c *compiler) encodeEnd(b *blob, side int, h *bpf.AcliumTableEnd) {
 	e := &c.ends[side]
-	four := make([]uint32, len(e.starts[0]))
-	for i, p := range e.starts[0] {
-		four[i] = uint32(p.lo)
-	}
-	h.Ipv4 = b.index(four)
-	h.First6 = uint32(len(four))
-	b.encodeIPv6(e.starts[1], h)
-	h.Shapes = b.words(e.sweep())
+	h.Ipv4 = b.index(e.starts4)
+	h.First6 = uint32(len(e.starts4))
+	b.encodeIPv6(e.starts6, h)
+	h.Shapes = putAll(b, e.sweep())
 	for i := range e.list {
 		if e.list[i].any {
-			h.Any |= e.list[i].shapes
+			h.Any |= e.shapes[i]
 		}
 	}
 	c.encodeIdentities(b, side, h)
@@ -122,7 +114,7 @@ func (b *blob) encodeIPv6(starts []point, h *bpf.AcliumTableEnd) {
 		if first == behind {
 			add(high, rank, 0)
 		} else {
-			add(high, rank, b.node(lows, first, behind))
+			add(high, rank, node(b, lows, first, behind))
 			if high != math.MaxUint64 && (behind == len(starts) || starts[behind] != point{hi: high + 1}) {
 				add(high+1, behind-1, 0)
 			}
@@ -131,8 +123,8 @@ func (b *blob) encodeIPv6(starts []point, h *bpf.AcliumTableEnd) {
 	}
 	// A half that follows a divided one may be divided itself.
 	highs, ranks = joinHalves(highs, ranks)
-	h.Ipv6 = bpf.AcliumTableIndex{Root: b.node(highs, 1, len(highs)), Starts: b.words(highs)}
-	h.Halves, h.Lows = b.halves(ranks), b.words(lows)
+	h.Ipv6 = bpf.AcliumTableIndex{Root: node(b, highs, 1, len(highs)), Starts: putAll(b, highs)}
+	h.Halves, h.Lows = putAll(b, ranks), putAll(b, lows)
 }
 
 // joinHalves keeps the last one of equal high halves.
@@ -168,14 +160,13 @@ func (c *compiler) encodeIdentities(b *blob, side int, h *bpf.AcliumTableEnd) {
 	}
 	shapes := make([]uint64, d.count)
 	for i := range c.ends[side].list {
-		e := &c.ends[side].list[i]
-		if e.group >= 0 {
-			for _, class := range d.sets[e.group] {
-				shapes[class] |= e.shapes
+		if group := c.ends[side].list[i].group; group >= 0 {
+			for _, class := range d.sets[group] {
+				shapes[class] |= c.ends[side].shapes[i]
 			}
 		}
 	}
-	h.Identity, h.Classes, h.IdentityShapes = b.index(starts), b.halves(classes), b.words(shapes)
+	h.Identity, h.Classes, h.IdentityShapes = b.index(starts), putAll(b, classes), putAll(b, shapes)
 }
 
 // portShapes gives the starts of the parts of a port's axis, and their shapes.
@@ -185,23 +176,7 @@ func (c *compiler) portShapes(which int) (starts []uint32, shapes []uint64) {
 		on     bool
 		shapes uint64
 	}
-	sum := map[bounds]uint64{}
-	full := uint64(0)
-	for i := range c.rules {
-		r := &c.rules[i]
-		list := r.sets[which]
-		if list == nil {
-			if p := r.ports[which]; p == (bounds{0, math.MaxUint16}) {
-				full |= r.shapes
-			} else {
-				sum[p] |= r.shapes
-			}
-			continue
-		}
-		for _, p := range list {
-			sum[bounds{p.First, p.Last}] |= r.shapes
-		}
-	}
+	full, sum := c.intervals(which)
 	var edges []edge
 	for p, s := range sum {
 		edges = append(edges, edge{uint32(p.first), true, s})
@@ -226,19 +201,41 @@ func (c *compiler) portShapes(which int) (starts []uint32, shapes []uint64) {
 	return starts, shapes
 }
 
+// intervals gives the shapes of the rules that take any port, and of those
+// that take each interval. Most rules have an interval that was met before.
+func (c *compiler) intervals(which int) (full uint64, sum map[bounds]uint64) {
+	type noted struct {
+		at     bounds
+		shapes uint64
+	}
+	recent := make([]noted, min(1<<bits.Len(uint(len(c.rules))), 8192))
+	sum = map[bounds]uint64{}
+	add := func(p bounds, shapes uint64) {
+		r := &recent[(uint32(p.first)<<16|uint32(p.last))*0x9e3779b1>>8&uint32(len(recent)-1)]
+		if r.at == p && r.shapes != 0 && r.shapes|shapes == r.shapes {
+			return
+		}
+		sum[p] |= shapes
+		*r = noted{p, sum[p]}
+	}
+	for i := range c.rules {
+		r := &c.rules[i]
+		if p := r.ports[which]; r.sets[which] == 0 && p == (bounds{0, math.MaxUint16}) {
+			full |= r.shapes
+		} else if r.sets[which] == 0 {
+			add(p, r.shapes)
+		}
+		for _, p := range c.portSets[r.sets[which]] {
+			add(bounds{p.First, p.Last}, r.shapes)
+		}
+	}
+	return full, sum
+}
+
 // protocolShapes gives the shapes that have an entry for each protocol, of
 // whole packets and of later fragments.
-func (c *compiler) protocolShapes() (whole, later [256]uint64) {
-	shapes := make([][2]uint64, len(c.kinds))
-	for i := range c.entries {
-		e := &c.entries[i]
-		which := 0
-		if e.later {
-			which = 1
-		}
-		shapes[c.rules[e.rule].kind][which] |= 1 << c.tuples[e.tuple].shape
-	}
-	for i, s := range shapes {
+func (c *compiler) protocolShapes(kinds [][2]uint64) (whole, later [256]uint64) {
+	for i, s := range kinds {
 		for v := range 256 {
 			if c.kinds[i].protocols.Has(uint8(v)) {
 				whole[v] |= s[0]

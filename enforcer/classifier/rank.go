@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// edge is where a span begins, or the first address behind one.
+// edge is where a span of IPv6 begins, or the first address behind one. The
+// edge of an IPv4 span is one number, address << 32 | ref.
 type edge struct {
-	at   point
-	ref  uint32 // number of the span << 1, and 1 where it is behind the span
-	rank uint32
+	at  point
+	ref uint32 // number of the span << 1, and 1 where it is behind the span
 }
 
 // rank gives every span and end its ranks. An axis is divided wherever some
@@ -17,100 +17,139 @@ type edge struct {
 // first. Inside a part nothing changes, so that its rank says all there is to
 // know of an address.
 func (c *compiler) rank() {
-	for i := range c.ends {
-		c.ends[i].rank()
-	}
+	both(func(side int) { c.ends[side].rank() })
 }
 
 func (e *ends) rank() {
-	var families [2][]edge
-	families[0] = make([]edge, 0, 2*len(e.spans))
-	for i, s := range e.spans {
-		f, max := 0, point{lo: math.MaxUint32}
-		if s.six {
-			f, max = 1, point{math.MaxUint64, math.MaxUint64}
+	e.mark()
+	e.four, e.six = sort4(e.four), sort6(e.six)
+	e.ranks = make([]limits, len(e.spans))
+	e.starts4 = make([]uint32, 1, len(e.four)+1)
+	for _, x := range e.four {
+		if at := uint32(x >> 32); at != e.starts4[len(e.starts4)-1] {
+			e.starts4 = append(e.starts4, at)
 		}
-		families[f] = append(families[f], edge{at: s.first, ref: uint32(i) << 1})
-		if s.last != max {
-			families[f] = append(families[f], edge{at: s.last.next(), ref: uint32(i)<<1 | 1})
-		}
+		e.note(uint32(x), uint32(len(e.starts4)-1))
 	}
-	first := uint32(0)
-	for f, edges := range families {
-		sortEdges(edges)
-		e.number(f, edges, first)
-		first += uint32(len(e.starts[f]))
-		e.edges = append(e.edges, edges...)
+	e.starts6 = make([]point, 1, len(e.six)+1)
+	for i := range e.six {
+		if at := e.six[i].at; at != e.starts6[len(e.starts6)-1] {
+			e.starts6 = append(e.starts6, at)
+		}
+		e.note(e.six[i].ref, uint32(e.size()-1))
 	}
 	e.bound()
 }
 
-// noEnd is the last rank of a span that holds the largest address.
-const noEnd = math.MaxUint32
-
-// number gives the sorted edges of a family their ranks.
-func (e *ends) number(family int, edges []edge, first uint32) {
-	starts := make([]point, 1, len(edges)+1)
-	for i := range edges {
-		x := &edges[i]
-		if x.at != starts[len(starts)-1] {
-			starts = append(starts, x.at)
-		}
-		x.rank = first + uint32(len(starts)-1)
-		s := &e.spans[x.ref>>1]
-		if x.ref&1 == 0 {
-			s.from, s.to = x.rank, noEnd
+// mark makes the edges of all spans.
+func (e *ends) mark() {
+	e.four = make([]uint64, 0, 2*len(e.spans))
+	for i := range e.spans {
+		s, ref := &e.spans[i], uint32(i)<<1
+		if s.six {
+			e.six = append(e.six, edge{s.first, ref})
+			if s.last != (point{math.MaxUint64, math.MaxUint64}) {
+				e.six = append(e.six, edge{s.last.next(), ref | 1})
+			}
 			continue
 		}
-		s.to = x.rank - 1
-	}
-	e.starts[family] = starts
-	for i := range e.spans {
-		s := &e.spans[i]
-		if s.six == (family == 1) && s.to == noEnd {
-			s.to = first + uint32(len(starts)-1)
+		e.four = append(e.four, s.first.lo<<32|uint64(ref))
+		if s.last.lo != math.MaxUint32 {
+			e.four = append(e.four, (s.last.lo+1)<<32|uint64(ref|1))
 		}
 	}
 }
 
-// bound gives each end the ranks around what it holds.
+// note gives a span one of its ranks. The ranks of a span that holds its
+// family's largest address have no last one yet.
+func (e *ends) note(ref, rank uint32) {
+	r := &e.ranks[ref>>1]
+	if ref&1 == 0 {
+		*r = limits{rank, math.MaxUint32}
+	} else {
+		r.last = rank - 1
+	}
+}
+
+// bound ends what reaches to the end of its family, and gives each end the
+// ranks around what it holds.
 func (e *ends) bound() {
+	for i := range e.ranks {
+		if r := &e.ranks[i]; r.last == math.MaxUint32 {
+			r.last = uint32(e.size() - 1)
+			if !e.spans[i].six {
+				r.last = uint32(len(e.starts4) - 1)
+			}
+		}
+	}
 	for i := range e.list {
 		x := &e.list[i]
 		if x.any || x.group >= 0 || x.spans.len() == 0 {
 			x.first, x.last = 0, math.MaxUint32
 			continue
 		}
-		x.first, x.last = e.spans[x.spans.first].from, e.spans[x.spans.behind-1].to
-	}
-}
-
-// sortEdges sorts by address.
-func sortEdges(edges []edge) {
-	if len(edges) < 128 {
-		slices.SortFunc(edges, func(a, b edge) int { return a.at.compare(b.at) })
-		return
-	}
-	spare := make([]edge, len(edges))
-	from, to := edges, spare
-	for _, half := range []func(*edge) uint64{func(e *edge) uint64 { return e.at.lo }, func(e *edge) uint64 { return e.at.hi }} {
-		varies := uint64(0)
-		for i := range edges {
-			varies |= half(&edges[i]) ^ half(&edges[0])
-		}
-		for shift := 0; shift < 64; shift += radixBits {
-			if varies>>shift&(1<<radixBits-1) != 0 {
-				scatter(from, to, func(e *edge) uint64 { return half(e) >> shift & (1<<radixBits - 1) })
-				from, to = to, from
-			}
-		}
-	}
-	if &from[0] != &edges[0] {
-		copy(edges, from)
+		x.first, x.last = e.ranks[x.spans.first].first, e.ranks[x.spans.behind-1].last
 	}
 }
 
 const radixBits = 11
+
+// fewEdges are sorted sooner by comparing them.
+const fewEdges = 256
+
+// sort4 sorts by address.
+func sort4(list []uint64) []uint64 {
+	if len(list) < fewEdges {
+		slices.Sort(list)
+		return list
+	}
+	spare := make([]uint64, len(list))
+	for shift := 32; shift < 64; shift += radixBits {
+		var at [1 << radixBits]uint32
+		for _, x := range list {
+			at[x>>shift&(1<<radixBits-1)]++
+		}
+		sums(&at)
+		for _, x := range list {
+			d := &at[x>>shift&(1<<radixBits-1)]
+			spare[*d] = x
+			*d++
+		}
+		list, spare = spare, list
+	}
+	return list
+}
+
+// sums makes counts the numbers of all that come before.
+func sums(counts *[1 << radixBits]uint32) {
+	sum := uint32(0)
+	for d, n := range counts {
+		counts[d] = sum
+		sum += n
+	}
+}
+
+// sort6 sorts by address.
+func sort6(list []edge) []edge {
+	if len(list) < fewEdges {
+		slices.SortFunc(list, func(a, b edge) int { return a.at.compare(b.at) })
+		return list
+	}
+	spare := make([]edge, len(list))
+	for _, half := range []func(*edge) uint64{func(e *edge) uint64 { return e.at.lo }, func(e *edge) uint64 { return e.at.hi }} {
+		varies := uint64(0)
+		for i := range list {
+			varies |= half(&list[i]) ^ half(&list[0])
+		}
+		for shift := 0; shift < 64; shift += radixBits {
+			if varies>>shift&(1<<radixBits-1) != 0 {
+				scatter(list, spare, func(e *edge) uint64 { return half(e) >> shift & (1<<radixBits - 1) })
+				list, spare = spare, list
+			}
+		}
+	}
+	return list
+}
 
 // scatter is one pass of a radix sort.
 func scatter(from, to []edge, digit func(*edge) uint64) {
@@ -118,42 +157,41 @@ func scatter(from, to []edge, digit func(*edge) uint64) {
 	for i := range from {
 		at[digit(&from[i])]++
 	}
-	sum := uint32(0)
-	for d, n := range at {
-		at[d] = sum
-		sum += n
-	}
+	sums(&at)
 	for i := range from {
-		d := digit(&from[i])
-		to[at[d]] = from[i]
-		at[d]++
+		d := &at[digit(&from[i])]
+		to[*d] = from[i]
+		*d++
 	}
 }
 
 // sweep gives, by rank, the shapes that have an entry for it.
 func (e *ends) sweep() []uint64 {
-	owners := make([]int32, len(e.spans))
+	shapes := make([]uint64, len(e.spans)) // by span
 	for i := range e.list {
 		for s := e.list[i].spans.first; s < e.list[i].spans.behind; s++ {
-			owners[s] = int32(i)
+			shapes[s] = e.shapes[i]
 		}
 	}
-	out := make([]uint64, len(e.starts[0])+len(e.starts[1]))
-	for f, at := 0, 0; f < 2; f++ {
-		var now counted
-		n := len(e.starts[0])
-		if f == 1 {
-			n = len(out)
-		}
-		edges := e.edges
-		for rank := f * len(e.starts[0]); rank < n; rank++ {
-			for ; at < len(edges) && edges[at].rank == uint32(rank); at++ {
-				shapes := e.list[owners[edges[at].ref>>1]].shapes
-				now.add(shapes, edges[at].ref&1 == 0)
-			}
+	out := make([]uint64, e.size())
+	now, rank := counted{}, 0
+	for _, x := range e.four {
+		for ; rank+1 < len(e.starts4) && e.starts4[rank+1] <= uint32(x>>32); rank++ {
 			out[rank] = now.set
 		}
+		now.add(shapes[uint32(x)>>1], x&1 == 0)
 	}
+	out[rank] = now.set
+	now, rank = counted{}, 0
+	six := out[len(e.starts4):]
+	for i := range e.six {
+		x := &e.six[i]
+		for ; rank+1 < len(e.starts6) && e.starts6[rank+1].compare(x.at) <= 0; rank++ {
+			six[rank] = now.set
+		}
+		now.add(shapes[x.ref>>1], x.ref&1 == 0)
+	}
+	six[rank] = now.set
 	return out
 }
 

@@ -109,7 +109,7 @@ func (c *compiler) sample() {
 	for i := range c.entries {
 		t := &c.tuples[c.entries[i].tuple]
 		if i%step == 0 || t.sample == nil && len(c.tuples) <= samples {
-			t.sample = append(t.sample, c.entries[i].key)
+			t.sample = append(t.sample, c.key(&c.entries[i]))
 		}
 	}
 }

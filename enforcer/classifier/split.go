@@ -16,8 +16,10 @@ func (c *compiler) split() error {
 	c.kindOf = map[kind]uint32{}
 	c.rules = make([]rule, 0, len(c.policy.Rules))
 	c.starts = make([]uint32, 0, len(c.policy.Rules)+1)
+	c.portSets = make([]policy.Ranges, 1)
 	for i := range c.ends {
 		c.ends[i].list = make([]end, 0, len(c.policy.Rules))
+		c.ends[i].spans = make([]span, 0, len(c.policy.Rules))
 	}
 	for i := range c.policy.Rules {
 		c.starts = append(c.starts, uint32(len(c.rules)))
@@ -37,10 +39,10 @@ func (c *compiler) findFree() {
 	c.free = make([]bool, len(c.rules))
 	far := uint32(0) // the farthest goal of the jumps above
 	for i := range c.rules {
-		r := &c.policy.Rules[c.rules[i].line]
-		c.free[i] = uint32(i) >= far && r.Action != policy.Next && !c.rules[i].looksAtPackets
-		if r.Action == policy.Next {
-			far = max(far, c.starts[r.Goto])
+		r := &c.rules[i]
+		c.free[i] = uint32(i) >= far && r.action != policy.Next && !r.looksAtPackets
+		if r.action == policy.Next {
+			far = max(far, c.starts[c.policy.Rules[r.line].Goto])
 		}
 	}
 }
@@ -95,7 +97,10 @@ func (c *compiler) refuse(r *policy.Rule) error {
 
 func (c *compiler) addRule(line int, s *policy.Service, source, destination int32) {
 	r := &c.policy.Rules[line]
-	out := rule{line: int32(line), end: [2]int32{source, destination}}
+	m := &r.Match
+	out := rule{line: int32(line), end: [2]int32{source, destination}, action: r.Action, flags: flagsOf(r)}
+	out.looksAtBytes = m.TrafficClass != nil || m.HopLimit != nil || m.Time != nil
+	out.counted = !r.Uncounted && (r.Action != policy.Next || m.Time != nil)
 	k := kind{protocols: protocols(r, s), later: laterProtocols(r, s), flags: s.Flags}
 	out.whole, out.later = k.protocols != policy.ByteSet{}, k.later != policy.ByteSet{}
 	out.kind = c.internKind(k)
@@ -103,23 +108,35 @@ func (c *compiler) addRule(line int, s *policy.Service, source, destination int3
 	if !s.ICMP.All() {
 		detail = s.ICMP
 	}
-	for i, ports := range []policy.Ranges{s.SourcePorts, detail} {
+	for i, ports := range [...]policy.Ranges{s.SourcePorts, detail} {
 		if len(ports) == 0 {
 			continue // no whole packet matches
 		}
 		out.ports[i] = bounds{ports[0].First, ports[len(ports)-1].Last}
 		if len(ports) > 1 {
-			out.sets[i] = ports
+			out.sets[i] = int32(len(c.portSets))
+			c.portSets = append(c.portSets, ports)
 		}
 	}
-	m := &r.Match
-	out.looksAtPackets = m.TrafficClass != nil || m.HopLimit != nil || m.Time != nil || s.Flags != policy.AllBytes()
+	out.looksAtPackets = out.looksAtBytes || !s.Flags.All()
 	c.rules = append(c.rules, out)
 }
 
+// flagsOf gives the flags of a line's records but for that of a time window.
+func flagsOf(r *policy.Rule) (flags uint8) {
+	if r.Log {
+		flags |= uint8(bpf.AcliumTableConstRECORD_LOG)
+	}
+	if r.NamesAddress() {
+		flags |= uint8(bpf.AcliumTableConstRECORD_ADDRESSES)
+	}
+	return flags
+}
+
 func (c *compiler) internKind(k kind) uint32 {
-	if n := len(c.rules); n > 0 && c.kinds[c.rules[n-1].kind] == k {
-		return c.rules[n-1].kind
+	recent := &c.recent[k.few()]
+	if int(*recent) < len(c.kinds) && c.kinds[*recent] == k {
+		return *recent
 	}
 	at, known := c.kindOf[k]
 	if !known {
@@ -127,6 +144,7 @@ func (c *compiler) internKind(k kind) uint32 {
 		c.kindOf[k] = at
 		c.kinds = append(c.kinds, k)
 	}
+	*recent = at
 	return at
 }
 

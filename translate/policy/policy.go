@@ -134,13 +134,13 @@ type Match struct {
 // BeyondNode says what the match looks at that a node cannot see in a packet;
 // empty when it sees everything.
 func (m *Match) BeyondNode() string {
-	for _, peers := range []*Peers{&m.Source, &m.Destination} {
-		if len(peers.Outside) > 0 {
-			return "addresses of the world alone"
-		}
+	if len(m.Source.Outside)+len(m.Destination.Outside) > 0 {
+		return "addresses of the world alone"
 	}
-	if slices.ContainsFunc(m.Services, func(s Service) bool { return s.PortNames != nil }) {
-		return "the name of a port"
+	for i := range m.Services {
+		if m.Services[i].PortNames != nil {
+			return "the name of a port"
+		}
 	}
 	if m.HTTP != nil {
 		return "http"

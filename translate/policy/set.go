@@ -38,6 +38,16 @@ func NewRanges(rs ...Range) Ranges {
 	return out
 }
 
+// canonical reports whether the intervals are what NewRanges gives.
+func (s Ranges) canonical() bool {
+	for i, r := range s {
+		if r.First > r.Last || i > 0 && uint32(r.First) <= uint32(s[i-1].Last)+1 {
+			return false
+		}
+	}
+	return true
+}
+
 // Has reports whether v is in the set.
 func (s Ranges) Has(v uint16) bool {
 	for _, r := range s {
@@ -161,7 +171,7 @@ func BytesWhere(accept func(uint8) bool) (s ByteSet) {
 func (s ByteSet) Has(v uint8) bool { return s[v/64]>>(v%64)&1 == 1 }
 
 // All reports whether the set holds every value.
-func (s ByteSet) All() bool { return s == AllBytes() }
+func (s ByteSet) All() bool { return s[0]&s[1]&s[2]&s[3] == ^uint64(0) }
 
 // Len gives the number of values in the set.
 func (s ByteSet) Len() (n int) {

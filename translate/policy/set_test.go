@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -65,6 +66,28 @@ func TestRangesAreCanonical(t *testing.T) {
 		if err := back.UnmarshalText([]byte(c.want)); err != nil || back.String() != c.want {
 			t.Errorf("UnmarshalText(%q) = %v, %v", c.want, back, err)
 		}
+	}
+}
+
+func TestRangesKnowWhetherTheyAreCanonical(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 3))
+	canonical := 0
+	for range 2000 {
+		s := make(Ranges, r.IntN(4))
+		for i := range s {
+			s[i].First = uint16(i*6 + r.IntN(8))
+			s[i].Last = s[i].First + uint16(r.IntN(4)) - uint16(r.IntN(2))
+		}
+		want := slices.Equal(s, NewRanges(s...))
+		if s.canonical() != want {
+			t.Fatalf("%v is canonical: %v, want %v", []Range(s), !want, want)
+		}
+		if want {
+			canonical++
+		}
+	}
+	if canonical < 100 || canonical > 1900 {
+		t.Errorf("%d of 2000 sets are canonical, so the test sees too little", canonical)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 )
 
 // Validate reports the first thing that makes the policy meaningless. What
@@ -48,15 +47,15 @@ func (p *Policy) validateRule(i int) error {
 	if err := r.validateNodeOnly(); err != nil {
 		return err
 	}
-	for _, peers := range []*Peers{&r.Match.Source, &r.Match.Destination} {
+	for _, peers := range [...]*Peers{&r.Match.Source, &r.Match.Destination} {
 		if err := peers.validate(); err != nil {
 			return err
 		}
 	}
 	for i := range r.Match.Services {
 		s := &r.Match.Services[i]
-		for _, set := range []Ranges{s.SourcePorts, s.DestinationPorts, s.ICMP} {
-			if !slices.Equal(set, NewRanges(set...)) {
+		for _, set := range [...]Ranges{s.SourcePorts, s.DestinationPorts, s.ICMP} {
+			if !set.canonical() {
 				return fmt.Errorf("ranges %v are not sorted and disjoint", set)
 			}
 		}
@@ -86,9 +85,11 @@ func (r *Rule) validateNodeOnly() error {
 }
 
 func (s *Peers) validate() error {
-	for _, r := range slices.Concat(s.Addresses, s.Outside) {
-		if !sameFamily(r.First, r.Last) || r.First.Compare(r.Last) > 0 {
-			return fmt.Errorf("bad address range %v - %v", r.First, r.Last)
+	for _, list := range [...][]AddrRange{s.Addresses, s.Outside} {
+		for i := range list {
+			if r := &list[i]; !sameFamily(r.First, r.Last) || r.First.Compare(r.Last) > 0 {
+				return fmt.Errorf("bad address range %v - %v", r.First, r.Last)
+			}
 		}
 	}
 	for _, m := range s.Masked {
@@ -107,7 +108,7 @@ func (s *Peers) validate() error {
 // sameFamily wants two plain addresses of one family. An IPv4-mapped IPv6
 // address is refused, because packets never carry one.
 func sameFamily(a, b netip.Addr) bool {
-	return a.IsValid() && b.IsValid() && a.BitLen() == b.BitLen() && !a.Is4In6() && !b.Is4In6() && a.Zone()+b.Zone() == ""
+	return a.IsValid() && b.IsValid() && a.BitLen() == b.BitLen() && !a.Is4In6() && !b.Is4In6() && a.Zone() == "" && b.Zone() == ""
 }
 
 func validateSelectors(selectors []Selector) error {
