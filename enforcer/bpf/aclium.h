@@ -159,12 +159,14 @@ struct timetable {
 
 /* conn_key is a connection as its first packet travelled on one port. An ICMP
  * query has its identifier as sport and its type as dport; a reply has the
- * type that it answers as sport and its identifier as dport. */
+ * type that it answers as sport, its identifier as dport, and is marked, so that
+ * an identifier cannot pass for a type. */
 struct conn_key {
 	__u32 ifindex;
 	__u8 direction;
 	__u8 protocol;
-	__u16 pad;
+	__u8 icmp_code;
+	__u8 answer; /* 1: an ICMP reply; of what is in the map always 0 */
 	struct ip_addr saddr;
 	struct ip_addr daddr;
 	__u16 sport;

@@ -62,7 +62,8 @@ type AcliumConnKey struct {
 	Ifindex   uint32
 	Direction uint8
 	Protocol  uint8
-	Pad       uint16
+	IcmpCode  uint8
+	Answer    uint8
 	Saddr     AcliumIpAddr
 	Daddr     AcliumIpAddr
 	Sport     uint16

@@ -68,6 +68,8 @@ static __always_inline void flow_of(struct conn_key *k, const struct scratch *s,
 	if (!is_icmp(p->protocol))
 		return;
 	query = query_type(p->protocol, p->icmp_type);
+	k->icmp_code = p->icmp_code;
+	k->answer = query >= 0;
 	k->sport = query < 0 ? p->icmp_id : query;
 	k->dport = query < 0 ? p->icmp_type : p->icmp_id;
 }
@@ -82,6 +84,8 @@ static __always_inline void reverse(struct conn_key *k)
 	k->daddr = addr;
 	k->sport = k->dport;
 	k->dport = port;
+	if (is_icmp(k->protocol))
+		k->answer ^= 1;
 }
 
 /* Rebuilds the packet that a connection is judged by: its first one, with the
@@ -191,9 +195,10 @@ static __always_inline bool related(struct __sk_buff *skb, struct scratch *s)
 	return find(s);
 }
 
+/* Each IGMP message is judged by its own type, as ICMP's other than queries. */
 static __always_inline bool opens(const struct packet *p)
 {
-	return !is_icmp(p->protocol) || reply_type(p->protocol, p->icmp_type) >= 0;
+	return !has_type(p->protocol) || reply_type(p->protocol, p->icmp_type) >= 0;
 }
 
 static __always_inline void remember(struct scratch *s)

@@ -110,13 +110,13 @@ func (p *port) fill(packet *policy.Packet) {
 		packet.SourcePort, packet.DestinationPort = pick(p.world, []uint16{80, 81}), pick(p.world, []uint16{80, 81})
 	case packet.Protocol == policy.ICMP:
 		packet.ICMPType, packet.ICMPCode = pick(p.world, []uint8{8, 8, 0, 0, 13, 14, 5}), uint8(p.IntN(2))
-		packet.ICMPID = uint16(1+p.IntN(2)) * b2u(packet.ICMPType != 5)
+		packet.ICMPID = pick(p.world, []uint16{1, 8}) * b2u(packet.ICMPType != 5) // 8 is a type as well
 	case packet.Protocol == policy.IGMP:
 		packet.ICMPType, packet.ICMPCode = pick(p.world, []uint8{0x11, 0x16}), uint8(p.IntN(2))
 	case packet.Protocol == policy.ICMPv6:
 		packet.HopLimit = 255
 		packet.ICMPType = pick(p.world, []uint8{128, 128, 129, 129, 135, 136, 140})
-		packet.ICMPID = uint16(1+p.IntN(2)) * b2u(packet.ICMPType < 130)
+		packet.ICMPID = pick(p.world, []uint16{1, 128}) * b2u(packet.ICMPType < 130)
 	}
 	if packet.Protocol == policy.TCP {
 		packet.Flags = pick(p.world, []uint8{policy.SYN, policy.SYN, policy.SYN | policy.ACK, policy.ACK, policy.ACK | policy.PSH, policy.FIN | policy.ACK, policy.RST})

@@ -92,6 +92,8 @@ type flow struct {
 	protocol             uint8
 	source, destination  netip.Addr
 	sourcePort, destPort uint16
+	code                 uint8
+	answer               bool // an ICMP reply
 }
 
 type datagram struct {
@@ -374,9 +376,13 @@ func opening(p *Packet) Packet {
 	return first
 }
 
-// opens reports whether a permitted packet may have replies. ICMP messages
-// other than queries have none.
+// opens reports whether a permitted packet may have replies. IGMP messages and
+// ICMP messages other than queries have none, and each of them is judged by its
+// own type.
 func opens(p *Packet) bool {
+	if p.Protocol == IGMP {
+		return false
+	}
 	if p.Protocol != ICMP && p.Protocol != ICMPv6 {
 		return true
 	}
@@ -408,8 +414,9 @@ func isError(p *Packet) bool {
 }
 
 // flowOf gives the packet's own flow. An ICMP query has its identifier as
-// source port and its type as destination port; the reply has them swapped, so
-// that only a reply of the right type answers.
+// source port and its type as destination port; the reply has them swapped and
+// is marked, so that only a reply of the right type answers and an identifier
+// cannot pass for a type. Both have the same code.
 func flowOf(d Direction, p *Packet) flow {
 	f := flow{
 		direction: d, protocol: p.Protocol, source: p.Source.Addr, destination: p.Destination.Addr,
@@ -418,10 +425,10 @@ func flowOf(d Direction, p *Packet) flow {
 	if p.Protocol != ICMP && p.Protocol != ICMPv6 {
 		return f
 	}
-	f.sourcePort, f.destPort = p.ICMPID, uint16(p.ICMPType)
+	f.sourcePort, f.destPort, f.code = p.ICMPID, uint16(p.ICMPType), p.ICMPCode
 	for _, query := range []uint8{8, 13, 15, 17, 128} {
 		if reply, ok := replyType(p.Protocol, query); ok && reply == p.ICMPType {
-			f.sourcePort, f.destPort = uint16(query), p.ICMPID
+			f.sourcePort, f.destPort, f.answer = uint16(query), p.ICMPID, true
 		}
 	}
 	return f
@@ -431,6 +438,7 @@ func reverse(f flow) flow {
 	f.direction = f.direction.Opposite()
 	f.source, f.destination = f.destination, f.source
 	f.sourcePort, f.destPort = f.destPort, f.sourcePort
+	f.answer = !f.answer && (f.protocol == ICMP || f.protocol == ICMPv6)
 	return f
 }
 

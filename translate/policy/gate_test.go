@@ -179,6 +179,73 @@ func TestGateICMP(t *testing.T) {
 	)
 }
 
+// Only a reply of the right type, identifier and code answers a query; an
+// identifier that looks like a type opens nothing.
+func TestGateICMPIdentifiersAreNoTypes(t *testing.T) {
+	answerTo := map[uint8]uint8{8: 0, 13: 14, 15: 16, 17: 18, 128: 129}
+	for query, answer := range answerTo {
+		for id, kind := range map[uint16]uint8{8: 0, 13: 14, 128: 129, 0: 0} {
+			for name, c := range map[string]struct {
+				dir    Direction
+				change func(*Packet)
+				accept bool
+			}{
+				"the reply":            {Egress, func(p *Packet) { p.ICMPType = answer }, true},
+				"a reply of one's own": {Ingress, func(p *Packet) { p.ICMPType = answer }, false},
+				"another's reply":      {Ingress, func(p *Packet) { p.ICMPType, p.ICMPID = kind, uint16(query) }, false},
+				"a query back":         {Egress, func(p *Packet) { p.ICMPID = uint16(query) }, false},
+				"the code changed":     {Ingress, func(p *Packet) { p.ICMPCode = 1 }, false},
+			} {
+				first := icmpOf(query, id)
+				gate := newGate([]*Policy{list(line(10, Permit, Everybody(), Everybody(), icmpOnly(query)))}, denyAll())
+				if !gate.Judge(Ingress, &first, 0).Accept {
+					t.Fatalf("query %d is denied", query)
+				}
+				packet := first
+				if c.dir == Egress {
+					packet = reply(first, 0)
+				}
+				c.change(&packet)
+				if got := gate.Judge(c.dir, &packet, 0); got.Accept != c.accept {
+					t.Errorf("query %d, identifier %d, %s: %+v", query, id, name, got)
+				}
+			}
+		}
+	}
+}
+
+// icmpOf gives a query from the peer to the pod.
+func icmpOf(kind uint8, id uint16) Packet {
+	p := Packet{Source: Endpoint{Addr: addr(peerAddr)}, Destination: Endpoint{Addr: addr(podAddr)}, Protocol: ICMP, ICMPType: kind, ICMPID: id}
+	if kind == 128 {
+		p.Protocol = ICMPv6
+	}
+	return p
+}
+
+// icmpOnly gives the service of one type with code 0.
+func icmpOnly(kind uint8) Service {
+	s := ServiceOf(Bytes(ICMP, ICMPv6))
+	s.ICMP = NewRanges(Range{uint16(kind) << 8, uint16(kind) << 8})
+	return s
+}
+
+// Each IGMP message is judged by its own type: a permitted report does not let
+// other messages between the same hosts pass, nor any back.
+func TestGateIGMPIsNoConnection(t *testing.T) {
+	igmp := func(kind uint8) Packet {
+		return Packet{Source: Endpoint{Addr: addr(peerAddr)}, Destination: Endpoint{Addr: addr(podAddr)}, Protocol: IGMP, ICMPType: kind}
+	}
+	reports := ServiceOf(Bytes(IGMP))
+	reports.ICMP = NewRanges(Range{0x1600, 0x16ff})
+	run(t, newGate([]*Policy{list(line(10, Permit, Everybody(), Everybody(), reports))}, denyAll()),
+		step{Ingress, igmp(0x16), 0, "accept line T/10"},
+		step{Ingress, igmp(0x11), 0, "drop line T/0"},
+		step{Egress, reply(igmp(0x16), 0), 0, "drop line T/10"},
+		step{Ingress, igmp(0x16), 0, "accept line T/10"},
+	)
+}
+
 func TestGateListsInSeries(t *testing.T) {
 	first, second := webOnly()[0], list(line(10, Permit, nets("10.1.0.9/32"), Everybody(), AnyService()))
 	second.ACL, second.Rules[0].ID.ACL = "U", "U"
