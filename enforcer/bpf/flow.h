@@ -71,7 +71,7 @@ static __always_inline __u32 find_tag(struct flow_tags *t, __u64 hash)
 static __always_inline bool same_flow(const struct flow *f, const __u64 *key, __u64 era)
 {
 	return !((f->key[0] ^ key[0]) | (f->key[1] ^ key[1]) | (f->key[2] ^ key[2]) | (f->key[3] ^ key[3]) |
-		 (f->key[4] ^ key[4]) | (f->key[5] ^ key[5]) | (f->verdict >> 1 ^ era));
+		 (f->key[4] ^ key[4]) | (f->key[5] ^ key[5]) | (f->verdict ^ era << 1) >> 1);
 }
 
 /* Gives what is in the flow's place, and leaves key and place in s->flow; 0

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
@@ -115,6 +116,7 @@ func TestVerdictIsRemembered(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
+		born   uint64 // a datapath's first generation is a time
 		flags  bpf.AcliumHookFlags
 		list   []*policy.Policy
 		warm   int
@@ -134,8 +136,10 @@ func TestVerdictIsRemembered(t *testing.T) {
 		"not to remember":     {flags: bpf.AcliumHookFlagsHOOK_NO_CACHE, list: plain, warm: 5, to: peer, hop: 64, want: drop},
 		"a line with log":     {list: logged, warm: 5, to: peer, hop: 64, want: drop},
 		"the next generation": {list: plain, warm: 5, change: func() { k.bind(nil, 0, plain, nil) }, to: peer, hop: 64, want: drop},
+		"after two months":    {born: uint64(60 * 24 * time.Hour), list: plain, warm: 2, to: peer, hop: 64, want: permit},
 	} {
 		port++ // a flow that was not seen before
+		k.generation = max(k.generation, c.born|1)
 		k.bind(nil, c.flags, c.list, nil)
 		for range c.warm {
 			if got := send(peer, 64, 0); got != permit {
