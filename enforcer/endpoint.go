@@ -104,7 +104,7 @@ func validateEndpoint(e *client.Endpoint) error {
 		return fmt.Errorf("has neither a device nor an address")
 	}
 	for _, a := range e.Addresses {
-		if !a.IsValid() || a.Is4In6() || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() {
+		if !isUnicast(a) {
 			return fmt.Errorf("%s is no address of a pod", a)
 		}
 	}

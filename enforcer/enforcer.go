@@ -139,6 +139,9 @@ func (e *Enforcer) PutEndpoints(endpoints []client.Endpoint) error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	next := e.current.Load().record
+	if err := validateServices(next.Services, endpoints); err != nil {
+		return refused{err}
+	}
 	next.Endpoints = endpoints
 	return e.change(next)
 }

@@ -46,7 +46,7 @@ type series struct{ ingress, egress []policy.Policy }
 func (p *planner) plan() plan {
 	p.byIdentity = map[uint32]series{}
 	out := plan{node: p.node, retired: p.retired, state: datapath.State{
-		Identities: p.identities(), Addresses: p.addresses(), Logging: p.record.Logging,
+		Identities: p.identities(), Addresses: p.addresses(), Services: p.record.ports, Logging: p.record.Logging,
 	}}
 	for _, port := range p.ports() {
 		if _, exists := p.node.devices[port.Interface]; !exists {

@@ -23,6 +23,7 @@ func (e *Enforcer) Handler() http.Handler {
 	for path, methods := range map[string]methods{
 		"/v1/policies":  {http.MethodGet: e.getPolicies, http.MethodPut: e.putPolicies},
 		"/v1/endpoints": {http.MethodGet: e.getEndpoints, http.MethodPut: e.putEndpoints},
+		"/v1/services":  {http.MethodGet: e.getServices, http.MethodPut: e.putServices},
 		"/v1/counters":  {http.MethodGet: e.getCounters, http.MethodDelete: e.deleteCounters},
 		"/v1/names":     {http.MethodGet: e.getNames},
 		"/v1/drops":     {http.MethodGet: e.getDrops},
@@ -97,6 +98,26 @@ func (e *Enforcer) putEndpoints(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	e.log.Info("endpoints replaced", "endpoints", len(endpoints))
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (e *Enforcer) getServices(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, orEmpty(e.Services()))
+}
+
+func (e *Enforcer) putServices(w http.ResponseWriter, r *http.Request) error {
+	var services []client.Service
+	if err := readBody(w, r, &services); err != nil {
+		return err
+	}
+	if services == nil {
+		return refuse("the body is no array of services")
+	}
+	if err := e.PutServices(services); err != nil {
+		return err
+	}
+	e.log.Info("services replaced", "services", len(services))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

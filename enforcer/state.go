@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"aclium/enforcer/client"
+	"aclium/enforcer/datapath"
 	"aclium/enforcer/identity"
 )
 
@@ -19,9 +20,12 @@ import (
 type record struct {
 	client.Desired
 	Endpoints  []client.Endpoint `json:"endpoints"`
+	Services   []client.Service  `json:"services,omitempty"`
 	Identities identity.Table    `json:"identities"`
 	// encoded is the JSON of Policies, or nil where it is not at hand.
 	encoded json.RawMessage
+	// ports are what Services say, as the datapath takes it.
+	ports []datapath.Service
 }
 
 const stateFile = "state.json"
@@ -162,6 +166,7 @@ func decodeRecord(b []byte) (record, error) {
 	if err := decodeStrict(bytes.NewReader(payload), &r); err != nil {
 		return record{}, err
 	}
+	r.ports = portsOf(r.Services)
 	return r, r.validate()
 }
 
@@ -171,6 +176,9 @@ func (r *record) validate() error {
 		return err
 	}
 	if err := validateEndpoints(r.Endpoints); err != nil {
+		return err
+	}
+	if err := validateServices(r.Services, r.Endpoints); err != nil {
 		return err
 	}
 	if err := r.validatePorts(); err != nil {

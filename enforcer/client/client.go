@@ -90,6 +90,21 @@ func (c *Client) PutEndpoints(ctx context.Context, endpoints []Endpoint) error {
 	return c.call(ctx, http.MethodPut, "/v1/endpoints", endpoints, nil)
 }
 
+// Services gives the services that the agent knows.
+func (c *Client) Services(ctx context.Context) ([]Service, error) {
+	var services []Service
+	err := c.call(ctx, http.MethodGet, "/v1/services", nil, &services)
+	return services, err
+}
+
+// PutServices replaces the set of services as a whole.
+func (c *Client) PutServices(ctx context.Context, services []Service) error {
+	if services == nil {
+		services = []Service{}
+	}
+	return c.call(ctx, http.MethodPut, "/v1/services", services, nil)
+}
+
 // Counters gives the counter of every line on every subject and direction.
 func (c *Client) Counters(ctx context.Context) ([]policy.Counter, error) {
 	var counters []policy.Counter

@@ -31,6 +31,27 @@ type Endpoint struct {
 	Interface string `json:"interface,omitempty"`
 }
 
+// A Service is a virtual address that leads to backends.
+type Service struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+	// Addresses are those that clients send to, of either family. No pod has
+	// one of them.
+	Addresses []netip.Addr  `json:"addresses"`
+	Ports     []ServicePort `json:"ports"`
+}
+
+// A ServicePort is one port of a service, on each of its addresses.
+type ServicePort struct {
+	Name string `json:"name,omitempty"`
+	// Protocol is the IP protocol's number: 6 TCP, 17 UDP, 132 SCTP.
+	Protocol uint8  `json:"protocol"`
+	Port     uint16 `json:"port"`
+	// Backends are ready: their addresses and target ports. An address of the
+	// service leads to those of its own family, at most 256.
+	Backends []netip.AddrPort `json:"backends"`
+}
+
 // A Drop counts the packets that were dropped for a reason other than a line.
 type Drop struct {
 	Reason  string `json:"reason"`

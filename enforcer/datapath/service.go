@@ -106,12 +106,12 @@ func setOf(services []Service, set uint32) serviceSet {
 
 // prepareServices chooses the set and refuses services that do not fit.
 func (d *Datapath) prepareServices(p *push) error {
-	if err := checkServices(p.state.Services); err != nil {
-		return err
-	}
 	p.set, p.writeSet = d.chooseSet(p.state)
 	if !p.writeSet {
 		return nil
+	}
+	if err := checkServices(p.state.Services); err != nil {
+		return err
 	}
 	p.services = setOf(p.state.Services, p.set)
 	if n, limit := len(p.services.services), int(d.maps.Maps["service_map"].MaxEntries()/2); n > limit {
