@@ -108,7 +108,7 @@ func (d *Datapath) prepare(s *State) (p *push, err error) {
 			return nil, err
 		}
 	}
-	return p, nil
+	return p, d.checkRoom(p)
 }
 
 // number gives the lists of a port their counter ids.
