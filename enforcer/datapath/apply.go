@@ -11,7 +11,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"aclium/enforcer/bpf"
 	"aclium/enforcer/classifier"
@@ -214,10 +213,16 @@ func (p *push) hook(port *Port) error {
 			if err != nil {
 				return err
 			}
-			lies := p.places[n]
+			lies, compiled := p.places[n]
+			if !compiled {
+				return fmt.Errorf("two lists %q stand on %q, %s, with different lines", n.policy.ACL, n.policy.Subject.Name, direction)
+			}
 			hook.Tables[i] = bpf.AcliumTableRef{Class: lies.class, Slot: lies.slot, Families: uint32(lists[i].Family), Implicit: n.implicit}
 		}
 		key := hookKey{at.index, attachPoint(port.Pod, direction)}
+		if _, twice := p.hooks[key]; twice {
+			return fmt.Errorf("interface %s: another port is the same device", port.Interface)
+		}
 		p.hooks[key] = hook
 		p.attach[key.attachment()] = true
 	}
@@ -435,16 +440,6 @@ func (d *Datapath) readHooks(half byte) (map[hookKey]bpf.AcliumHook, error) {
 		return nil, fmt.Errorf("read hooks: %w", err)
 	}
 	return found, nil
-}
-
-// waitForPackets returns when no program runs that started before the call:
-// the barrier waits for an RCU grace period (membarrier(2)).
-func waitForPackets() error {
-	const global = 1 // MEMBARRIER_CMD_GLOBAL
-	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0); errno != 0 {
-		return fmt.Errorf("wait for packets under way: %w", errno)
-	}
-	return nil
 }
 
 // device is what a name stands for at the moment.

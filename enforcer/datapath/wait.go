@@ -1,0 +1,44 @@
+package datapath
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// waitForPackets returns when no program runs that started before the call:
+// the barrier waits for an RCU grace period (membarrier(2)).
+func waitForPackets() error {
+	const global = 1 // MEMBARRIER_CMD_GLOBAL
+	_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0)
+	switch errno {
+	case 0:
+		return nil
+	case unix.EINVAL, unix.ENOSYS: // kernels with nohz_full CPUs, or without membarrier
+		return waitByMap()
+	}
+	return fmt.Errorf("wait for packets under way: %w", errno)
+}
+
+// waitByMap puts a map into an array of maps, which the kernel does not answer
+// before no program can hold what was there (maybe_wait_bpf_programs, Linux
+// 4.20). It takes as long as the barrier.
+func waitByMap() (err error) {
+	spec := ebpf.MapSpec{Name: "wait", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}
+	inner, err := ebpf.NewMap(&spec)
+	if err != nil {
+		return fmt.Errorf("wait for packets under way: %w", err)
+	}
+	defer func() { err = errors.Join(err, inner.Close()) }()
+	outer, err := ebpf.NewMap(&ebpf.MapSpec{Name: "wait", Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1, InnerMap: &spec})
+	if err != nil {
+		return fmt.Errorf("wait for packets under way: %w", err)
+	}
+	defer func() { err = errors.Join(err, outer.Close()) }()
+	if err := outer.Put(uint32(0), inner); err != nil {
+		return fmt.Errorf("wait for packets under way: %w", err)
+	}
+	return nil
+}
