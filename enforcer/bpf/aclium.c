@@ -127,7 +127,7 @@ static __always_inline int judge_frame(struct __sk_buff *skb, struct scratch *s,
 static __always_inline int run(struct __sk_buff *skb, __u32 point)
 {
 	__u32 zero = 0;
-	struct scratch *s = bpf_map_lookup_elem(&scratch_map, &zero);
+	struct scratch *s = own_scratch();
 	__u64 *generation = bpf_map_lookup_elem(&generation_map, &zero);
 	const struct port *port;
 

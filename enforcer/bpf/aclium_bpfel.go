@@ -509,8 +509,8 @@ type AcliumScratch struct {
 	_     [4]byte
 	Conn  AcliumConn
 	Flow  AcliumFlow
-	Place uint32
 	Point uint32
+	_     [4]byte
 	Ports [128]struct {
 		_          structs.HostLayout
 		Generation uint64

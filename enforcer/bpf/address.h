@@ -15,7 +15,9 @@ enum { IDENTIFIED_SOURCE = 1, IDENTIFIED_DESTINATION = 2 };
 
 static __always_inline struct ipcache_value *look_up_address(const struct ip_addr *a)
 {
-	struct ipcache_value *v = bpf_map_lookup_elem(&address_map, a);
+	/* A copy, because Linux 6.1 takes no key out of a function's argument. */
+	__u64 words[2] = {((const __u64 *)a)[0], ((const __u64 *)a)[1]};
+	struct ipcache_value *v = bpf_map_lookup_elem(&address_map, words);
 	struct ipcache_key key = {.prefixlen = 128};
 	struct settings *settings;
 	__u32 zero = 0;
@@ -25,7 +27,7 @@ static __always_inline struct ipcache_value *look_up_address(const struct ip_add
 	settings = bpf_map_lookup_elem(&settings_map, &zero);
 	if (settings && settings->no_prefixes)
 		return 0;
-	key.addr = *a;
+	__builtin_memcpy(&key.addr, words, sizeof(words));
 	return bpf_map_lookup_elem(&ipcache_map, &key);
 }
 

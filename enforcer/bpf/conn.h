@@ -123,8 +123,9 @@ static __always_inline bool host_permits(const struct scratch *s, struct packet 
 
 /* Judges the connection s->key anew after a change of the lists: 0 when it
  * may live on under its new lines. Without a hook nothing filters it. */
-__noinline int judge_again(struct scratch *s, const struct conn *old)
+__noinline int judge_again(const struct conn *old)
 {
+	struct scratch *s = own_scratch();
 	const struct hook *hook;
 	struct judgement *j;
 	__u32 i;
@@ -170,7 +171,7 @@ static __always_inline struct conn *find(struct scratch *s)
 	}
 	if (c->generation == s->era)
 		return c;
-	if (judge_again(s, c)) {
+	if (judge_again(c)) {
 		bpf_map_delete_elem(&conn_map, &s->key);
 		return 0;
 	}
@@ -273,8 +274,9 @@ __noinline int log_connection(const struct scratch *s, const struct conn *c)
 
 /* A packet that is not a later fragment. Leaves the lines of a permitted one
  * in s->judgement, for the fragments that follow. */
-__noinline int judge_whole(struct __sk_buff *skb, struct scratch *s)
+__noinline int judge_whole(struct __sk_buff *skb)
 {
+	struct scratch *s = own_scratch();
 	struct packet *p;
 	struct conn *c;
 
@@ -372,7 +374,7 @@ static __always_inline int judge_pod(struct __sk_buff *skb, struct scratch *s, c
 		return 1;
 	if (p->fragment == FRAGMENT_LATER)
 		return judge_later(s);
-	if (!judge_whole(skb, s))
+	if (!judge_whole(skb))
 		return 0;
 	if (p->fragment == FRAGMENT_FIRST)
 		remember_first(s);

@@ -57,14 +57,17 @@ static __always_inline __u64 flow_hash(const __u64 *key)
  * gives FLOWS. A verdict in that place may be another flow's. */
 static __always_inline __u32 find_tag(struct flow_tags *t, __u64 hash)
 {
-	__u32 set = hash & (FLOWS - FLOW_WAYS), tag = hash >> 32 | 1, i;
+	__u32 set = hash & (FLOWS - FLOW_WAYS), tag = hash >> 32 | 1, way, i;
 
 #pragma unroll
 	for (i = 0; i < FLOW_WAYS; i++) {
 		if (t->tags[set + i] == tag)
 			return set + i;
 	}
-	t->tags[set | (t->next++ & (FLOW_WAYS - 1))] = tag;
+	/* Linux 6.1 knows no bounds of what two variables give by "or". */
+	way = t->next++ & (FLOW_WAYS - 1);
+	opaque(way);
+	t->tags[set + way] = tag;
 	return FLOWS;
 }
 
@@ -74,22 +77,22 @@ static __always_inline bool same_flow(const struct flow *f, const __u64 *key, __
 		 (f->key[4] ^ key[4]) | (f->key[5] ^ key[5]) | (f->verdict ^ era << 1) >> 1);
 }
 
-/* Gives what is in the flow's place, and leaves key and place in s->flow; 0
- * for a flow that is seen for the first time. */
+/* Gives what is in the flow's place, and leaves the key in s->flow; 0 for a
+ * flow that is seen for the first time. The place lies on the stack, because
+ * Linux 6.1 takes no key out of a function's argument. */
 static __always_inline struct flow *look_up_flow(struct scratch *s)
 {
 	struct flow_tags *tags;
-	__u32 zero = 0;
+	__u32 zero = 0, place;
 
-	s->place = FLOWS;
 	if (s->flags & HOOK_NO_CACHE)
 		return 0;
 	tags = bpf_map_lookup_elem(&flow_tag_map, &zero);
 	if (!tags)
 		return 0;
 	flow_key_of(s->flow.key, s);
-	s->place = find_tag(tags, flow_hash(s->flow.key));
-	return s->place < FLOWS ? bpf_map_lookup_elem(&flow_map, &s->place) : 0;
+	place = find_tag(tags, flow_hash(s->flow.key));
+	return place < FLOWS ? bpf_map_lookup_elem(&flow_map, &place) : 0;
 }
 
 static __always_inline void remember_flow(struct flow *f, const struct scratch *s)

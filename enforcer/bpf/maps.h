@@ -145,6 +145,16 @@ struct {
 	__type(value, struct scratch);
 } scratch_map SEC(".maps");
 
+/* Gives this CPU's working memory. Global functions that find keys or values of
+ * maps in it ask for it themselves: Linux 6.1 takes neither from memory that
+ * came as an argument. */
+static __always_inline struct scratch *own_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch_map, &zero);
+}
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -126,7 +126,6 @@ struct scratch {
 	struct conn_key key;
 	struct conn conn;
 	struct flow flow; /* the packet's, without a verdict */
-	__u32 place;      /* of the packet's flow, FLOWS when it has none */
 	__u32 point;      /* enum attach_point */
 	struct port ports[PORTS];
 	struct hour hour;
