@@ -116,20 +116,24 @@ func (c *counters) grow(n uint32) error {
 }
 
 // putMaps puts maps into an array of maps, with one wait for a grace period
-// where the kernel has it so (Linux 6.8).
+// where the kernel has it so (Linux 6.8), and one by one where it refuses
+// several (Linux 6.1).
 func putMaps(outer *ebpf.Map, slots []uint32, inner []*ebpf.Map) error {
-	if len(slots) == 0 {
-		return nil
+	if len(slots) > 1 {
+		fds := make([]uint32, len(inner))
+		for i, m := range inner {
+			fds[i] = uint32(m.FD())
+		}
+		if _, err := outer.BatchUpdate(slots, fds, nil); err == nil {
+			return nil
+		}
 	}
-	if len(slots) == 1 {
-		return outer.Put(slots[0], inner[0])
+	for i, slot := range slots {
+		if err := outer.Put(slot, inner[i]); err != nil {
+			return err
+		}
 	}
-	fds := make([]uint32, len(inner))
-	for i, m := range inner {
-		fds[i] = uint32(m.FD())
-	}
-	_, err := outer.BatchUpdate(slots, fds, nil)
-	return err
+	return nil
 }
 
 func (c *counters) name(id uint32) *bpf.AcliumCounterName {
