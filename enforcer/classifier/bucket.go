@@ -3,6 +3,7 @@ package classifier
 import (
 	"math"
 	"slices"
+	"unsafe"
 
 	"aclium/enforcer/bpf"
 )
@@ -83,11 +84,12 @@ func (c *compiler) hash() *slots {
 	return s
 }
 
-// encodeSlots writes the entries of every slot, then the slots. It goes by
-// entries, as what slots hold lies all over the memory.
-func (c *compiler) encodeSlots(b *blob, h *bpf.AcliumTableHeader) {
+// buildSlots makes the slots and what stands behind them, which is still to be
+// placed. It goes by entries, as what slots hold lies all over the memory.
+func (c *compiler) buildSlots() (*slots, *trees) {
 	s := c.hash()
-	t := trees{compiler: c, blob: b, budget: 4*len(c.entries) + 1024, items: make([]item, len(c.entries))}
+	t := &trees{compiler: c, blob: &blob{}, budget: 4*len(c.entries) + 1024, items: make([]item, len(c.entries))}
+	t.blob.grow(16 * len(c.entries))
 	for i := range c.entries {
 		if !s.first[i] || s.next[i] >= 0 {
 			t.items[i] = c.item(&c.entries[i])
@@ -102,17 +104,44 @@ func (c *compiler) encodeSlots(b *blob, h *bpf.AcliumTableHeader) {
 			s.list[s.at[i]].Ref = t.slot(int32(i), s.next)
 		}
 	}
-	b.align()
-	h.Slots, h.SlotShift = b.size(), uint32(s.shift)
-	putAll(b, s.list)
+	return s, t
+}
+
+// encodeSlots writes the slots behind what they refer to.
+func (b *blob) encodeSlots(s *slots, t *trees, h *bpf.AcliumTableHeader) {
+	b.grow(len(t.blob.bytes) + int(unsafe.Sizeof(slot{}))*len(s.list) + 16)
+	base := putAll(b, t.blob.bytes)
+	t.move(b, s, base)
+	h.Slots, h.SlotShift = putAll(b, s.list), uint32(s.shift)
+}
+
+// move makes the offsets in all refs those of a table in which the trees stand
+// at the base.
+func (t *trees) move(b *blob, s *slots, base uint32) {
+	moved := func(ref uint32) uint32 {
+		if kind := ref & 3; kind == refList || kind == refNode {
+			ref += base
+		}
+		return ref
+	}
+	for i := range s.list {
+		s.list[i].Ref = moved(s.list[i].Ref)
+	}
+	for _, at := range t.nodes {
+		n := (*bpf.AcliumTableNode)(unsafe.Pointer(&b.bytes[base+at]))
+		for i := range n.Children {
+			n.Children[i] = moved(n.Children[i])
+		}
+	}
 }
 
 // trees writes what stands behind slots.
 type trees struct {
 	*compiler
-	blob   *blob
-	budget int    // entries that nodes may still repeat
-	items  []item // by entry, of those that share a slot
+	blob   *blob    // offsets count from its own start
+	nodes  []uint32 // where nodes stand
+	budget int      // entries that nodes may still repeat
+	items  []item   // by entry, of those that share a slot
 	edges  []uint32
 	inside []int32 // the members of nodes on the way to the one being written
 }
@@ -202,17 +231,28 @@ func (t *trees) list(members []int32) uint32 {
 // first.
 type division struct {
 	value  int
-	starts []uint32
+	count  int
+	starts [cuts]uint32
 }
 
 // parts calls f for each part of the region.
 func (d *division) parts(region *box, f func(part limits)) {
 	first := region[d.value].first
-	for _, s := range d.starts {
+	for _, s := range d.starts[:d.count] {
 		f(limits{first, s - 1})
 		first = s
 	}
 	f(limits{first, region[d.value].last})
+}
+
+// part gives the number of the part that a value lies in.
+func (d *division) part(value uint32) (n int) {
+	for _, s := range d.starts[:d.count] {
+		if s <= value {
+			n++
+		}
+	}
+	return n
 }
 
 // looked is how many entries decide how a region is divided.
@@ -221,6 +261,9 @@ const looked = 256
 // divide finds the value by which the region falls into the smallest parts;
 // ok is false where no value helps.
 func (t *trees) divide(members []int32, region *box) (best division, ok bool) {
+	if t.budget <= len(members) {
+		return best, false
+	}
 	sample := members
 	if len(sample) > looked {
 		sample = make([]int32, looked)
@@ -231,27 +274,31 @@ func (t *trees) divide(members []int32, region *box) (best division, ok bool) {
 	limit := 2 * float64(len(sample)) * float64(len(sample))
 	for v := range values {
 		d := t.quantiles(sample, region, v)
-		if len(d.starts) == 0 {
+		if d.count == 0 {
 			continue
 		}
-		worst, sum := 0, 0
-		d.parts(region, func(part limits) {
-			n := 0
-			for _, m := range sample {
-				if t.items[m].box[v].meets(part) {
-					n++
-				}
-			}
-			worst, sum = max(worst, n), sum+n
-		})
+		worst, sum := t.weigh(sample, &d)
 		if cost := float64(worst) * float64(sum); cost < limit && worst < len(sample) {
 			best, ok, limit = d, true, cost
 		}
 	}
-	if ok {
-		ok = t.budget > len(members)
-	}
 	return best, ok
+}
+
+// weigh gives how many entries the fullest part has, and all parts together.
+func (t *trees) weigh(members []int32, d *division) (worst, sum int) {
+	var begin, end [cuts + 2]int
+	for _, m := range members {
+		l := &t.items[m].box[d.value]
+		begin[d.part(l.first)]++
+		end[d.part(l.last)+1]++
+	}
+	now := 0
+	for part := range d.count + 1 {
+		now += begin[part] - end[part]
+		worst, sum = max(worst, now), sum+now
+	}
+	return worst, sum
 }
 
 // quantiles divides a region at starts and ends of entries.
@@ -274,13 +321,13 @@ func (t *trees) quantiles(members []int32, region *box, v int) division {
 	slices.Sort(edges)
 	edges = slices.Compact(edges)
 	if len(edges) <= cuts {
-		d.starts = slices.Clone(edges)
+		d.count = copy(d.starts[:], edges)
 		return d
 	}
-	for i := range cuts {
-		d.starts = append(d.starts, edges[(i+1)*len(edges)/(cuts+1)])
+	for d.count = range cuts {
+		d.starts[d.count] = edges[(d.count+1)*len(edges)/(cuts+1)]
 	}
-	d.starts = slices.Compact(d.starts)
+	d.count = cuts
 	return d
 }
 
@@ -291,11 +338,12 @@ func (t *trees) node(members []int32, region *box, d *division, depth int) uint3
 	n := bpf.AcliumTableNode{Value: uint32(d.value)}
 	for i := range n.Cuts {
 		n.Cuts[i] = math.MaxUint32
-		if i < len(d.starts) {
+		if i < d.count {
 			n.Cuts[i] = d.starts[i]
 		}
 	}
 	put(t.blob, &n)
+	t.nodes = append(t.nodes, at)
 	i, below := 0, *region
 	d.parts(region, func(part limits) {
 		mark := len(t.inside)

@@ -3,6 +3,7 @@ package classifier
 import (
 	"fmt"
 	"math/bits"
+	"sync"
 	"unsafe"
 
 	"aclium/enforcer/bpf"
@@ -21,8 +22,13 @@ func (c *compiler) encode() ([]byte, error) {
 		h.Flags = uint32(bpf.AcliumTableConstTABLE_IDENTITIES)
 	}
 	kinds := c.noteShapes()
+	var s *slots
+	var t *trees
+	var slots sync.WaitGroup
+	slots.Go(func() { s, t = c.buildSlots() })
+	defer slots.Wait()
 	b := &blob{}
-	b.grow(int(unsafe.Sizeof(h)) + 8192 + 160*len(c.rules))
+	b.grow(int(unsafe.Sizeof(h)) + 8192 + 112*len(c.rules))
 	put(b, &h)
 	b.align()
 	if err := c.encodeRules(b, &h); err != nil {
@@ -38,7 +44,8 @@ func (c *compiler) encode() ([]byte, error) {
 	h.Dport, h.DportShapes = b.index(starts), putAll(b, shapes)
 	whole, later := c.protocolShapes(kinds)
 	h.Protocol, h.Later = putAll(b, whole[:]), putAll(b, later[:])
-	c.encodeSlots(b, &h)
+	slots.Wait()
+	b.encodeSlots(s, t, &h)
 	h.Size = b.size()
 	putAt(b, 0, &h)
 	return b.bytes, b.fits()
