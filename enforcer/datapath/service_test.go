@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -127,14 +128,29 @@ func TestServicesFollowThePush(t *testing.T) {
 	}
 }
 
-// While services are replaced, what both permit loses nothing, and what both
-// deny stays out: half of one and half of the other would be mixed.
+// again gives the link another source port.
+func (x *bench) again(l udpLink) udpLink {
+	x.t.Helper()
+	var err error
+	to := l.from.RemoteAddr().(*net.UDPAddr)
+	x.a.Do(func() { l.from, err = net.DialUDP("udp", nil, to) })
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.t.Cleanup(func() { l.from.Close() })
+	return l
+}
+
+// New connections that are permitted before and behind a change of the services
+// are permitted all the while. Other services make the change take its time.
 func TestServicesAreReplacedAtOnce(t *testing.T) {
 	x := newShop(t)
 	d := x.open(Options{})
 	defer d.Close()
 	one, two := x.shop(addrB+":8053"), x.shop(addrB+":8054", addrB+":8053")
-	two.Services = append(two.Services, Service{Addr: testVIP, Protocol: policy.TCP, Port: 53, Backends: two.Services[0].Backends})
+	for i := range 200 {
+		two.Services = append(two.Services, Service{Addr: testVIP, Protocol: policy.TCP, Port: uint16(i), Backends: two.Services[0].Backends})
+	}
 	x.apply(d, one)
 	link := x.link(addrA, testVIP.String(), 53)
 	sent, passed := 0, 0
@@ -151,7 +167,9 @@ func TestServicesAreReplacedAtOnce(t *testing.T) {
 				busy = false
 			default:
 				sent += 5
-				passed += link.send(t, 5)
+				for range 5 {
+					passed += x.again(link).send(t, 1)
+				}
 			}
 		}
 	}
