@@ -19,6 +19,7 @@
  *   fragment_map       datagrams whose first fragment was permitted
  *   counter_map        packets and bytes of each line, and whose they are
  *   drop_map           packets that no line decided
+ *   policer_map        token buckets of the classes with "police"
  *   name_map           addresses of the world that have names (name.h)
  *   dns_map            messages of the DNS, for user space (dns.h)
  *   event_map          messages about packets of lines with "log"
@@ -42,6 +43,9 @@
  *           connection, reply, related ICMP error -------> permit
  *           lists in series, node to its own pod --------> permit, remember; or drop
  *
+ * What passes so far and is under the rate of a class takes from its bucket
+ * (police.h), in either direction of its connection; too little there -> drop.
+ *
  * In audit mode what would be dropped is counted as such and passes.
  * Permitted packets go on to other programs on the device (TCX_NEXT, which
  * is TC_ACT_UNSPEC), so that none hides the others.
@@ -56,6 +60,7 @@
 #include "dns.h"
 #include "flow.h"
 #include "hour.h"
+#include "police.h"
 #include "use.h"
 
 char __license[] SEC("license") = "GPL";
@@ -86,6 +91,7 @@ const enum conn_flags *unused_conn_flags __attribute__((unused));
 const enum counter_const *unused_counter_const __attribute__((unused));
 const struct counter_name *unused_counter_name __attribute__((unused));
 const struct counter_chunk *unused_counter_chunk __attribute__((unused));
+const struct policer *unused_policer __attribute__((unused));
 const struct dns_message *unused_dns_message __attribute__((unused));
 const struct event *unused_event __attribute__((unused));
 const enum event_kind *unused_event_kind __attribute__((unused));
@@ -106,18 +112,24 @@ static __always_inline int judge_odd(struct __sk_buff *skb, struct scratch *s, i
 	return 0;
 }
 
+static __always_inline int judge_ip(struct __sk_buff *skb, struct scratch *s, const struct port *port)
+{
+	tell_hour(s);
+	if (!(s->flags & HOOK_POD))
+		return judge_node(s, &port->hook);
+	s->packet.local = s->direction == DIRECTION_INGRESS && !skb->ingress_ifindex;
+	s->packet.names = names_of(s);
+	return judge_pod(skb, s, port);
+}
+
 static __always_inline int judge_frame(struct __sk_buff *skb, struct scratch *s, const struct port *port)
 {
 	int parsed = read_packet(skb, &s->packet, !(s->flags & HOOK_NO_ETHERNET));
 
 	if (parsed != PARSED_IP)
 		return judge_odd(skb, s, parsed);
-	tell_hour(s);
-	if (!(s->flags & HOOK_POD))
-		return judge_node(s, &port->hook);
-	s->packet.local = s->direction == DIRECTION_INGRESS && !skb->ingress_ifindex;
-	s->packet.names = names_of(s);
-	if (!judge_pod(skb, s, port))
+	s->policed = 0;
+	if (!judge_ip(skb, s, port) || (s->policed && !conforms(skb, s)))
 		return 0;
 	if (s->flags & HOOK_NAMES)
 		copy_dns(skb, s);

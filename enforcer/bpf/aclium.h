@@ -17,6 +17,7 @@
  *   fragment_map    LRU hash           fragment_key   fragment
  *   counter_map     array of maps      id / 2048      array, one for each CPU and two more -> counter_chunk
  *   drop_map        per-CPU array      drop_reason    counter
+ *   policer_map     hash               number         policer
  *   event_map       ring buffer        -              event
  *   event_budget_map per-CPU array, 1  0              event_budget
  *   log_map         hash               log_key        log_flow
@@ -173,7 +174,12 @@ struct conn_key {
 	__u16 dport;
 };
 
-enum conn_flags { CONN_REPLIED = 1, CONN_CLOSING = 2, CONN_LOCAL = 4 };
+enum conn_flags {
+	CONN_REPLIED = 1,
+	CONN_CLOSING = 2,
+	CONN_LOCAL = 4,
+	CONN_POLICED = 8, /* some of police is not 0 */
+};
 
 struct conn {
 	__u64 seen;       /* bpf_ktime_get_coarse_ns of the last packet, in steps of a second */
@@ -187,6 +193,7 @@ struct conn {
 	__u8 hop_limit;
 	__u8 pad;
 	__u32 lines[MAX_SERIES]; /* counter ids; 0 is "not counted" */
+	__u16 police[MAX_SERIES]; /* policers of the lines; 0 is none */
 };
 
 struct fragment_key {
@@ -203,8 +210,9 @@ struct fragment {
 	__u64 seen;
 	__u64 generation;
 	__u32 count;
-	__u32 pad;
+	__u32 policed; /* not 0: some of police is not 0 */
 	__u32 lines[MAX_SERIES];
+	__u16 police[MAX_SERIES];
 };
 
 /* counter: packets as they are on the wire (segments of a GSO packet count
@@ -214,6 +222,23 @@ struct counter {
 	__u64 packets;
 	__u64 bytes;
 	__u64 last_hit;
+};
+
+/* policer is the token bucket of a class, policy.Policer's to the bit: a level
+ * is in billionths of a bit, so that a nanosecond gains rate. */
+struct policer {
+	struct bpf_spin_lock lock; /* over level and what stands behind it */
+	__u32 pad;
+	__u64 rate; /* bits per second */
+	__u64 full; /* the level at which the bucket is full */
+	__u64 fill; /* full / rate, rounded down: ns */
+	__u8 name[16]; /* the first half of a SHA-256 over the class's name */
+	__u64 level;
+	__u64 last; /* bpf_ktime_get_ns of the last packet */
+	__u64 conformed_packets; /* as counter counts them */
+	__u64 conformed_bytes;
+	__u64 exceeded_packets;
+	__u64 exceeded_bytes;
 };
 
 /* counter_chunk holds the counters of COUNTER_CHUNK neighbouring ids, or what
@@ -244,6 +269,7 @@ enum drop_reason {
 	DROP_AUDIT,         /* not dropped: audit mode let it pass */
 	DROP_MIXED,         /* to a service with some backends that may be reached and some not */
 	DROP_NO_BACKEND,    /* to a service without a ready backend */
+	DROP_POLICE,        /* beyond the rate of its class */
 	DROP_REASONS,
 	/* Elements of drop_map: a reason that is added must not give the map
 	 * another layout, which would begin all of them at zero. */

@@ -46,6 +46,7 @@ type AcliumConn struct {
 	HopLimit   uint8
 	Pad        uint8
 	Lines      [8]uint32
+	Police     [8]uint16
 	_          [4]byte
 }
 
@@ -55,6 +56,7 @@ const (
 	AcliumConnFlagsCONN_REPLIED AcliumConnFlags = 1
 	AcliumConnFlagsCONN_CLOSING AcliumConnFlags = 2
 	AcliumConnFlagsCONN_LOCAL   AcliumConnFlags = 4
+	AcliumConnFlagsCONN_POLICED AcliumConnFlags = 8
 )
 
 type AcliumConnKey struct {
@@ -133,7 +135,8 @@ const (
 	AcliumDropReasonDROP_AUDIT      AcliumDropReason = 6
 	AcliumDropReasonDROP_MIXED      AcliumDropReason = 7
 	AcliumDropReasonDROP_NO_BACKEND AcliumDropReason = 8
-	AcliumDropReasonDROP_REASONS    AcliumDropReason = 9
+	AcliumDropReasonDROP_POLICE     AcliumDropReason = 9
+	AcliumDropReasonDROP_REASONS    AcliumDropReason = 10
 	AcliumDropReasonDROP_ROOM       AcliumDropReason = 32
 )
 
@@ -184,8 +187,9 @@ type AcliumFragment struct {
 	Seen       uint64
 	Generation uint64
 	Count      uint32
-	Pad        uint32
+	Policed    uint32
 	Lines      [8]uint32
+	Police     [8]uint16
 }
 
 type AcliumFragmentKey struct {
@@ -343,6 +347,25 @@ const (
 	AcliumNodeValueVALUE_TCP_FLAGS         AcliumNodeValue = 7
 )
 
+type AcliumPolicer struct {
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Pad              uint32
+	Rate             uint64
+	Full             uint64
+	Fill             uint64
+	Name             [16]uint8
+	Level            uint64
+	Last             uint64
+	ConformedPackets uint64
+	ConformedBytes   uint64
+	ExceededPackets  uint64
+	ExceededBytes    uint64
+}
+
 type AcliumRefKind uint32
 
 const (
@@ -442,6 +465,7 @@ type AcliumScratch struct {
 		Fault  uint32
 		Flags  uint32
 		Reason uint32
+		Police [8]uint16
 	}
 	Again struct {
 		_      structs.HostLayout
@@ -452,6 +476,7 @@ type AcliumScratch struct {
 		Fault  uint32
 		Flags  uint32
 		Reason uint32
+		Police [8]uint16
 	}
 	Behind struct {
 		_                   structs.HostLayout
@@ -494,6 +519,7 @@ type AcliumScratch struct {
 		Fault  uint32
 		Flags  uint32
 		Reason uint32
+		Police [8]uint16
 	}
 	Named struct {
 		_     structs.HostLayout
@@ -503,15 +529,18 @@ type AcliumScratch struct {
 			Counter uint32
 			Action  uint32
 			Flags   uint32
+			Policer uint32
 		}
 	}
-	Key   AcliumConnKey
-	_     [4]byte
-	Conn  AcliumConn
-	Flow  AcliumFlow
-	Point uint32
-	_     [4]byte
-	Ports [128]struct {
+	Key     AcliumConnKey
+	_       [4]byte
+	Conn    AcliumConn
+	Flow    AcliumFlow
+	Point   uint32
+	Policed uint32
+	Pad     uint32
+	_       [4]byte
+	Ports   [128]struct {
 		_          structs.HostLayout
 		Generation uint64
 		Ifindex    uint32
@@ -575,6 +604,7 @@ const (
 	AcliumTableConstRECORD_LOG        AcliumTableConst = 1
 	AcliumTableConstRECORD_TIMED      AcliumTableConst = 2
 	AcliumTableConstRECORD_ADDRESSES  AcliumTableConst = 4
+	AcliumTableConstRECORD_POLICE     AcliumTableConst = 8
 	AcliumTableConstINDEX_COUNT_SHIFT AcliumTableConst = 28
 	AcliumTableConstINDEX_DEPTH       AcliumTableConst = 24
 	AcliumTableConstLIST_LAST         AcliumTableConst = 1073741824
@@ -644,7 +674,7 @@ type AcliumTableRecord struct {
 	Residue uint32
 	Action  uint8
 	Flags   uint8
-	Pad     uint16
+	Policer uint16
 }
 
 type AcliumTableRef struct {
@@ -762,6 +792,7 @@ const (
 	AcliumMapLogMap             = "log_map"
 	AcliumMapLogOptionsMap      = "log_options_map"
 	AcliumMapNameMap            = "name_map"
+	AcliumMapPolicerMap         = "policer_map"
 	AcliumMapScratchMap         = "scratch_map"
 	AcliumMapServerMap          = "server_map"
 	AcliumMapServiceMap         = "service_map"
@@ -780,6 +811,7 @@ const (
 	AcliumProgTcEgress          = "tc_egress"
 	AcliumProgTcIngress         = "tc_ingress"
 	AcliumVarCareful            = "careful"
+	AcliumVarClockInPacket      = "clock_in_packet"
 	AcliumVarFlowSeed           = "flow_seed"
 	AcliumVarIcmpLen            = "icmp_len"
 	AcliumVarSeenStep           = "seen_step"
@@ -806,6 +838,7 @@ const (
 	AcliumVarUnusedKind         = "unused_kind"
 	AcliumVarUnusedNode         = "unused_node"
 	AcliumVarUnusedNodeValue    = "unused_node_value"
+	AcliumVarUnusedPolicer      = "unused_policer"
 	AcliumVarUnusedRefKind      = "unused_ref_kind"
 	AcliumVarUnusedResidue      = "unused_residue"
 	AcliumVarUnusedResidueFlags = "unused_residue_flags"
@@ -889,6 +922,7 @@ type AcliumMapSpecs struct {
 	LogMap         *ebpf.MapSpec `ebpf:"log_map"`
 	LogOptionsMap  *ebpf.MapSpec `ebpf:"log_options_map"`
 	NameMap        *ebpf.MapSpec `ebpf:"name_map"`
+	PolicerMap     *ebpf.MapSpec `ebpf:"policer_map"`
 	ScratchMap     *ebpf.MapSpec `ebpf:"scratch_map"`
 	ServerMap      *ebpf.MapSpec `ebpf:"server_map"`
 	ServiceMap     *ebpf.MapSpec `ebpf:"service_map"`
@@ -909,6 +943,7 @@ type AcliumMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumVariableSpecs struct {
 	Careful            *ebpf.VariableSpec `ebpf:"careful"`
+	ClockInPacket      *ebpf.VariableSpec `ebpf:"clock_in_packet"`
 	FlowSeed           *ebpf.VariableSpec `ebpf:"flow_seed"`
 	IcmpLen            *ebpf.VariableSpec `ebpf:"icmp_len"`
 	SeenStep           *ebpf.VariableSpec `ebpf:"seen_step"`
@@ -935,6 +970,7 @@ type AcliumVariableSpecs struct {
 	UnusedKind         *ebpf.VariableSpec `ebpf:"unused_kind"`
 	UnusedNode         *ebpf.VariableSpec `ebpf:"unused_node"`
 	UnusedNodeValue    *ebpf.VariableSpec `ebpf:"unused_node_value"`
+	UnusedPolicer      *ebpf.VariableSpec `ebpf:"unused_policer"`
 	UnusedRefKind      *ebpf.VariableSpec `ebpf:"unused_ref_kind"`
 	UnusedResidue      *ebpf.VariableSpec `ebpf:"unused_residue"`
 	UnusedResidueFlags *ebpf.VariableSpec `ebpf:"unused_residue_flags"`
@@ -986,6 +1022,7 @@ type AcliumMaps struct {
 	LogMap         *ebpf.Map `ebpf:"log_map"`
 	LogOptionsMap  *ebpf.Map `ebpf:"log_options_map"`
 	NameMap        *ebpf.Map `ebpf:"name_map"`
+	PolicerMap     *ebpf.Map `ebpf:"policer_map"`
 	ScratchMap     *ebpf.Map `ebpf:"scratch_map"`
 	ServerMap      *ebpf.Map `ebpf:"server_map"`
 	ServiceMap     *ebpf.Map `ebpf:"service_map"`
@@ -1025,6 +1062,7 @@ func (m *AcliumMaps) Close() error {
 		m.LogMap,
 		m.LogOptionsMap,
 		m.NameMap,
+		m.PolicerMap,
 		m.ScratchMap,
 		m.ServerMap,
 		m.ServiceMap,
@@ -1046,6 +1084,7 @@ func (m *AcliumMaps) Close() error {
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumVariables struct {
 	Careful            *ebpf.Variable `ebpf:"careful"`
+	ClockInPacket      *ebpf.Variable `ebpf:"clock_in_packet"`
 	FlowSeed           *ebpf.Variable `ebpf:"flow_seed"`
 	IcmpLen            *ebpf.Variable `ebpf:"icmp_len"`
 	SeenStep           *ebpf.Variable `ebpf:"seen_step"`
@@ -1072,6 +1111,7 @@ type AcliumVariables struct {
 	UnusedKind         *ebpf.Variable `ebpf:"unused_kind"`
 	UnusedNode         *ebpf.Variable `ebpf:"unused_node"`
 	UnusedNodeValue    *ebpf.Variable `ebpf:"unused_node_value"`
+	UnusedPolicer      *ebpf.Variable `ebpf:"unused_policer"`
 	UnusedRefKind      *ebpf.Variable `ebpf:"unused_ref_kind"`
 	UnusedResidue      *ebpf.Variable `ebpf:"unused_residue"`
 	UnusedResidueFlags *ebpf.Variable `ebpf:"unused_residue_flags"`

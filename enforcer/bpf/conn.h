@@ -88,6 +88,23 @@ static __always_inline void reverse(struct conn_key *k)
 		k->answer ^= 1;
 }
 
+/* Makes a connection remember what limits it. */
+static __always_inline void remember_police(struct conn *c, const struct judgement *j)
+{
+	c->flags &= ~CONN_POLICED;
+	if (j->flags & RECORD_POLICE)
+		c->flags |= CONN_POLICED;
+	__builtin_memcpy(c->police, j->police, sizeof(c->police));
+}
+
+/* Puts the packet under the limits of its connection. */
+static __always_inline void limit_as(struct scratch *s, const struct conn *c)
+{
+	s->policed = c->flags & CONN_POLICED;
+	if (s->policed)
+		__builtin_memcpy(s->judgement.police, c->police, sizeof(c->police));
+}
+
 /* Rebuilds the packet that a connection is judged by: its first one, with the
  * flags of a new connection. */
 static __always_inline void opening(struct packet *p, const struct conn_key *k, const struct conn *c, __u8 family)
@@ -144,8 +161,7 @@ __noinline int judge_again(const struct conn *old)
 	if (hook && !j->accept) {
 		if (!host_permits(s, &s->other, s->key.direction))
 			return -1;
-		j->count = 0;
-		j->logged = 0;
+		__builtin_memset(j, 0, sizeof(*j));
 	}
 	__builtin_memcpy(&s->conn, old, sizeof(s->conn));
 	s->conn.generation = s->era;
@@ -153,6 +169,7 @@ __noinline int judge_again(const struct conn *old)
 	s->conn.logged = j->logged;
 	for (i = 0; i < MAX_SERIES; i++)
 		s->conn.lines[i] = j->lines[i];
+	remember_police(&s->conn, j);
 	bpf_map_update_elem(&conn_map, &s->key, &s->conn, BPF_EXIST);
 	return 0;
 }
@@ -224,6 +241,7 @@ static __always_inline void remember(struct scratch *s)
 	c->logged = j->logged;
 	for (i = 0; i < MAX_SERIES; i++)
 		c->lines[i] = j->lines[i];
+	remember_police(c, j);
 	bpf_map_update_elem(&conn_map, &s->key, c, BPF_ANY);
 }
 
@@ -244,6 +262,7 @@ static __always_inline int judge_new(struct scratch *s)
 	count_judgement(s);
 	if (!j->accept)
 		return 0;
+	s->policed = j->flags & RECORD_POLICE;
 	remember(s);
 	return 1;
 }
@@ -292,6 +311,7 @@ __noinline int judge_whole(struct __sk_buff *skb)
 			log_connection(s, c);
 		if (p->fragment == FRAGMENT_FIRST)
 			keep_lines(&s->judgement, c);
+		limit_as(s, c);
 		return 1;
 	}
 	s->judgement.count = 0;
@@ -300,6 +320,7 @@ __noinline int judge_whole(struct __sk_buff *skb)
 		c = find(s);
 		if (c) {
 			touch(c, s, CONN_REPLIED);
+			limit_as(s, c);
 			return 1;
 		}
 	}
@@ -335,6 +356,8 @@ __noinline int judge_later(struct scratch *s)
 		return 0;
 	}
 	count_lines(f->lines, f->count, s);
+	s->policed = f->policed;
+	__builtin_memcpy(s->judgement.police, f->police, sizeof(f->police));
 	return 1;
 }
 
@@ -347,6 +370,9 @@ static __noinline int remember_first(struct scratch *s)
 	datagram_of(&key, s);
 	for (i = 0; i < MAX_SERIES; i++)
 		f.lines[i] = s->judgement.lines[i];
+	f.policed = s->policed;
+	if (s->policed)
+		__builtin_memcpy(f.police, s->judgement.police, sizeof(f.police));
 	bpf_map_update_elem(&fragment_map, &key, &f, BPF_ANY);
 	return 0;
 }

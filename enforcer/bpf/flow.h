@@ -127,6 +127,7 @@ __noinline int judge_node(struct scratch *s, const struct hook *hook)
 	if (j->fault)
 		count_drop(DROP_FAULT, s);
 	count_judgement(s);
+	s->policed = j->flags & RECORD_POLICE;
 	return j->accept;
 }
 

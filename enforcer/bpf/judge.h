@@ -54,6 +54,7 @@ static __always_inline void prefer(const struct named_rule *named, struct table_
 	found->action = named->action;
 	found->counter = named->counter;
 	found->flags = named->flags;
+	found->policer = named->policer;
 }
 
 /* Adds one list's word; returns whether the next one is to be asked. */
@@ -75,6 +76,7 @@ static __always_inline bool ask(const struct table_ref *ref, struct packet *p, s
 	j->accept = found.action == ACTION_PERMIT;
 	j->count = i + 1;
 	j->flags |= found.flags;
+	j->police[i] = found.policer;
 	return j->accept;
 }
 

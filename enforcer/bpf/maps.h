@@ -103,6 +103,14 @@ struct {
 } drop_map SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65535);
+	__type(key, __u32);
+	__type(value, struct policer);
+} policer_map SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } event_map SEC(".maps");

@@ -52,6 +52,7 @@ struct judgement {
 	__u32 fault;   /* a table is missing */
 	__u32 flags;   /* of the lines' records, together */
 	__u32 reason;  /* enum drop_reason that is counted beside the lines, or 0 */
+	__u16 police[MAX_SERIES]; /* policers of the lines */
 };
 
 /* named is, for each table of a hook, the rule that decides a packet to a
@@ -62,6 +63,7 @@ struct named {
 		__u32 counter;
 		__u32 action;
 		__u32 flags;
+		__u32 policer;
 	} rules[MAX_SERIES];
 };
 
@@ -127,6 +129,8 @@ struct scratch {
 	struct conn conn;
 	struct flow flow; /* the packet's, without a verdict */
 	__u32 point;      /* enum attach_point */
+	__u32 policed;    /* not 0: judgement.police limits the packet */
+	__u32 pad;
 	struct port ports[PORTS];
 	struct hour hour;
 };

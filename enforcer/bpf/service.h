@@ -54,6 +54,7 @@ __noinline int find_named(const struct hook *hook, struct packet *p, struct name
 		n->counter = found.counter;
 		n->action = found.action;
 		n->flags = found.flags;
+		n->policer = found.policer;
 	}
 	return 0;
 }
@@ -72,9 +73,16 @@ static __always_inline bool send_behind(struct scratch *s, __u32 number, __u32 s
 	return true;
 }
 
+/* Whether two judgements put a packet under the same limits. */
+static __always_inline bool same_police(const struct judgement *a, const struct judgement *b)
+{
+	return !__builtin_memcmp(a->police, b->police, sizeof(a->police));
+}
+
 /*
  * judge_service judges the packet, which s->packet or s->other is, once for
- * each backend of the service that it is for. All must permit; the lines are
+ * each backend of the service that it is for. All must permit, under the same
+ * limits; the lines are
  * those of the first backend that denies, or of the first one. It is global, so
  * that the verifier walks it once. It loops by itself, because the callback of
  * bpf_loop would be one frame more than the eight that the verifier allows.
@@ -106,9 +114,9 @@ __noinline int judge_service(const struct hook *hook, struct scratch *s, struct 
 			break;
 		}
 		judge(hook, &s->behind, &s->one, &s->named);
-		if (i && j->accept == s->one.accept)
+		if (i && j->accept == s->one.accept && (!j->accept || same_police(j, &s->one)))
 			continue;
-		if (!i || j->accept)
+		if (!i || !s->one.accept)
 			*j = s->one;
 		if (i) {
 			j->accept = 0;

@@ -37,6 +37,7 @@ enum table_const {
 	RECORD_LOG = 1,       /* record flag: write an event */
 	RECORD_TIMED = 2,     /* record flag: exists in a time window only */
 	RECORD_ADDRESSES = 4,     /* record flag: may mean a service by its address */
+	RECORD_POLICE = 8,    /* record flag: has a policer */
 	INDEX_COUNT_SHIFT = 28,
 	INDEX_DEPTH = 24, /* nodes on a path, at most */
 	LIST_LAST = 1 << 30,
@@ -178,7 +179,7 @@ struct table_record {
 	__u32 residue; /* 0, or the table_residue that must hold as well */
 	__u8 action;
 	__u8 flags;
-	__u16 pad;
+	__u16 policer; /* number in policer_map, 0 for none */
 };
 
 /* table_rule is a rule and the packets it is for; all bounds are inclusive. */

@@ -103,6 +103,9 @@ type Numbers struct {
 	// Window gives the number of a schedule's time window, 1 to 255; nil
 	// refuses lines that have one.
 	Window func(*policy.Schedule) (uint8, error)
+	// Policer gives the number of a class's policer, 1 to 65535; nil refuses
+	// lines that have one.
+	Policer func(*policy.Police) (uint16, error)
 }
 
 // Compile gives the table that judges as p.Eval does, where the ends of a

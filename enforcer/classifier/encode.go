@@ -98,6 +98,9 @@ func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 	x := residues{compiler: c, blob: b, known: map[bpf.AcliumTableResidue]uint32{}, sets: map[string]uint32{}}
 	for i := range c.rules {
 		out := x.rule(&c.rules[i], kinds)
+		if err := x.police(&c.rules[i], &out.Record); err != nil {
+			return err
+		}
 		if err := x.residue(&c.rules[i], &out.Record); err != nil {
 			return err
 		}
@@ -197,6 +200,18 @@ func (x *residues) record(r *rule) bpf.AcliumTableRecord {
 		out.Counter = x.numbers.Counter(int(r.line))
 	}
 	return out
+}
+
+// police gives a rule's record the policer of its class, if it has one.
+func (x *residues) police(r *rule, record *bpf.AcliumTableRecord) (err error) {
+	if r.flags&uint8(bpf.AcliumTableConstRECORD_POLICE) == 0 {
+		return nil
+	}
+	class := x.policy.Rules[r.line].Police
+	if record.Policer, err = x.numbers.Policer(class); err == nil && record.Policer == 0 {
+		err = fmt.Errorf("police of %q has no policer", class.Name)
+	}
+	return err
 }
 
 // residue gives a rule's record what the bounds do not say, if there is any.

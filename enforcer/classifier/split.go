@@ -85,7 +85,7 @@ func (c *compiler) refuse(r *policy.Rule) error {
 		what = "evaluate"
 	case r.Reflect != nil:
 		what = "reflect"
-	case r.Police != nil:
+	case r.Police != nil && c.numbers.Policer == nil:
 		what = "police"
 	case r.Match.Time != nil && c.numbers.Window == nil:
 		what = "time-range"
@@ -129,6 +129,9 @@ func flagsOf(r *policy.Rule) (flags uint8) {
 	}
 	if r.NamesAddress() {
 		flags |= uint8(bpf.AcliumTableConstRECORD_ADDRESSES)
+	}
+	if r.Police != nil {
+		flags |= uint8(bpf.AcliumTableConstRECORD_POLICE)
 	}
 	return flags
 }

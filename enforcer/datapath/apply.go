@@ -35,6 +35,7 @@ type push struct {
 	logged  map[uint32]logLine // lines with "log", by their counter ids
 	owned   map[string]ownAddresses
 	windows windows
+	limits  *limits
 	// set is where the state's services lie, services what has to be written.
 	set      uint32
 	writeSet bool
@@ -91,6 +92,9 @@ func (d *Datapath) prepare(s *State) (p *push, err error) {
 	if p.windows, err = windowsOf(s, d.windows); err != nil {
 		return nil, err
 	}
+	if p.limits, err = d.policers.begin(s); err != nil {
+		return nil, err
+	}
 	if err := d.prepareServices(p); err != nil {
 		return nil, err
 	}
@@ -142,7 +146,7 @@ func (d *Datapath) compile(p *push) error {
 	tables := make(map[*numbered]*Table, len(fresh))
 	var mu sync.Mutex
 	err := inParallel(runtime.GOMAXPROCS(0), fresh, func(n *numbered) error {
-		t, err := classifier.Compile(&n.policy, p.state.Identities, classifier.Numbers{Counter: n.line, Window: p.windows.number})
+		t, err := classifier.Compile(&n.policy, p.state.Identities, classifier.Numbers{Counter: n.line, Window: p.windows.number, Policer: p.limits.number})
 		mu.Lock()
 		defer mu.Unlock()
 		tables[n] = t
@@ -273,7 +277,7 @@ func (d *Datapath) install(p *push) error {
 	if err := p.lines.store(); err != nil {
 		return err
 	}
-	if err := p.tables.store(); err != nil {
+	if err := errors.Join(p.limits.store(), p.tables.store()); err != nil {
 		return err
 	}
 	if err := errors.Join(d.writeServices(p), d.writeTimetable(byte(generation+1)&1, p), d.writeHooks(byte(generation+1)&1, p.hooks)); err != nil {
@@ -310,6 +314,9 @@ func (d *Datapath) withdraw(p *push) error {
 		return err
 	}
 	p.lines.abandon()
+	if err := p.limits.abandon(); err != nil {
+		return err
+	}
 	if err := d.writeHooks(byte(generation+1)&1, nil); err != nil {
 		return err
 	}
@@ -331,6 +338,7 @@ func (d *Datapath) finish(p *push) error {
 	before := d.set
 	d.set, d.setKnown = p.set, true
 	p.lines.commit()
+	p.limits.commit()
 	p.tables.commit()
 	if err := d.takeOver(); err != nil {
 		return err
@@ -355,7 +363,7 @@ func (d *Datapath) finish(p *push) error {
 			return err
 		}
 	}
-	return errors.Join(d.hooks.keep(p.attach), d.writeHooks(byte(generation+1)&1, nil), p.tables.settle(), d.retire(d.log.settle(p)))
+	return errors.Join(d.hooks.keep(p.attach), d.writeHooks(byte(generation+1)&1, nil), p.tables.settle(), p.limits.settle(), d.retire(d.log.settle(p)))
 }
 
 // writeHooks makes an idle half of hook_map hold these hooks and no others.

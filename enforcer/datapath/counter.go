@@ -68,6 +68,7 @@ var dropNames = map[bpf.AcliumDropReason]string{
 
 	bpf.AcliumDropReasonDROP_MIXED:      "mixed-service",
 	bpf.AcliumDropReasonDROP_NO_BACKEND: "no-backend",
+	bpf.AcliumDropReasonDROP_POLICE:     "police",
 }
 
 // Drops gives the packets that were dropped without a line, by reason, and as

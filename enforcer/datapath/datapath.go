@@ -85,12 +85,13 @@ type Datapath struct {
 	log     *logbook
 	names   *names
 
-	mu     sync.Mutex
-	lines  *lines
-	tables *slots
-	places map[*numbered]place // of the live tables that this process made
-	state  *State              // the live one; empty at first
-	halves [2]map[hookKey]bool // the hooks in hook_map
+	mu       sync.Mutex
+	lines    *lines
+	tables   *slots
+	policers *policers
+	places   map[*numbered]place // of the live tables that this process made
+	state    *State              // the live one; empty at first
+	halves   [2]map[hookKey]bool // the hooks in hook_map
 	// set is the live set of services. It is known to hold those of state if
 	// this process has written it.
 	set      uint32
@@ -153,6 +154,9 @@ func (d *Datapath) load() (err error) {
 		return err
 	}
 	d.lines = loadLines(counters)
+	if d.policers, err = loadPolicers(d.maps.Maps["policer_map"]); err != nil {
+		return err
+	}
 	if d.hooks, err = newAttacher(d.options, d.maps); err != nil {
 		return err
 	}

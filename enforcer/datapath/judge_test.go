@@ -48,7 +48,8 @@ type kernel struct {
 	mapped     map[uint32]memory // of counters, by slot
 	own        ownAddresses      // what the hooks know by heart
 	windows    windows
-	services   uint32 // the set that the hooks name
+	services   uint32  // the set that the hooks name
+	limits     *limits // of the lists that are bound
 }
 
 // counterOf names a counter: list and line.
@@ -115,7 +116,7 @@ func (k *kernel) tableMap(class bpf.AcliumTableClass) (*ebpf.Map, string) {
 // upload puts a list into a slot of its own, smaller slots being used again.
 func (k *kernel) upload(p *policy.Policy, ids []Identity) bpf.AcliumTableRef {
 	k.Helper()
-	numbers := classifier.Numbers{Counter: func(line int) uint32 { return k.counter(p.ACL, line) }, Window: k.windows.number}
+	numbers := classifier.Numbers{Counter: func(line int) uint32 { return k.counter(p.ACL, line) }, Window: k.windows.number, Policer: k.limits.number}
 	table, err := classifier.Compile(p, ids, numbers)
 	k.must(err)
 	outer, name := k.tableMap(table.Class)

@@ -42,7 +42,7 @@ finds another one, or anything else, does not start.
 const layoutVersion = "v1"
 
 // stateMaps are those of the first kind.
-var stateMaps = []string{"conn_map", "fragment_map", "counter_map", "drop_map", "event_map", "log_map", "log_loss_map",
+var stateMaps = []string{"conn_map", "fragment_map", "counter_map", "drop_map", "policer_map", "event_map", "log_map", "log_loss_map",
 	"learned_map", "dns_map", "dns_lost_map"}
 
 // privateMaps belong to one load of the programs and are not pinned.

@@ -82,7 +82,7 @@ type Decision struct {
 	Accept bool
 	Lines  []RuleID
 	Reason Reason
-	// police are the limits that the packet is under.
+	// police are the limits that the packet is under, nil for a list without.
 	police []*Police
 }
 
@@ -186,7 +186,7 @@ func (g *Gate) Judge(d Direction, p *Packet, now time.Duration) Decision {
 // opened its connection even so: the lists permit it.
 func (g *Gate) limit(d Decision, p *Packet, now time.Duration) Decision {
 	for _, police := range d.police {
-		if !g.policer.Conforms(police, p.Length, now) {
+		if police != nil && !g.policer.Conforms(police, p.Length, now) {
 			d.Accept, d.Reason = false, Policed
 			break
 		}
@@ -263,12 +263,10 @@ func (g *Gate) series(d Direction, f Family, eval func(*Policy) (Action, int)) D
 		decision.Reason = ByLine
 		decision.Lines = append(decision.Lines, list.ID(line))
 		if action != Permit {
-			decision.Accept = false
+			decision.Accept, decision.police = false, nil
 			return decision
 		}
-		if police := list.Rules[line].Police; police != nil {
-			decision.police = append(decision.police, police)
-		}
+		decision.police = append(decision.police, list.Rules[line].Police)
 	}
 	return decision
 }

@@ -39,3 +39,15 @@ func (p *Police) validate() error {
 	}
 	return nil
 }
+
+// A PoliceCounter is what the bucket of a class let pass and dropped on a node,
+// since it was made: a class whose rate or burst changes gets another bucket.
+type PoliceCounter struct {
+	Police
+	Node             string `json:"node,omitempty"`
+	ConformedPackets uint64 `json:"conformedPackets"`
+	// Bytes are those of the packets' IP packets.
+	ConformedBytes  uint64 `json:"conformedBytes"`
+	ExceededPackets uint64 `json:"exceededPackets"`
+	ExceededBytes   uint64 `json:"exceededBytes"`
+}

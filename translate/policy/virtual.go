@@ -1,6 +1,9 @@
 package policy
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 /*
 Services
@@ -18,6 +21,9 @@ A line that names the service's address, and not anybody's, means the service:
 where it stands before the line that decides a backend, it decides that backend.
 Such lines are found by what the list says of the packet as it is. One that
 permits names nothing but addresses; one that denies may name others as well.
+
+A packet that may reach all of them, but not under the same police, is dropped
+as well: nobody knows yet whose limit it is under.
 
 A port without a ready backend leads nowhere and is closed. What is sent to the
 address otherwise, to another port or by a protocol without ports, leads to no
@@ -51,7 +57,7 @@ func (g *Gate) walkService(p *Packet, backends []Backend) Decision {
 	first := g.walkTo(p, &backends[0])
 	for i := range backends[1:] {
 		next := g.walkTo(p, &backends[1+i])
-		if next.Accept == first.Accept {
+		if next.Accept == first.Accept && slices.EqualFunc(first.police, next.police, samePolice) {
 			continue
 		}
 		if !next.Accept {
@@ -62,6 +68,8 @@ func (g *Gate) walkService(p *Packet, backends []Backend) Decision {
 	}
 	return first
 }
+
+func samePolice(a, b *Police) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // walkTo is walk for a packet that a service takes to the backend.
 func (g *Gate) walkTo(p *Packet, b *Backend) Decision {
