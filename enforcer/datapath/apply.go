@@ -340,7 +340,7 @@ func (d *Datapath) finish(p *push) error {
 	p.lines.commit()
 	p.limits.commit()
 	p.tables.commit()
-	if err := d.takeOver(); err != nil {
+	if err := errors.Join(d.takeOver(), d.hooks.dropOther()); err != nil {
 		return err
 	}
 	changed, err := d.writeAddresses(p.state, p.devices)

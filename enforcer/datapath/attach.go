@@ -35,6 +35,8 @@ func attachPoint(pod bool, d policy.Direction) bpf.AcliumAttachPoint {
 type attacher struct {
 	programs map[ebpf.AttachType]*ebpf.Program
 	driver   driver
+	// other is the way not taken, until dropOther has looked there.
+	other driver
 }
 
 // driver is one of the two ways to attach.
@@ -62,6 +64,7 @@ func newAttacher(o Options, c *ebpf.Collection) (*attacher, error) {
 		}
 		a.driver = &tcx{dir: dir, links: map[attachKey]link.Link{}}
 	}
+	a.other = otherDriver(a.driver, o.PinPath)
 	return a, nil
 }
 

@@ -77,7 +77,8 @@ type Address struct {
 // A Datapath is the kernel side of one node. It is safe for concurrent use.
 type Datapath struct {
 	options Options
-	lock    *os.File
+	lock    *os.File // of the pins
+	node    *os.File // lock of the network namespace
 	pins    pins
 	spec    *ebpf.CollectionSpec
 	maps    *ebpf.Collection
@@ -107,7 +108,7 @@ type Datapath struct {
 
 // Open loads the programs and adopts the maps and links that an earlier
 // process has pinned. It fails without root, without a BPF file system and
-// when another process holds the same path.
+// when another process holds the same path or this network namespace.
 func Open(o Options) (*Datapath, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("loading BPF programs needs root")
@@ -122,7 +123,11 @@ func Open(o Options) (*Datapath, error) {
 	if err := checkLayout(o.PinPath); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	d := &Datapath{options: o, lock: lock, log: newLogbook()}
+	node, err := lockNode()
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	d := &Datapath{options: o, lock: lock, node: node, log: newLogbook()}
 	if err := d.load(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -212,7 +217,7 @@ func (d *Datapath) Close() error {
 	if d.maps != nil {
 		d.maps.Close()
 	}
-	return errors.Join(append(errs, d.lock.Close())...)
+	return errors.Join(append(errs, unlockNode(d.node), d.lock.Close())...)
 }
 
 // Remove takes everything at the pin path off the kernel: programs, links,
