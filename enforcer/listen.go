@@ -1,6 +1,7 @@
 package enforcer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,21 +31,15 @@ func lockFile(path string) (*os.File, error) {
 		n, _ := f.ReadAt(holder, 0)
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w by process %s", errLocked, strings.TrimSpace(string(holder[:n])))
+			return nil, fmt.Errorf("%w by process %s", errLocked, cmp.Or(strings.TrimSpace(string(holder[:n])), "of unknown number"))
 		}
 		return nil, err
 	}
-	err = errors.Join(f.Truncate(0), writeAll(f, fmt.Sprintf("%d\n", os.Getpid())))
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
+	// The process id is for the other's message alone: an agent must start on a
+	// full disk as well.
+	_ = f.Truncate(0)
+	_, _ = fmt.Fprintln(f, os.Getpid())
 	return f, nil
-}
-
-func writeAll(f *os.File, text string) error {
-	_, err := f.WriteAt([]byte(text), 0)
-	return err
 }
 
 // listen opens the agent's socket, for its owner alone. The socket of a dead

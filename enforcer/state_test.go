@@ -202,3 +202,12 @@ func TestFullDiskChangesNothing(t *testing.T) {
 	}
 	mustPut(t, e, onPods("103", policy.Ingress, "web"))
 }
+
+// On a full disk the lock is held, though nobody can read by whom.
+func TestLockOnFullDisk(t *testing.T) {
+	lock, err := lockFile("/dev/full")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Close()
+}
