@@ -180,7 +180,7 @@ func (e *Enforcer) change(next record) error {
 		next.encoded = nil
 	}
 	before := e.applied
-	if err := e.apply(&next, out); err != nil {
+	if err := e.applyAmid(&next, out); err != nil {
 		staged.discard()
 		return err
 	}
@@ -216,6 +216,27 @@ func (e *Enforcer) plan(r *record, node nodeFacts) plan {
 	out := p.plan()
 	out.state.Names = e.names.state(r.Policies, r.Identities)
 	return out
+}
+
+// pursuits is how often a push runs after devices that vanish under it.
+const pursuits = 5
+
+// applyAmid repeats a push that failed while the node changed: a pod that goes
+// away must not fail the configuration of the others.
+func (e *Enforcer) applyAmid(r *record, out plan) error {
+	err := e.apply(r, out)
+	for range pursuits {
+		if err == nil {
+			break
+		}
+		node, unread := e.readNode()
+		if unread != nil || out.node.equal(node.of(r)) {
+			break
+		}
+		out = e.plan(r, node)
+		err = e.apply(r, out)
+	}
+	return err
 }
 
 // apply tells the datapath the plan for the record and shows readers the

@@ -211,6 +211,28 @@ func TestVanishedDeviceDoesNotBlock(t *testing.T) {
 	}
 }
 
+// A pod that is deleted amid a push does not fail it; one whose failure is
+// another fails once.
+func TestDeviceThatVanishesAmidPush(t *testing.T) {
+	for _, vanishes := range []bool{true, false} {
+		e, m := newTest(t, "veth1")
+		mustPutEndpoints(t, e, pod("a", "web", "veth1", "10.0.0.1"))
+		looks := 0
+		m.fail = errKernel
+		e.readNode = func() (nodeFacts, error) {
+			if looks++; looks > 1 && vanishes {
+				m.fail = nil
+				return factsOf(), nil
+			}
+			return factsOf("veth1"), nil
+		}
+		_, err := e.Put(client.Desired{Policies: []policy.Policy{onPods("102", policy.Ingress, "web")}})
+		if (err == nil) != vanishes || looks != 2 {
+			t.Errorf("vanishes %v: %v after %d looks", vanishes, err, looks)
+		}
+	}
+}
+
 func TestFailedSyncIsSaidAndRepeated(t *testing.T) {
 	e, m := newTest(t, "veth1")
 	mustPutEndpoints(t, e, pod("a", "web", "veth1", "10.0.0.1"))
