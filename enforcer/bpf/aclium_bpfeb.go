@@ -595,18 +595,20 @@ const (
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION     AcliumTableConst = 2
+	AcliumTableConstTABLE_VERSION     AcliumTableConst = 3
 	AcliumTableConstTABLE_SUBRULES    AcliumTableConst = 262144
 	AcliumTableConstTABLE_SHAPES      AcliumTableConst = 64
 	AcliumTableConstTABLE_WORDS       AcliumTableConst = 6
 	AcliumTableConstTABLE_VALUES      AcliumTableConst = 8
 	AcliumTableConstTABLE_IDENTITIES  AcliumTableConst = 1
+	AcliumTableConstTABLE_SHORT       AcliumTableConst = 2
 	AcliumTableConstRECORD_LOG        AcliumTableConst = 1
 	AcliumTableConstRECORD_TIMED      AcliumTableConst = 2
 	AcliumTableConstRECORD_ADDRESSES  AcliumTableConst = 4
 	AcliumTableConstRECORD_POLICE     AcliumTableConst = 8
 	AcliumTableConstINDEX_COUNT_SHIFT AcliumTableConst = 28
 	AcliumTableConstINDEX_DEPTH       AcliumTableConst = 24
+	AcliumTableConstINDEX_AHEAD       AcliumTableConst = 7
 	AcliumTableConstLIST_LAST         AcliumTableConst = 1073741824
 	AcliumTableConstNODE_CUTS         AcliumTableConst = 7
 	AcliumTableConstSET_STEPS         AcliumTableConst = 20

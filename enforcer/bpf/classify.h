@@ -89,6 +89,15 @@ static __always_inline __u64 less(__u64 a, __u64 b)
 	return difference >> 63;
 }
 
+/* All bits where x is below 0, else none. */
+static __always_inline __u64 negative(__u64 x)
+{
+	__s64 sign = (__s64)x >> 63;
+
+	opaque(sign);
+	return sign;
+}
+
 static __always_inline __u64 high(const struct ip_addr *a)
 {
 	return bpf_be64_to_cpu(*(const __u64 *)&a->bytes[0]);

@@ -28,18 +28,20 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 2,
+	TABLE_VERSION = 3,
 	TABLE_SUBRULES = 262144, /* rules of one table */
 	TABLE_SHAPES = 64,
 	TABLE_WORDS = 6,      /* of a key: enum key_word */
 	TABLE_VALUES = 8,     /* that a node may ask: enum node_value */
 	TABLE_IDENTITIES = 1, /* header flag: some line looks at identities */
+	TABLE_SHORT = 2,      /* header flag: shape n is rule n and no more */
 	RECORD_LOG = 1,       /* record flag: write an event */
 	RECORD_TIMED = 2,     /* record flag: exists in a time window only */
 	RECORD_ADDRESSES = 4,     /* record flag: may mean a service by its address */
 	RECORD_POLICE = 8,    /* record flag: has a policer */
 	INDEX_COUNT_SHIFT = 28,
 	INDEX_DEPTH = 24, /* nodes on a path, at most */
+	INDEX_AHEAD = 7,  /* starts that are looked at in a cell */
 	LIST_LAST = 1 << 30,
 	NODE_CUTS = 7,
 	SET_STEPS = 20, /* sets have fewer than 1 << SET_STEPS intervals */
@@ -80,8 +82,9 @@ enum table_class {
 #define TABLE_64M_SLOTS 64
 #define TABLE_256M_SLOTS 16
 
-/* table_index: root is the first node. starts is sorted, u64 for halves of
- * IPv6 addresses and u32 for all others. */
+/* table_index: root is the first node. starts is sorted: u64 for halves of
+ * IPv6 addresses; for all others u32 of the last key below each start (the
+ * first one's is not asked), with INDEX_AHEAD of ~0 behind. */
 struct table_index {
 	__u32 root;
 	__u32 starts;

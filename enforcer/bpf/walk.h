@@ -10,6 +10,11 @@ static __always_inline const void *OF(at)(const void *t, __u64 offset)
 	return t + (offset & (SIZE - 8));
 }
 
+static __always_inline const void *OF(at4)(const void *t, __u64 offset)
+{
+	return t + (offset & (SIZE - 4));
+}
+
 static __always_inline __u64 OF(load64)(const void *t, __u64 offset)
 {
 	return *(const __u64 *)OF(at)(t, offset);
@@ -17,7 +22,7 @@ static __always_inline __u64 OF(load64)(const void *t, __u64 offset)
 
 static __always_inline __u32 OF(load32)(const void *t, __u64 offset)
 {
-	return *(const __u32 *)(t + (offset & (SIZE - 4)));
+	return *(const __u32 *)OF(at4)(t, offset);
 }
 
 /* Gives the cell of the node that holds the key. */
@@ -37,59 +42,76 @@ static __always_inline __u64 OF(cell_of)(const void *t, __u64 node, __u64 key)
 	return OF(load32)(t, node + 16 + cell * 4);
 }
 
-/* Gives the cell without further nodes that holds the key. */
-static __always_inline __u64 OF(leaf_of)(const void *t, __u64 node, __u64 key)
+/* The same of keys below 1 << 32. */
+static __always_inline __u64 OF(narrow_cell_of)(const void *t, __u64 node, __u64 key)
 {
-	__u64 cell = 0;
-	int i;
+	const struct {
+		__u64 base;
+		__u32 shift;
+		__u32 last;
+	} *n = OF(at)(t, node);
+	__u64 cell = key - n->base, left;
 
-	for (i = 0; i < INDEX_DEPTH; i++) {
-		cell = OF(cell_of)(t, node, key);
-		if (!(cell & INDEX_NODE))
-			break;
-		node = (cell & ~INDEX_NODE) << 3;
-	}
-	return cell;
+	cell = (cell & negative(~cell)) >> (n->shift & 63);
+	left = n->last - cell;
+	cell += left & negative(left);
+	return OF(load32)(t, node + 16 + cell * 4);
 }
 
-#define RANK_IN(cell, load, width)                                             \
+#define LEAF_OF(step)                                                          \
 	({                                                                     \
-		__u64 rank = cell & ((1 << INDEX_COUNT_SHIFT) - 1);            \
-		__u64 count = cell >> INDEX_COUNT_SHIFT, more = 0;             \
+		__u64 leaf = 0;                                                \
 		int i;                                                         \
                                                                                \
-		_Pragma("unroll") for (i = 4; i; i >>= 1)                      \
-		{                                                              \
-			__u64 probe = more + i;                                \
-			__u64 start = load(t, starts + (rank + probe) * width); \
-                                                                               \
-			more += i & -((below(key, start) | less(count, probe)) ^ 1); \
+		for (i = 0; i < INDEX_DEPTH; i++) {                            \
+			leaf = step(t, node, key);                             \
+			if (!(leaf & INDEX_NODE))                              \
+				break;                                         \
+			node = (leaf & ~INDEX_NODE) << 3;                      \
 		}                                                              \
-		rank + more;                                                   \
+		leaf;                                                          \
 	})
 
-/* Both give the rank of a key below the node; wide starts have 64 bits. */
-__noinline int OF(rank)(const struct OF(table) *t, __u32 node, __u32 starts, __u32 key)
+/* Gives the rank of a key below the node. All starts that may lie in the cell
+ * are loaded at once; those behind it are above the key. */
+__noinline int OF(rank)(const struct OF(table) *t, __u32 root, __u32 starts, __u32 number)
 {
-	__u64 cell;
+	__u64 node = root, key = number, rank, more = 0;
+	const __u32 *before;
+	int i;
 
 	if (!t)
 		return 0;
-	cell = OF(leaf_of)(t, node, key);
-	return RANK_IN(cell, OF(load32), 4);
+	rank = LEAF_OF(OF(narrow_cell_of)) & ((1 << INDEX_COUNT_SHIFT) - 1);
+	before = OF(at4)(t, starts + rank * 4);
+#pragma unroll
+	for (i = 1; i <= INDEX_AHEAD; i++)
+		more += less(before[i], key);
+	return rank + more;
 }
 
-__noinline int OF(rank_wide)(const struct OF(table) *t, __u32 node, __u32 starts, __u64 key)
+/* The same where starts have 64 bits. */
+__noinline int OF(rank_wide)(const struct OF(table) *t, __u32 root, __u32 starts, __u64 key)
 {
-	__u64 cell;
+	__u64 node = root, cell, rank, count, more = 0;
+	int i;
 
 	if (!t)
 		return 0;
-	cell = OF(leaf_of)(t, node, key);
-	return RANK_IN(cell, OF(load64), 8);
+	cell = LEAF_OF(OF(cell_of));
+	rank = cell & ((1 << INDEX_COUNT_SHIFT) - 1);
+	count = cell >> INDEX_COUNT_SHIFT;
+#pragma unroll
+	for (i = 4; i; i >>= 1) {
+		__u64 probe = more + i;
+		__u64 start = OF(load64)(t, starts + (rank + probe) * 8);
+
+		more += i & -((below(key, start) | less(count, probe)) ^ 1);
+	}
+	return rank + more;
 }
 
-#undef RANK_IN
+#undef LEAF_OF
 
 static __always_inline __u32 OF(rank_of)(const void *t, const struct table_index *index, __u32 key)
 {
@@ -264,12 +286,16 @@ static __always_inline bool OF(try_rule)(struct search *s, __u64 number)
 static __always_inline __u32 OF(probe)(struct search *s)
 {
 	const struct table_header *h = s->table;
-	const struct table_shape *shape = OF(at)(s->table, h->shapes + lowest(s->walk->shapes) * sizeof(*shape));
+	__u64 number = lowest(s->walk->shapes), hash;
+	const struct table_shape *shape;
 	const struct table_slot *slot;
-	__u64 hash = shape->salt;
 	int i;
 
 	s->walk->shapes &= s->walk->shapes - 1;
+	if (h->flags & TABLE_SHORT)
+		return number << 2 | REF_RULE;
+	shape = OF(at)(s->table, h->shapes + number * sizeof(*shape));
+	hash = shape->salt;
 	if (!less(shape->first, s->walk->best)) {
 		s->walk->shapes = 0;
 		return 0;
@@ -352,8 +378,12 @@ static __always_inline long OF(step)(struct search *s)
 	if ((ref & 3) == REF_NODE)
 		ref = OF(child_of)(s, ref);
 	s->walk->ref = (ref & 3) == REF_NODE ? ref : 0;
-	if ((ref & 3) == REF_RULE && less(ref >> 2, s->walk->best))
-		OF(try_rule)(s, ref >> 2);
+	if ((ref & 3) == REF_RULE && less(ref >> 2, s->walk->best)) {
+		const struct table_header *h = s->table;
+
+		if (OF(try_rule)(s, ref >> 2) && h->flags & TABLE_SHORT)
+			return finish(s->walk);
+	}
 	if ((ref & 3) == REF_LIST) {
 		OF(enter_list)(s, ref);
 		OF(try_list)(s);

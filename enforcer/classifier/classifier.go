@@ -48,6 +48,9 @@ the order of their lowest rules and ends where none can be lower than the one
 found. A rule that says "go on at" begins another round, in which rules below
 its goal do not count.
 
+Short lists. Where there are no more rules than shapes may be, each rule is a
+shape: the AND of the sets holds the rules to check, and nothing is looked up.
+
 Later fragments carry no ports. A rule that they can match has entries without
 ports for them, in shapes of their own.
 
@@ -135,8 +138,10 @@ func compile(p *policy.Policy, ids []Identity, n Numbers) ([]byte, error) {
 	}
 	c.classify()
 	c.rank()
-	c.enter()
-	c.shape()
+	if !c.short() {
+		c.enter()
+		c.shape()
+	}
 	return c.encode()
 }
 

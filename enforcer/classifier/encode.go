@@ -21,6 +21,9 @@ func (c *compiler) encode() ([]byte, error) {
 	if c.identities.uses() {
 		h.Flags = uint32(bpf.AcliumTableConstTABLE_IDENTITIES)
 	}
+	if c.short() {
+		h.Flags |= uint32(bpf.AcliumTableConstTABLE_SHORT)
+	}
 	kinds := c.noteShapes()
 	var s *slots
 	var t *trees
@@ -58,11 +61,9 @@ func (c *compiler) noteShapes() (kinds [][2]uint64) {
 	for side := range c.ends {
 		c.ends[side].shapes = make([]uint64, len(c.ends[side].list))
 	}
-	for i := range c.entries {
-		e := &c.entries[i]
-		t, r := &c.tuples[e.tuple], &c.rules[e.rule]
-		shape := uint64(1) << t.shape
-		if t.later {
+	c.places(func(rule int32, shape uint64, later bool) {
+		r := &c.rules[rule]
+		if later {
 			kinds[r.kind][1] |= shape
 		} else {
 			kinds[r.kind][0] |= shape
@@ -71,7 +72,7 @@ func (c *compiler) noteShapes() (kinds [][2]uint64) {
 		for side, n := range r.end {
 			c.ends[side].shapes[n] |= shape
 		}
-	}
+	})
 	return kinds
 }
 

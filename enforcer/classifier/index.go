@@ -11,9 +11,9 @@ import (
 const (
 	indexNode   = uint32(1) << 31
 	countShift  = uint32(bpf.AcliumTableConstINDEX_COUNT_SHIFT)
-	maxCount    = 7  // starts inside a cell, searched in three steps
-	maxCellBits = 16 // cells of one node
-	nodeHeader  = 16 // bytes before the cells
+	maxCount    = int(bpf.AcliumTableConstINDEX_AHEAD) // starts inside a cell
+	maxCellBits = 16                                   // cells of one node
+	nodeHeader  = 16                                   // bytes before the cells
 )
 
 // node writes the index of starts[first:behind] and what is below it. Keys
@@ -70,7 +70,14 @@ func cellBits(n int) int {
 
 // index writes the index of starts, which begin with 0.
 func (b *blob) index(starts []uint32) bpf.AcliumTableIndex {
-	return bpf.AcliumTableIndex{Root: node(b, starts, 1, len(starts)), Starts: putAll(b, starts)}
+	before := make([]uint32, len(starts), len(starts)+maxCount)
+	for i, start := range starts {
+		before[i] = start - 1
+	}
+	for range maxCount {
+		before = append(before, math.MaxUint32)
+	}
+	return bpf.AcliumTableIndex{Root: node(b, starts, 1, len(starts)), Starts: putAll(b, before)}
 }
 
 // encodeEnd writes one end's indexes.

@@ -50,7 +50,7 @@ func (r *reader) rank(node uint32, start func(rank uint32) uint64, k uint64) uin
 }
 
 func (r *reader) narrow(x *bpf.AcliumTableIndex, k uint32) uint32 {
-	return r.rank(x.Root, func(n uint32) uint64 { return uint64(r.u32(x.Starts + 4*n)) }, uint64(k))
+	return r.rank(x.Root, func(n uint32) uint64 { return uint64(r.u32(x.Starts+4*n)) + 1 }, uint64(k))
 }
 
 func (r *reader) end(e *bpf.AcliumTableEnd, a netip.Addr) uint32 {
@@ -183,6 +183,12 @@ func (r *reader) round(at *place, shapes uint64, from uint32) uint32 {
 	best := none
 	for ; shapes != 0; shapes &= shapes - 1 {
 		n := uint32(bits.TrailingZeros64(shapes))
+		if r.h.Flags&uint32(bpf.AcliumTableConstTABLE_SHORT) != 0 {
+			if n >= from && r.matches(n, at) {
+				return n
+			}
+			continue
+		}
 		s := view[bpf.AcliumTableShape](r.b, r.h.Shapes+n*uint32(unsafe.Sizeof(bpf.AcliumTableShape{})))
 		if s.First >= best {
 			break
