@@ -78,7 +78,9 @@ func (b *program) pair(p *grammar.ZonePair, ends policy.Match) {
 		b.class(p, c, last)
 		last += 10
 	}
-	b.emit("", everything(), exit{rule: b.classRule(p, fallback, last)})
+	final := b.classRule(p, fallback, last)
+	b.refuseKept(final, withoutPolice(fallback.Other))
+	b.emit("", everything(), exit{rule: final})
 	b.here(&behind)
 }
 
@@ -90,7 +92,7 @@ func (b *program) class(p *grammar.ZonePair, c *grammar.PolicyClass, seq uint32)
 		return
 	}
 	rule := b.classRule(p, c, seq)
-	b.refuseKept(rule, c.Other)
+	b.refuseKept(rule, withoutPolice(c.Other))
 	b.lookInto(rule, c.HTTPPolicy)
 	b.requestsLooked = rule.Match.HTTP != nil
 	b.classMap(m, exit{rule: rule}, rule)
@@ -122,6 +124,7 @@ func (b *program) classRule(p *grammar.ZonePair, c *grammar.PolicyClass, seq uin
 		b.note(r.ID, c.ActionPos, c.Text, policy.Refused,
 			"pass has no replies, which a pod's port cannot withhold: the class is dropped; use inspect")
 	}
+	b.police(r, p, c)
 	return r
 }
 
@@ -215,8 +218,8 @@ func (b *program) protocol(part grammar.ClassMatch, hit exit) {
 // accessGroup walks a list as a classifier: a permit is a hit, a deny is a
 // miss, and a list that is not defined matches nothing. A line that cannot be
 // said may be left out only where its packets then pass no more than before:
-// a permit whose hit is the end of a class that permits. Anything else refuses
-// the policy.
+// a permit whose hit is the end of a class that permits without police, as its
+// packets come to a later class. Anything else refuses the policy.
 func (b *program) accessGroup(part grammar.ClassMatch, hit exit, final *policy.Rule) {
 	b.applied[part.Name.Text] = true
 	a := b.config.ACL(part.Name.Text)
@@ -266,7 +269,7 @@ func (b *program) otherFamily(a *grammar.ACL, miss *label) {
 func (b *program) unsaidLine(a *grammar.ACL, n *line, final *policy.Rule) {
 	e := n.entry
 	b.note(policy.RuleID{ACL: a.Name, Seq: e.Seq}, e.Pos, textOf(e), policy.Refused, "%s", n.unsaid)
-	if e.ACE.Action != grammar.Deny && final.Action == policy.Permit {
+	if e.ACE.Action != grammar.Deny && final.Action == policy.Permit && final.Police == nil {
 		return
 	}
 	b.refused = true

@@ -212,7 +212,7 @@ func restricted(r policy.Rule, m policy.Match) []policy.Rule {
 	if len(carrying) > 0 {
 		r.Match.Services = carrying
 		deny := r
-		deny.Action = policy.Deny
+		deny.Action, deny.Police = policy.Deny, nil
 		r.Match.HTTP = http
 		out = append(out, r, deny)
 	}

@@ -153,7 +153,7 @@ func (o *orderer) objectsOnly(policies []policy.Policy) (out []policy.Policy) {
 }
 
 // sayable gives the policy without the permits that no object of a cluster can
-// say. A deny or a jump of that kind refuses the policy.
+// say. A deny, a jump or a limit of that kind refuses the policy.
 func (o *orderer) sayable(p *policy.Policy) (policy.Policy, *refusal) {
 	beyond := func(r policy.Rule) bool { return len(r.Match.Services) > 0 && r.BeyondObject() != "" }
 	if !slices.ContainsFunc(p.Rules, beyond) {
@@ -171,7 +171,8 @@ func (o *orderer) sayable(p *policy.Policy) (policy.Policy, *refusal) {
 			continue
 		}
 		why := r.BeyondObject() + " is not supported: only a node that enforces the list itself looks at it (-t enforcer)"
-		if r.Action != policy.Permit {
+		// What is left out of a class with police would come to a later one.
+		if r.Action != policy.Permit || r.Police != nil {
 			return out, &refusal{p, r, why}
 		}
 		o.note(p, r, policy.Refused, "left out: %s", why)

@@ -78,7 +78,7 @@ func (o *orderer) seen(p *policy.Policy) (policy.Policy, *refusal) {
 			certain, why = nil, "the enforcer learns names on the ports of pods alone"
 		}
 		if why != "" {
-			if r.Action != policy.Permit && o.meetsLater(p, i) {
+			if (r.Action != policy.Permit || r.Police != nil) && o.meetsLater(p, i) {
 				return out, &refusal{p, r, why + ", and a later line permits what this one may decide"}
 			}
 			if certain == nil || r.Action == policy.Permit {

@@ -73,6 +73,9 @@ type Decision struct {
 // The error is a *BudgetError, or a fault of this package.
 func Compare(want, got policy.Stack, inv *inventory.Inventory, o Options) (r Result, err error) {
 	defer recoverBudget(&err)
+	if !samePolice(want, got) {
+		return Result{}, errPolice
+	}
 	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
 		known := newVocabulary()
 		for _, side := range []policy.Stack{want, got} {
