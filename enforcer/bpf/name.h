@@ -74,12 +74,14 @@ static __always_inline __u8 names_of(const struct scratch *s)
 /* Gives the identity of an address of the world. */
 static __always_inline __u32 identity_by_name(const struct packet *p, const struct ip_addr *addr)
 {
+	/* A copy, because Linux 6.1 takes no key out of a function's argument. */
+	__u64 words[2] = {((const __u64 *)addr)[0], ((const __u64 *)addr)[1]};
 	const struct name_value *v;
 	__u32 half = p->names & NAMES_HALF ? 1 : 0, id;
 
 	if (!(p->names & NAMES_ASKED))
 		return IDENTITY_WORLD;
-	v = bpf_map_lookup_elem(&name_map, addr);
+	v = bpf_map_lookup_elem(&name_map, words);
 	if (!v)
 		return IDENTITY_WORLD;
 	if (p->names & NAMES_LINGERING)

@@ -168,6 +168,11 @@ func (h *hall) change(i int) {
 		for _, l := range h.egress {
 			h.aim(l)
 		}
+		for _, l := range slices.Concat(h.ingress, h.egress) { // the hour is another test's
+			for j := range l.Rules {
+				l.Rules[j].Match.Time = nil
+			}
+		}
 		h.gate.Replace(h.ingress, h.egress)
 	}
 	if i == 0 || what != 0 {
