@@ -65,12 +65,13 @@ func (c *ruleCache) fill(policies []policy.Policy, lists [][][]byte) bool {
 		return false
 	}
 	seen := map[textHash]*policy.Rule{}
+	parts := newSharer()
 	for i, texts := range lists {
 		if texts == nil {
 			continue
 		}
 		policies[i].Rules = make([]policy.Rule, len(texts))
-		if !c.fillList(policies[i].Rules, texts, seen) {
+		if !c.fillList(policies[i].Rules, texts, seen, parts) {
 			return false
 		}
 	}
@@ -78,7 +79,7 @@ func (c *ruleCache) fill(policies []policy.Policy, lists [][][]byte) bool {
 	return true
 }
 
-func (c *ruleCache) fillList(rules []policy.Rule, texts [][]byte, seen map[textHash]*policy.Rule) bool {
+func (c *ruleCache) fillList(rules []policy.Rule, texts [][]byte, seen map[textHash]*policy.Rule, parts *sharer) bool {
 	hashes := make([]textHash, len(texts))
 	workers := runtime.GOMAXPROCS(0)
 	failed := make([]bool, workers)
@@ -103,6 +104,9 @@ func (c *ruleCache) fillList(rules []policy.Rule, texts [][]byte, seen map[textH
 		}
 	}
 	for i, h := range hashes {
+		if c.rules[h] == nil {
+			parts.share(&rules[i])
+		}
 		seen[h] = &rules[i]
 	}
 	return true

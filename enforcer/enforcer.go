@@ -57,6 +57,7 @@ type Enforcer struct {
 	current  atomic.Pointer[snapshot]
 	// applied is what the datapath was last told; guarded by changing.
 	applied appliedState
+	resting *time.Timer // guarded by changing, nil until memory is given back
 }
 
 // A snapshot is the state as readers see it; it is never changed.
@@ -254,6 +255,7 @@ func (e *Enforcer) apply(r *record, out plan) error {
 	e.applied = appliedState{known: true, plan: out}
 	e.names.adopt(r.Policies, r.Identities)
 	e.current.Store(&snapshot{record: *r, ports: len(out.state.Ports), missing: out.missing})
+	e.giveBack(r.Policies)
 	for _, name := range out.missing {
 		e.log.Warn("a device is missing, it is filtered as soon as it appears", "interface", name)
 	}

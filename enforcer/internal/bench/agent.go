@@ -141,6 +141,7 @@ func (b *bench) timeAgent(a *agent, list policy.Policy) error {
 			return err
 		}
 	}
+	time.Sleep(5 * time.Second) // what the pushes took and nothing holds is given back
 	resident, err := a.resident()
 	if err != nil {
 		return err
