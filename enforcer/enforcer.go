@@ -31,6 +31,7 @@ type Datapath interface {
 	// Clear sets the counters of one list to zero, of all when acl is "".
 	Clear(acl string) error
 	Drops() ([]client.Drop, error)
+	Policers() ([]policy.PoliceCounter, error)
 	// Use says how full the kernel's maps are.
 	Use() (datapath.Use, error)
 	// Events calls f with every logged packet until ctx ends.

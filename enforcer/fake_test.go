@@ -70,6 +70,10 @@ func (m *memory) Clear(acl string) error {
 	return nil
 }
 
+func (m *memory) Policers() ([]policy.PoliceCounter, error) {
+	return []policy.PoliceCounter{{Police: policy.Police{Name: "C", Rate: 8000, Burst: 1500}, ConformedPackets: 3, ExceededPackets: 2}}, nil
+}
+
 func (m *memory) Drops() ([]client.Drop, error) {
 	return []client.Drop{{Reason: "spoofed", Packets: 3, Bytes: 180}}, nil
 }

@@ -27,6 +27,7 @@ func (e *Enforcer) Handler() http.Handler {
 		"/v1/counters":  {http.MethodGet: e.getCounters, http.MethodDelete: e.deleteCounters},
 		"/v1/names":     {http.MethodGet: e.getNames},
 		"/v1/drops":     {http.MethodGet: e.getDrops},
+		"/v1/policers":  {http.MethodGet: e.getPolicers},
 		"/v1/events":    {http.MethodGet: e.getEvents},
 		"/v1/log":       {http.MethodGet: e.getLog},
 		"/healthz":      {http.MethodGet: e.getHealth},
@@ -151,6 +152,14 @@ func (e *Enforcer) getDrops(w http.ResponseWriter, _ *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, orEmpty(drops))
+}
+
+func (e *Enforcer) getPolicers(w http.ResponseWriter, _ *http.Request) error {
+	policers, err := e.datapath.Policers()
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, orEmpty(policers))
 }
 
 func (e *Enforcer) getNames(w http.ResponseWriter, _ *http.Request) error {
