@@ -73,10 +73,11 @@ struct {
 static __always_inline bool within_dns_budget(const struct scratch *s)
 {
 	struct dns_budget first = {.since = s->now, .used = 1};
-	struct dns_budget *b = bpf_map_lookup_elem(&dns_budget_map, &s->ifindex);
+	__u32 ifindex = s->ifindex; /* Linux 6.1 takes no key out of an argument */
+	struct dns_budget *b = bpf_map_lookup_elem(&dns_budget_map, &ifindex);
 
 	if (!b) {
-		bpf_map_update_elem(&dns_budget_map, &s->ifindex, &first, BPF_ANY);
+		bpf_map_update_elem(&dns_budget_map, &ifindex, &first, BPF_ANY);
 		return true;
 	}
 	if (s->now - b->since >= DNS_PERIOD) {
@@ -93,7 +94,10 @@ static __always_inline int copy_payload(struct __sk_buff *skb, const struct pack
 {
 	__u32 length = p->end - p->payload;
 
-	if (p->segments != 1 || length < DNS_HEADER || length > DNS_LENGTH)
+	if (p->segments != 1 || length < DNS_HEADER)
+		return -1;
+	opaque(length); /* Linux 6.1 understands two comparisons, and not one of a difference */
+	if (length > DNS_LENGTH)
 		return -1;
 	m->length = length;
 	if (bpf_skb_load_bytes(skb, p->payload, m->payload, length))

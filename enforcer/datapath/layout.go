@@ -197,9 +197,9 @@ func explainLoad(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &verifier):
-		return fmt.Errorf("this kernel refuses the BPF programs: %w", err)
+		return fmt.Errorf("this kernel (Linux %s) refuses the BPF programs, which need Linux %s or later: %w", kernelRelease(), oldestKernel, err)
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("this kernel does not let us load BPF programs (Linux 6.1 or later is needed): %w", err)
+		return fmt.Errorf("this kernel does not let us load BPF programs (Linux %s or later is needed): %w", oldestKernel, err)
 	}
 	return fmt.Errorf("load the BPF programs: %w", err)
 }

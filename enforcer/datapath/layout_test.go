@@ -73,7 +73,7 @@ var otherVersions = map[string]struct {
 // enforcement never stops, no counter goes back, connections go on where their
 // table means the same.
 func TestTakeOver(t *testing.T) {
-	for name, o := range map[string]Options{"tcx": {}, "clsact": {Clsact: true}} {
+	for name, o := range ways() {
 		for what, version := range otherVersions {
 			t.Run(name+" "+what, func(t *testing.T) {
 				old, next := o, o

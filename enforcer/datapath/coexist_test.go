@@ -1,0 +1,124 @@
+package datapath
+
+import (
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// ways are the ways to attach that this kernel has. A kernel without TCX gets
+// clsact unasked, which would test the same twice.
+func ways() map[string]Options {
+	all := map[string]Options{"clsact": {Clsact: true}}
+	if haveTCX() {
+		all["tcx"] = Options{}
+	}
+	return all
+}
+
+// stranger is somebody else's program, which counts IPv4 packets.
+type stranger struct {
+	t       *testing.T
+	program *ebpf.Program
+	counts  *ebpf.Map
+}
+
+func newStranger(t *testing.T) *stranger {
+	t.Helper()
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "stranger", Type: ebpf.SchedCLS, License: "GPL", Instructions: asm.Instructions{
+		asm.LoadMem(asm.R6, asm.R1, 16, asm.Word), // __sk_buff.protocol
+		asm.HostTo(asm.BE, asm.R6, asm.Half),
+		asm.JNE.Imm(asm.R6, unix.ETH_P_IP, "out"),
+		asm.StoreImm(asm.RFP, -4, 0, asm.Word),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, -4),
+		asm.LoadMapPtr(asm.R1, m.FD()),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+		asm.Mov.Imm(asm.R1, 1),
+		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R0, permit).WithSymbol("out"),
+		asm.Return(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close(); m.Close() })
+	return &stranger{t, p, m}
+}
+
+func (s *stranger) count() (n uint64) {
+	s.t.Helper()
+	if err := s.counts.Lookup(uint32(0), &n); err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// attach puts the stranger first or last on what the device sends.
+func (s *stranger) attach(ifindex int, clsact, first bool) {
+	s.t.Helper()
+	anchor, priority := link.Tail(), uint16(0xfff0)
+	if first {
+		anchor, priority = link.Head(), 1
+	}
+	if clsact {
+		f := filterOn(attachKey{uint32(ifindex), ebpf.AttachTCXEgress}, s.program.FD())
+		f.Name, f.Priority = "stranger", priority
+		if err := netlink.FilterAdd(f); err != nil {
+			s.t.Fatal(err)
+		}
+		return
+	}
+	l, err := link.AttachTCX(link.TCXOptions{Interface: ifindex, Program: s.program, Attach: ebpf.AttachTCXEgress, Anchor: anchor})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { l.Close() })
+}
+
+// Programs of others before and behind ours see what they would see without
+// us, but for what we drop, and stay when ours goes.
+func TestOthersKeepTheirPlace(t *testing.T) {
+	for name, o := range ways() {
+		t.Run(name, func(t *testing.T) {
+			x := newBench(t)
+			d := x.open(o)
+			defer d.Close()
+			x.apply(d, x.state(udpPorts("T", 53)))
+			device, err := netlink.LinkByName(x.b.Device)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, behind := newStranger(t), newStranger(t)
+			before.attach(device.Attrs().Index, o.Clsact, true)
+			behind.attach(device.Attrs().Index, o.Clsact, false)
+			open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
+			step := func(what string, sent, arrived int, l udpLink, first, last uint64) {
+				t.Helper()
+				if n := l.send(t, sent); n != arrived || before.count() != first || behind.count() != last {
+					t.Errorf("%s: %d arrived, want %d; others counted %d before and %d behind ours, want %d and %d",
+						what, n, arrived, before.count(), behind.count(), first, last)
+				}
+			}
+			step("permitted", 3, 3, open, 3, 3)
+			step("denied", 2, 0, shut, 5, 3)
+			x.apply(d, x.state(udpPorts("T", 53, 55))) // a push moves nobody
+			step("denied again", 1, 0, shut, 6, 3)
+			x.apply(d, State{})
+			step("without ours", 4, 4, shut, 10, 7)
+			if err := d.hooks.upgrade(); err != nil {
+				t.Error(err)
+			}
+			step("after an upgrade of nothing", 1, 1, shut, 11, 8)
+		})
+	}
+}
