@@ -15,6 +15,8 @@
  *   ipcache_map        the same of prefixes; settings_map whether there are any
  *   service_map        ports of services, and backend_map what is behind them
  *   window_map         which time windows are open when
+ *   reflexive_map      the names of reflexive lists
+ *   entry_map          entries of reflexive lists (reflect.h)
  *   conn_map           connections of pod ports
  *   fragment_map       datagrams whose first fragment was permitted
  *   counter_map        packets and bytes of each line, and whose they are
@@ -87,6 +89,8 @@ const enum identity *unused_identity __attribute__((unused));
 const enum drop_reason *unused_drop_reason __attribute__((unused));
 const enum attach_point *unused_attach_point __attribute__((unused));
 const enum direction *unused_direction __attribute__((unused));
+const enum reflexive_const *unused_reflexive_const __attribute__((unused));
+const enum entry_end *unused_entry_end __attribute__((unused));
 const enum conn_flags *unused_conn_flags __attribute__((unused));
 const enum counter_const *unused_counter_const __attribute__((unused));
 const struct counter_name *unused_counter_name __attribute__((unused));

@@ -13,6 +13,8 @@
  *   service_map     hash               service_key    service
  *   backend_map     hash               backend_key    backend
  *   window_map      array, 2           generation & 1 timetable
+ *   reflexive_map   array, 2           generation & 1 reflexive_lists
+ *   entry_map       LRU hash           entry_key      entry, of a reflexive list
  *   conn_map        LRU hash           conn_key       conn
  *   fragment_map    LRU hash           fragment_key   fragment
  *   counter_map     array of maps      id / 2048      array, one for each CPU and two more -> counter_chunk
@@ -25,6 +27,7 @@
  *   log_loss_map    array, 1           0              log_loss
  *   name_map and others: name.h; dns_map and others: dns.h
  *   scratch_map     per-CPU array, 1   0              scratch (scratch.h), programs only
+ *   reflex_map      per-CPU array, 1   0              reflexes (reflect.h), programs only
  *   flow_map        per-CPU array      place          flow (scratch.h), programs only
  *   flow_tag_map    per-CPU array, 1   0              flow_tags (scratch.h), programs only
  *
@@ -75,12 +78,14 @@ enum hook_flags {
 
 /* hook lists the tables that a packet passes in series. families is the set of
  * families filtered on this port in either direction. own are addresses of the
- * pod, which are not looked up; zero where there is none. */
+ * pod, which are not looked up; zero where there is none. evaluates has a bit
+ * for each reflexive list that the tables ask, by its number. */
 struct hook {
 	__u32 flags;
 	__u32 families;
 	__u32 count; /* tables in use */
 	__u32 services; /* number of the set of services, 0 for none */
+	__u64 evaluates;
 	struct ip_addr own[OWN_ADDRESSES];
 	struct table_ref {
 		__u32 class;    /* size class: which table map */
@@ -156,6 +161,41 @@ struct timetable {
 	__u32 count; /* epochs in use */
 	__u32 pad;
 	struct epoch epochs[EPOCHS];
+};
+
+/* reflexive_lists says which lists the numbers in tables mean: the first eight
+ * bytes of a SHA-256 over the name; 0 where there is none. Number 0 is no list. */
+enum reflexive_const {
+	REFLEXIVE_LISTS = 64,
+	EVALUATED_LISTS = 8, /* that one hook asks, at most */
+};
+
+struct reflexive_lists {
+	__u64 names[REFLEXIVE_LISTS];
+};
+
+/* entry_key is an entry of a reflexive list, by the packets that it permits:
+ * dport is the type of protocols that have types. A list stands under its name,
+ * since entries outlive the numbers. */
+struct entry_key {
+	__u64 list;
+	struct ip_addr saddr;
+	struct ip_addr daddr;
+	__u16 sport;
+	__u16 dport;
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+/* Which ends of a TCP session have sent a FIN: the one that made the entry, and
+ * the other. */
+enum entry_end { ENTRY_INSIDE = 1, ENTRY_OUTSIDE = 2, ENTRY_BOTH = 3 };
+
+struct entry {
+	__u64 expires; /* bpf_ktime_get_coarse_ns from which on it is none */
+	__u64 timeout; /* ns */
+	__u32 finished; /* enum entry_end */
+	__u32 pad;
 };
 
 /* conn_key is a connection as its first packet travelled on one port. An ICMP

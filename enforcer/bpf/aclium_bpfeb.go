@@ -140,6 +140,33 @@ const (
 	AcliumDropReasonDROP_ROOM       AcliumDropReason = 32
 )
 
+type AcliumEntry struct {
+	_        structs.HostLayout
+	Expires  uint64
+	Timeout  uint64
+	Finished uint32
+	Pad      uint32
+}
+
+type AcliumEntryEnd uint32
+
+const (
+	AcliumEntryEndENTRY_INSIDE  AcliumEntryEnd = 1
+	AcliumEntryEndENTRY_OUTSIDE AcliumEntryEnd = 2
+	AcliumEntryEndENTRY_BOTH    AcliumEntryEnd = 3
+)
+
+type AcliumEntryKey struct {
+	_        structs.HostLayout
+	List     uint64
+	Saddr    AcliumIpAddr
+	Daddr    AcliumIpAddr
+	Sport    uint16
+	Dport    uint16
+	Protocol uint8
+	Pad      [3]uint8
+}
+
 type AcliumEpoch struct {
 	_       structs.HostLayout
 	Start   uint64
@@ -204,13 +231,14 @@ type AcliumFragmentKey struct {
 }
 
 type AcliumHook struct {
-	_        structs.HostLayout
-	Flags    uint32
-	Families uint32
-	Count    uint32
-	Services uint32
-	Own      [2]AcliumIpAddr
-	Tables   [8]AcliumTableRef
+	_         structs.HostLayout
+	Flags     uint32
+	Families  uint32
+	Count     uint32
+	Services  uint32
+	Evaluates uint64
+	Own       [2]AcliumIpAddr
+	Tables    [8]AcliumTableRef
 }
 
 type AcliumHookFlags uint32
@@ -375,6 +403,29 @@ const (
 	AcliumRefKindREF_NODE AcliumRefKind = 3
 )
 
+type AcliumReflexes struct {
+	_     structs.HostLayout
+	Lines [8]struct {
+		_        structs.HostLayout
+		Evaluate uint8
+		Reflect  uint8
+		Pad      uint16
+		Timeout  uint32
+	}
+}
+
+type AcliumReflexiveConst uint32
+
+const (
+	AcliumReflexiveConstREFLEXIVE_LISTS AcliumReflexiveConst = 64
+	AcliumReflexiveConstEVALUATED_LISTS AcliumReflexiveConst = 8
+)
+
+type AcliumReflexiveLists struct {
+	_     structs.HostLayout
+	Names [64]uint64
+}
+
 type AcliumResidueFlags uint32
 
 const (
@@ -397,6 +448,7 @@ type AcliumScratch struct {
 		Saddr               AcliumIpAddr
 		Daddr               AcliumIpAddr
 		Windows             [4]uint64
+		Reflected           uint64
 		SourceIdentity      uint32
 		DestinationIdentity uint32
 		Owner               uint32
@@ -429,6 +481,7 @@ type AcliumScratch struct {
 		Saddr               AcliumIpAddr
 		Daddr               AcliumIpAddr
 		Windows             [4]uint64
+		Reflected           uint64
 		SourceIdentity      uint32
 		DestinationIdentity uint32
 		Owner               uint32
@@ -457,32 +510,35 @@ type AcliumScratch struct {
 		Behind              uint8
 	}
 	Judgement struct {
-		_      structs.HostLayout
-		Accept uint32
-		Count  uint32
-		Lines  [8]uint32
-		Logged uint32
-		Fault  uint32
-		Flags  uint32
-		Reason uint32
-		Police [8]uint16
+		_         structs.HostLayout
+		Accept    uint32
+		Count     uint32
+		Lines     [8]uint32
+		Logged    uint32
+		Reflexive uint32
+		Fault     uint32
+		Flags     uint32
+		Reason    uint32
+		Police    [8]uint16
 	}
 	Again struct {
-		_      structs.HostLayout
-		Accept uint32
-		Count  uint32
-		Lines  [8]uint32
-		Logged uint32
-		Fault  uint32
-		Flags  uint32
-		Reason uint32
-		Police [8]uint16
+		_         structs.HostLayout
+		Accept    uint32
+		Count     uint32
+		Lines     [8]uint32
+		Logged    uint32
+		Reflexive uint32
+		Fault     uint32
+		Flags     uint32
+		Reason    uint32
+		Police    [8]uint16
 	}
 	Behind struct {
 		_                   structs.HostLayout
 		Saddr               AcliumIpAddr
 		Daddr               AcliumIpAddr
 		Windows             [4]uint64
+		Reflected           uint64
 		SourceIdentity      uint32
 		DestinationIdentity uint32
 		Owner               uint32
@@ -511,15 +567,16 @@ type AcliumScratch struct {
 		Behind              uint8
 	}
 	One struct {
-		_      structs.HostLayout
-		Accept uint32
-		Count  uint32
-		Lines  [8]uint32
-		Logged uint32
-		Fault  uint32
-		Flags  uint32
-		Reason uint32
-		Police [8]uint16
+		_         structs.HostLayout
+		Accept    uint32
+		Count     uint32
+		Lines     [8]uint32
+		Logged    uint32
+		Reflexive uint32
+		Fault     uint32
+		Flags     uint32
+		Reason    uint32
+		Police    [8]uint16
 	}
 	Named struct {
 		_     structs.HostLayout
@@ -533,7 +590,6 @@ type AcliumScratch struct {
 		}
 	}
 	Key     AcliumConnKey
-	_       [4]byte
 	Conn    AcliumConn
 	Flow    AcliumFlow
 	Point   uint32
@@ -606,6 +662,7 @@ const (
 	AcliumTableConstRECORD_TIMED      AcliumTableConst = 2
 	AcliumTableConstRECORD_ADDRESSES  AcliumTableConst = 4
 	AcliumTableConstRECORD_POLICE     AcliumTableConst = 8
+	AcliumTableConstRECORD_REFLEX     AcliumTableConst = 16
 	AcliumTableConstINDEX_COUNT_SHIFT AcliumTableConst = 28
 	AcliumTableConstINDEX_DEPTH       AcliumTableConst = 24
 	AcliumTableConstINDEX_AHEAD       AcliumTableConst = 7
@@ -701,8 +758,9 @@ type AcliumTableResidue struct {
 	DportSet           uint32
 	Flags              uint8
 	Window             uint8
-	Pad                uint16
-	Pad2               uint32
+	Evaluate           uint8
+	Reflect            uint8
+	Timeout            uint32
 }
 
 type AcliumTableRule struct {
@@ -765,89 +823,102 @@ type AcliumWalk struct {
 	From     uint32
 	Done     uint32
 	Found    AcliumTableRecord
-	_        [4]byte
+	Reflex   struct {
+		_        structs.HostLayout
+		Evaluate uint8
+		Reflect  uint8
+		Pad      uint16
+		Timeout  uint32
+	}
+	_ [4]byte
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	AcliumMapAddressMap         = "address_map"
-	AcliumMapBackendMap         = "backend_map"
-	AcliumMapConnMap            = "conn_map"
-	AcliumMapCounterMap         = "counter_map"
-	AcliumMapDnsBudgetMap       = "dns_budget_map"
-	AcliumMapDnsLostMap         = "dns_lost_map"
-	AcliumMapDnsMap             = "dns_map"
-	AcliumMapDnsScratchMap      = "dns_scratch_map"
-	AcliumMapDropMap            = "drop_map"
-	AcliumMapEventBudgetMap     = "event_budget_map"
-	AcliumMapEventMap           = "event_map"
-	AcliumMapFlowMap            = "flow_map"
-	AcliumMapFlowTagMap         = "flow_tag_map"
-	AcliumMapFragmentMap        = "fragment_map"
-	AcliumMapGenerationMap      = "generation_map"
-	AcliumMapHookMap            = "hook_map"
-	AcliumMapIpcacheMap         = "ipcache_map"
-	AcliumMapLearnedMap         = "learned_map"
-	AcliumMapLogLossMap         = "log_loss_map"
-	AcliumMapLogMap             = "log_map"
-	AcliumMapLogOptionsMap      = "log_options_map"
-	AcliumMapNameMap            = "name_map"
-	AcliumMapPolicerMap         = "policer_map"
-	AcliumMapScratchMap         = "scratch_map"
-	AcliumMapServerMap          = "server_map"
-	AcliumMapServiceMap         = "service_map"
-	AcliumMapSettingsMap        = "settings_map"
-	AcliumMapTable16mMap        = "table_16m_map"
-	AcliumMapTable1mMap         = "table_1m_map"
-	AcliumMapTable256kMap       = "table_256k_map"
-	AcliumMapTable256mMap       = "table_256m_map"
-	AcliumMapTable4mMap         = "table_4m_map"
-	AcliumMapTable64kMap        = "table_64k_map"
-	AcliumMapTable64mMap        = "table_64m_map"
-	AcliumMapWalkMap            = "walk_map"
-	AcliumMapWindowMap          = "window_map"
-	AcliumProgCountConnections  = "count_connections"
-	AcliumProgSweepLog          = "sweep_log"
-	AcliumProgTcEgress          = "tc_egress"
-	AcliumProgTcIngress         = "tc_ingress"
-	AcliumVarCareful            = "careful"
-	AcliumVarClockInPacket      = "clock_in_packet"
-	AcliumVarFlowSeed           = "flow_seed"
-	AcliumVarIcmpLen            = "icmp_len"
-	AcliumVarSeenStep           = "seen_step"
-	AcliumVarTcpFin             = "tcp_fin"
-	AcliumVarTcpIdle            = "tcp_idle"
-	AcliumVarTcpOpen            = "tcp_open"
-	AcliumVarUdpIdle            = "udp_idle"
-	AcliumVarUnusedAttachPoint  = "unused_attach_point"
-	AcliumVarUnusedClass        = "unused_class"
-	AcliumVarUnusedConnFlags    = "unused_conn_flags"
-	AcliumVarUnusedConst        = "unused_const"
-	AcliumVarUnusedCounterChunk = "unused_counter_chunk"
-	AcliumVarUnusedCounterConst = "unused_counter_const"
-	AcliumVarUnusedCounterName  = "unused_counter_name"
-	AcliumVarUnusedDirection    = "unused_direction"
-	AcliumVarUnusedDnsMessage   = "unused_dns_message"
-	AcliumVarUnusedDropReason   = "unused_drop_reason"
-	AcliumVarUnusedEvent        = "unused_event"
-	AcliumVarUnusedEventKind    = "unused_event_kind"
-	AcliumVarUnusedHeader       = "unused_header"
-	AcliumVarUnusedHookFlags    = "unused_hook_flags"
-	AcliumVarUnusedIdentity     = "unused_identity"
-	AcliumVarUnusedKeyWord      = "unused_key_word"
-	AcliumVarUnusedKind         = "unused_kind"
-	AcliumVarUnusedNode         = "unused_node"
-	AcliumVarUnusedNodeValue    = "unused_node_value"
-	AcliumVarUnusedPolicer      = "unused_policer"
-	AcliumVarUnusedRefKind      = "unused_ref_kind"
-	AcliumVarUnusedResidue      = "unused_residue"
-	AcliumVarUnusedResidueFlags = "unused_residue_flags"
-	AcliumVarUnusedRule         = "unused_rule"
-	AcliumVarUnusedSet          = "unused_set"
-	AcliumVarUnusedShape        = "unused_shape"
-	AcliumVarUnusedSlot         = "unused_slot"
+	AcliumMapAddressMap           = "address_map"
+	AcliumMapBackendMap           = "backend_map"
+	AcliumMapConnMap              = "conn_map"
+	AcliumMapCounterMap           = "counter_map"
+	AcliumMapDnsBudgetMap         = "dns_budget_map"
+	AcliumMapDnsLostMap           = "dns_lost_map"
+	AcliumMapDnsMap               = "dns_map"
+	AcliumMapDnsScratchMap        = "dns_scratch_map"
+	AcliumMapDropMap              = "drop_map"
+	AcliumMapEntryMap             = "entry_map"
+	AcliumMapEventBudgetMap       = "event_budget_map"
+	AcliumMapEventMap             = "event_map"
+	AcliumMapFlowMap              = "flow_map"
+	AcliumMapFlowTagMap           = "flow_tag_map"
+	AcliumMapFragmentMap          = "fragment_map"
+	AcliumMapGenerationMap        = "generation_map"
+	AcliumMapHookMap              = "hook_map"
+	AcliumMapIpcacheMap           = "ipcache_map"
+	AcliumMapLearnedMap           = "learned_map"
+	AcliumMapLogLossMap           = "log_loss_map"
+	AcliumMapLogMap               = "log_map"
+	AcliumMapLogOptionsMap        = "log_options_map"
+	AcliumMapNameMap              = "name_map"
+	AcliumMapPolicerMap           = "policer_map"
+	AcliumMapReflexMap            = "reflex_map"
+	AcliumMapReflexiveMap         = "reflexive_map"
+	AcliumMapScratchMap           = "scratch_map"
+	AcliumMapServerMap            = "server_map"
+	AcliumMapServiceMap           = "service_map"
+	AcliumMapSettingsMap          = "settings_map"
+	AcliumMapTable16mMap          = "table_16m_map"
+	AcliumMapTable1mMap           = "table_1m_map"
+	AcliumMapTable256kMap         = "table_256k_map"
+	AcliumMapTable256mMap         = "table_256m_map"
+	AcliumMapTable4mMap           = "table_4m_map"
+	AcliumMapTable64kMap          = "table_64k_map"
+	AcliumMapTable64mMap          = "table_64m_map"
+	AcliumMapWalkMap              = "walk_map"
+	AcliumMapWindowMap            = "window_map"
+	AcliumProgCountConnections    = "count_connections"
+	AcliumProgSweepLog            = "sweep_log"
+	AcliumProgTcEgress            = "tc_egress"
+	AcliumProgTcIngress           = "tc_ingress"
+	AcliumVarCareful              = "careful"
+	AcliumVarClockInPacket        = "clock_in_packet"
+	AcliumVarFlowSeed             = "flow_seed"
+	AcliumVarIcmpLen              = "icmp_len"
+	AcliumVarReflexiveFin         = "reflexive_fin"
+	AcliumVarSeenStep             = "seen_step"
+	AcliumVarTcpFin               = "tcp_fin"
+	AcliumVarTcpIdle              = "tcp_idle"
+	AcliumVarTcpOpen              = "tcp_open"
+	AcliumVarUdpIdle              = "udp_idle"
+	AcliumVarUnusedAttachPoint    = "unused_attach_point"
+	AcliumVarUnusedClass          = "unused_class"
+	AcliumVarUnusedConnFlags      = "unused_conn_flags"
+	AcliumVarUnusedConst          = "unused_const"
+	AcliumVarUnusedCounterChunk   = "unused_counter_chunk"
+	AcliumVarUnusedCounterConst   = "unused_counter_const"
+	AcliumVarUnusedCounterName    = "unused_counter_name"
+	AcliumVarUnusedDirection      = "unused_direction"
+	AcliumVarUnusedDnsMessage     = "unused_dns_message"
+	AcliumVarUnusedDropReason     = "unused_drop_reason"
+	AcliumVarUnusedEntryEnd       = "unused_entry_end"
+	AcliumVarUnusedEvent          = "unused_event"
+	AcliumVarUnusedEventKind      = "unused_event_kind"
+	AcliumVarUnusedHeader         = "unused_header"
+	AcliumVarUnusedHookFlags      = "unused_hook_flags"
+	AcliumVarUnusedIdentity       = "unused_identity"
+	AcliumVarUnusedKeyWord        = "unused_key_word"
+	AcliumVarUnusedKind           = "unused_kind"
+	AcliumVarUnusedNode           = "unused_node"
+	AcliumVarUnusedNodeValue      = "unused_node_value"
+	AcliumVarUnusedPolicer        = "unused_policer"
+	AcliumVarUnusedRefKind        = "unused_ref_kind"
+	AcliumVarUnusedReflexiveConst = "unused_reflexive_const"
+	AcliumVarUnusedResidue        = "unused_residue"
+	AcliumVarUnusedResidueFlags   = "unused_residue_flags"
+	AcliumVarUnusedRule           = "unused_rule"
+	AcliumVarUnusedSet            = "unused_set"
+	AcliumVarUnusedShape          = "unused_shape"
+	AcliumVarUnusedSlot           = "unused_slot"
 )
 
 // LoadAclium returns the embedded CollectionSpec for Aclium.
@@ -911,6 +982,7 @@ type AcliumMapSpecs struct {
 	DnsMap         *ebpf.MapSpec `ebpf:"dns_map"`
 	DnsScratchMap  *ebpf.MapSpec `ebpf:"dns_scratch_map"`
 	DropMap        *ebpf.MapSpec `ebpf:"drop_map"`
+	EntryMap       *ebpf.MapSpec `ebpf:"entry_map"`
 	EventBudgetMap *ebpf.MapSpec `ebpf:"event_budget_map"`
 	EventMap       *ebpf.MapSpec `ebpf:"event_map"`
 	FlowMap        *ebpf.MapSpec `ebpf:"flow_map"`
@@ -925,6 +997,8 @@ type AcliumMapSpecs struct {
 	LogOptionsMap  *ebpf.MapSpec `ebpf:"log_options_map"`
 	NameMap        *ebpf.MapSpec `ebpf:"name_map"`
 	PolicerMap     *ebpf.MapSpec `ebpf:"policer_map"`
+	ReflexMap      *ebpf.MapSpec `ebpf:"reflex_map"`
+	ReflexiveMap   *ebpf.MapSpec `ebpf:"reflexive_map"`
 	ScratchMap     *ebpf.MapSpec `ebpf:"scratch_map"`
 	ServerMap      *ebpf.MapSpec `ebpf:"server_map"`
 	ServiceMap     *ebpf.MapSpec `ebpf:"service_map"`
@@ -944,42 +1018,45 @@ type AcliumMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumVariableSpecs struct {
-	Careful            *ebpf.VariableSpec `ebpf:"careful"`
-	ClockInPacket      *ebpf.VariableSpec `ebpf:"clock_in_packet"`
-	FlowSeed           *ebpf.VariableSpec `ebpf:"flow_seed"`
-	IcmpLen            *ebpf.VariableSpec `ebpf:"icmp_len"`
-	SeenStep           *ebpf.VariableSpec `ebpf:"seen_step"`
-	TcpFin             *ebpf.VariableSpec `ebpf:"tcp_fin"`
-	TcpIdle            *ebpf.VariableSpec `ebpf:"tcp_idle"`
-	TcpOpen            *ebpf.VariableSpec `ebpf:"tcp_open"`
-	UdpIdle            *ebpf.VariableSpec `ebpf:"udp_idle"`
-	UnusedAttachPoint  *ebpf.VariableSpec `ebpf:"unused_attach_point"`
-	UnusedClass        *ebpf.VariableSpec `ebpf:"unused_class"`
-	UnusedConnFlags    *ebpf.VariableSpec `ebpf:"unused_conn_flags"`
-	UnusedConst        *ebpf.VariableSpec `ebpf:"unused_const"`
-	UnusedCounterChunk *ebpf.VariableSpec `ebpf:"unused_counter_chunk"`
-	UnusedCounterConst *ebpf.VariableSpec `ebpf:"unused_counter_const"`
-	UnusedCounterName  *ebpf.VariableSpec `ebpf:"unused_counter_name"`
-	UnusedDirection    *ebpf.VariableSpec `ebpf:"unused_direction"`
-	UnusedDnsMessage   *ebpf.VariableSpec `ebpf:"unused_dns_message"`
-	UnusedDropReason   *ebpf.VariableSpec `ebpf:"unused_drop_reason"`
-	UnusedEvent        *ebpf.VariableSpec `ebpf:"unused_event"`
-	UnusedEventKind    *ebpf.VariableSpec `ebpf:"unused_event_kind"`
-	UnusedHeader       *ebpf.VariableSpec `ebpf:"unused_header"`
-	UnusedHookFlags    *ebpf.VariableSpec `ebpf:"unused_hook_flags"`
-	UnusedIdentity     *ebpf.VariableSpec `ebpf:"unused_identity"`
-	UnusedKeyWord      *ebpf.VariableSpec `ebpf:"unused_key_word"`
-	UnusedKind         *ebpf.VariableSpec `ebpf:"unused_kind"`
-	UnusedNode         *ebpf.VariableSpec `ebpf:"unused_node"`
-	UnusedNodeValue    *ebpf.VariableSpec `ebpf:"unused_node_value"`
-	UnusedPolicer      *ebpf.VariableSpec `ebpf:"unused_policer"`
-	UnusedRefKind      *ebpf.VariableSpec `ebpf:"unused_ref_kind"`
-	UnusedResidue      *ebpf.VariableSpec `ebpf:"unused_residue"`
-	UnusedResidueFlags *ebpf.VariableSpec `ebpf:"unused_residue_flags"`
-	UnusedRule         *ebpf.VariableSpec `ebpf:"unused_rule"`
-	UnusedSet          *ebpf.VariableSpec `ebpf:"unused_set"`
-	UnusedShape        *ebpf.VariableSpec `ebpf:"unused_shape"`
-	UnusedSlot         *ebpf.VariableSpec `ebpf:"unused_slot"`
+	Careful              *ebpf.VariableSpec `ebpf:"careful"`
+	ClockInPacket        *ebpf.VariableSpec `ebpf:"clock_in_packet"`
+	FlowSeed             *ebpf.VariableSpec `ebpf:"flow_seed"`
+	IcmpLen              *ebpf.VariableSpec `ebpf:"icmp_len"`
+	ReflexiveFin         *ebpf.VariableSpec `ebpf:"reflexive_fin"`
+	SeenStep             *ebpf.VariableSpec `ebpf:"seen_step"`
+	TcpFin               *ebpf.VariableSpec `ebpf:"tcp_fin"`
+	TcpIdle              *ebpf.VariableSpec `ebpf:"tcp_idle"`
+	TcpOpen              *ebpf.VariableSpec `ebpf:"tcp_open"`
+	UdpIdle              *ebpf.VariableSpec `ebpf:"udp_idle"`
+	UnusedAttachPoint    *ebpf.VariableSpec `ebpf:"unused_attach_point"`
+	UnusedClass          *ebpf.VariableSpec `ebpf:"unused_class"`
+	UnusedConnFlags      *ebpf.VariableSpec `ebpf:"unused_conn_flags"`
+	UnusedConst          *ebpf.VariableSpec `ebpf:"unused_const"`
+	UnusedCounterChunk   *ebpf.VariableSpec `ebpf:"unused_counter_chunk"`
+	UnusedCounterConst   *ebpf.VariableSpec `ebpf:"unused_counter_const"`
+	UnusedCounterName    *ebpf.VariableSpec `ebpf:"unused_counter_name"`
+	UnusedDirection      *ebpf.VariableSpec `ebpf:"unused_direction"`
+	UnusedDnsMessage     *ebpf.VariableSpec `ebpf:"unused_dns_message"`
+	UnusedDropReason     *ebpf.VariableSpec `ebpf:"unused_drop_reason"`
+	UnusedEntryEnd       *ebpf.VariableSpec `ebpf:"unused_entry_end"`
+	UnusedEvent          *ebpf.VariableSpec `ebpf:"unused_event"`
+	UnusedEventKind      *ebpf.VariableSpec `ebpf:"unused_event_kind"`
+	UnusedHeader         *ebpf.VariableSpec `ebpf:"unused_header"`
+	UnusedHookFlags      *ebpf.VariableSpec `ebpf:"unused_hook_flags"`
+	UnusedIdentity       *ebpf.VariableSpec `ebpf:"unused_identity"`
+	UnusedKeyWord        *ebpf.VariableSpec `ebpf:"unused_key_word"`
+	UnusedKind           *ebpf.VariableSpec `ebpf:"unused_kind"`
+	UnusedNode           *ebpf.VariableSpec `ebpf:"unused_node"`
+	UnusedNodeValue      *ebpf.VariableSpec `ebpf:"unused_node_value"`
+	UnusedPolicer        *ebpf.VariableSpec `ebpf:"unused_policer"`
+	UnusedRefKind        *ebpf.VariableSpec `ebpf:"unused_ref_kind"`
+	UnusedReflexiveConst *ebpf.VariableSpec `ebpf:"unused_reflexive_const"`
+	UnusedResidue        *ebpf.VariableSpec `ebpf:"unused_residue"`
+	UnusedResidueFlags   *ebpf.VariableSpec `ebpf:"unused_residue_flags"`
+	UnusedRule           *ebpf.VariableSpec `ebpf:"unused_rule"`
+	UnusedSet            *ebpf.VariableSpec `ebpf:"unused_set"`
+	UnusedShape          *ebpf.VariableSpec `ebpf:"unused_shape"`
+	UnusedSlot           *ebpf.VariableSpec `ebpf:"unused_slot"`
 }
 
 // AcliumObjects contains all objects after they have been loaded into the kernel.
@@ -1011,6 +1088,7 @@ type AcliumMaps struct {
 	DnsMap         *ebpf.Map `ebpf:"dns_map"`
 	DnsScratchMap  *ebpf.Map `ebpf:"dns_scratch_map"`
 	DropMap        *ebpf.Map `ebpf:"drop_map"`
+	EntryMap       *ebpf.Map `ebpf:"entry_map"`
 	EventBudgetMap *ebpf.Map `ebpf:"event_budget_map"`
 	EventMap       *ebpf.Map `ebpf:"event_map"`
 	FlowMap        *ebpf.Map `ebpf:"flow_map"`
@@ -1025,6 +1103,8 @@ type AcliumMaps struct {
 	LogOptionsMap  *ebpf.Map `ebpf:"log_options_map"`
 	NameMap        *ebpf.Map `ebpf:"name_map"`
 	PolicerMap     *ebpf.Map `ebpf:"policer_map"`
+	ReflexMap      *ebpf.Map `ebpf:"reflex_map"`
+	ReflexiveMap   *ebpf.Map `ebpf:"reflexive_map"`
 	ScratchMap     *ebpf.Map `ebpf:"scratch_map"`
 	ServerMap      *ebpf.Map `ebpf:"server_map"`
 	ServiceMap     *ebpf.Map `ebpf:"service_map"`
@@ -1051,6 +1131,7 @@ func (m *AcliumMaps) Close() error {
 		m.DnsMap,
 		m.DnsScratchMap,
 		m.DropMap,
+		m.EntryMap,
 		m.EventBudgetMap,
 		m.EventMap,
 		m.FlowMap,
@@ -1065,6 +1146,8 @@ func (m *AcliumMaps) Close() error {
 		m.LogOptionsMap,
 		m.NameMap,
 		m.PolicerMap,
+		m.ReflexMap,
+		m.ReflexiveMap,
 		m.ScratchMap,
 		m.ServerMap,
 		m.ServiceMap,
@@ -1085,42 +1168,45 @@ func (m *AcliumMaps) Close() error {
 //
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumVariables struct {
-	Careful            *ebpf.Variable `ebpf:"careful"`
-	ClockInPacket      *ebpf.Variable `ebpf:"clock_in_packet"`
-	FlowSeed           *ebpf.Variable `ebpf:"flow_seed"`
-	IcmpLen            *ebpf.Variable `ebpf:"icmp_len"`
-	SeenStep           *ebpf.Variable `ebpf:"seen_step"`
-	TcpFin             *ebpf.Variable `ebpf:"tcp_fin"`
-	TcpIdle            *ebpf.Variable `ebpf:"tcp_idle"`
-	TcpOpen            *ebpf.Variable `ebpf:"tcp_open"`
-	UdpIdle            *ebpf.Variable `ebpf:"udp_idle"`
-	UnusedAttachPoint  *ebpf.Variable `ebpf:"unused_attach_point"`
-	UnusedClass        *ebpf.Variable `ebpf:"unused_class"`
-	UnusedConnFlags    *ebpf.Variable `ebpf:"unused_conn_flags"`
-	UnusedConst        *ebpf.Variable `ebpf:"unused_const"`
-	UnusedCounterChunk *ebpf.Variable `ebpf:"unused_counter_chunk"`
-	UnusedCounterConst *ebpf.Variable `ebpf:"unused_counter_const"`
-	UnusedCounterName  *ebpf.Variable `ebpf:"unused_counter_name"`
-	UnusedDirection    *ebpf.Variable `ebpf:"unused_direction"`
-	UnusedDnsMessage   *ebpf.Variable `ebpf:"unused_dns_message"`
-	UnusedDropReason   *ebpf.Variable `ebpf:"unused_drop_reason"`
-	UnusedEvent        *ebpf.Variable `ebpf:"unused_event"`
-	UnusedEventKind    *ebpf.Variable `ebpf:"unused_event_kind"`
-	UnusedHeader       *ebpf.Variable `ebpf:"unused_header"`
-	UnusedHookFlags    *ebpf.Variable `ebpf:"unused_hook_flags"`
-	UnusedIdentity     *ebpf.Variable `ebpf:"unused_identity"`
-	UnusedKeyWord      *ebpf.Variable `ebpf:"unused_key_word"`
-	UnusedKind         *ebpf.Variable `ebpf:"unused_kind"`
-	UnusedNode         *ebpf.Variable `ebpf:"unused_node"`
-	UnusedNodeValue    *ebpf.Variable `ebpf:"unused_node_value"`
-	UnusedPolicer      *ebpf.Variable `ebpf:"unused_policer"`
-	UnusedRefKind      *ebpf.Variable `ebpf:"unused_ref_kind"`
-	UnusedResidue      *ebpf.Variable `ebpf:"unused_residue"`
-	UnusedResidueFlags *ebpf.Variable `ebpf:"unused_residue_flags"`
-	UnusedRule         *ebpf.Variable `ebpf:"unused_rule"`
-	UnusedSet          *ebpf.Variable `ebpf:"unused_set"`
-	UnusedShape        *ebpf.Variable `ebpf:"unused_shape"`
-	UnusedSlot         *ebpf.Variable `ebpf:"unused_slot"`
+	Careful              *ebpf.Variable `ebpf:"careful"`
+	ClockInPacket        *ebpf.Variable `ebpf:"clock_in_packet"`
+	FlowSeed             *ebpf.Variable `ebpf:"flow_seed"`
+	IcmpLen              *ebpf.Variable `ebpf:"icmp_len"`
+	ReflexiveFin         *ebpf.Variable `ebpf:"reflexive_fin"`
+	SeenStep             *ebpf.Variable `ebpf:"seen_step"`
+	TcpFin               *ebpf.Variable `ebpf:"tcp_fin"`
+	TcpIdle              *ebpf.Variable `ebpf:"tcp_idle"`
+	TcpOpen              *ebpf.Variable `ebpf:"tcp_open"`
+	UdpIdle              *ebpf.Variable `ebpf:"udp_idle"`
+	UnusedAttachPoint    *ebpf.Variable `ebpf:"unused_attach_point"`
+	UnusedClass          *ebpf.Variable `ebpf:"unused_class"`
+	UnusedConnFlags      *ebpf.Variable `ebpf:"unused_conn_flags"`
+	UnusedConst          *ebpf.Variable `ebpf:"unused_const"`
+	UnusedCounterChunk   *ebpf.Variable `ebpf:"unused_counter_chunk"`
+	UnusedCounterConst   *ebpf.Variable `ebpf:"unused_counter_const"`
+	UnusedCounterName    *ebpf.Variable `ebpf:"unused_counter_name"`
+	UnusedDirection      *ebpf.Variable `ebpf:"unused_direction"`
+	UnusedDnsMessage     *ebpf.Variable `ebpf:"unused_dns_message"`
+	UnusedDropReason     *ebpf.Variable `ebpf:"unused_drop_reason"`
+	UnusedEntryEnd       *ebpf.Variable `ebpf:"unused_entry_end"`
+	UnusedEvent          *ebpf.Variable `ebpf:"unused_event"`
+	UnusedEventKind      *ebpf.Variable `ebpf:"unused_event_kind"`
+	UnusedHeader         *ebpf.Variable `ebpf:"unused_header"`
+	UnusedHookFlags      *ebpf.Variable `ebpf:"unused_hook_flags"`
+	UnusedIdentity       *ebpf.Variable `ebpf:"unused_identity"`
+	UnusedKeyWord        *ebpf.Variable `ebpf:"unused_key_word"`
+	UnusedKind           *ebpf.Variable `ebpf:"unused_kind"`
+	UnusedNode           *ebpf.Variable `ebpf:"unused_node"`
+	UnusedNodeValue      *ebpf.Variable `ebpf:"unused_node_value"`
+	UnusedPolicer        *ebpf.Variable `ebpf:"unused_policer"`
+	UnusedRefKind        *ebpf.Variable `ebpf:"unused_ref_kind"`
+	UnusedReflexiveConst *ebpf.Variable `ebpf:"unused_reflexive_const"`
+	UnusedResidue        *ebpf.Variable `ebpf:"unused_residue"`
+	UnusedResidueFlags   *ebpf.Variable `ebpf:"unused_residue_flags"`
+	UnusedRule           *ebpf.Variable `ebpf:"unused_rule"`
+	UnusedSet            *ebpf.Variable `ebpf:"unused_set"`
+	UnusedShape          *ebpf.Variable `ebpf:"unused_shape"`
+	UnusedSlot           *ebpf.Variable `ebpf:"unused_slot"`
 }
 
 // AcliumPrograms contains all programs after they have been loaded into the kernel.

@@ -41,6 +41,7 @@ struct walk {
 	__u32 from;   /* rules below do not count */
 	__u32 done;
 	struct table_record found;
+	struct reflex reflex; /* of what was found, if it has one */
 };
 
 static __always_inline __u64 popcount(__u64 x)

@@ -18,6 +18,7 @@
 #include "count.h"
 #include "judge.h"
 #include "port.h"
+#include "reflect.h"
 
 /* Chosen by user space when it loads, so that nobody knows which flows share
  * a place. */
@@ -122,8 +123,12 @@ __noinline int judge_node(struct scratch *s, const struct hook *hook)
 		return f->verdict & 1;
 	}
 	j = &s->judgement;
+	if (hook && hook->evaluates)
+		find_entries(s, hook->evaluates);
 	judge_by(hook, &s->packet, j, &s->named);
 	remember_flow(f, s);
+	if (j->accept && j->reflexive)
+		keep_entries(s);
 	if (j->fault)
 		count_drop(DROP_FAULT, s);
 	count_judgement(s);

@@ -57,6 +57,19 @@ static __always_inline void prefer(const struct named_rule *named, struct table_
 	found->policer = named->policer;
 }
 
+/* Keeps what the line that was found says about reflexive lists. */
+static __always_inline void note_reflex(struct judgement *j, __u32 i)
+{
+	__u32 zero = 0;
+	const struct walk *walk = bpf_map_lookup_elem(&walk_map, &zero);
+	struct reflexes *r = bpf_map_lookup_elem(&reflex_map, &zero);
+
+	if (!walk || !r)
+		return;
+	r->lines[i] = walk->reflex;
+	j->reflexive |= 1 << i;
+}
+
 /* Adds one list's word; returns whether the next one is to be asked. */
 static __always_inline bool ask(const struct table_ref *ref, struct packet *p, struct judgement *j, __u32 i,
 				const struct named_rule *named)
@@ -73,6 +86,8 @@ static __always_inline bool ask(const struct table_ref *ref, struct packet *p, s
 	j->lines[i] = found.action ? found.counter : ref->implicit;
 	if (found.action && found.flags & RECORD_LOG && found.counter)
 		j->logged |= 1 << i;
+	if (found.action && found.flags & RECORD_REFLEX)
+		note_reflex(j, i);
 	j->accept = found.action == ACTION_PERMIT;
 	j->count = i + 1;
 	j->flags |= found.flags;

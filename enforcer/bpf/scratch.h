@@ -14,6 +14,7 @@ struct packet {
 	struct ip_addr saddr;
 	struct ip_addr daddr;
 	__u64 windows[4]; /* bit n: time window n is open; if timed */
+	__u64 reflected;  /* bit n: an entry of reflexive list n fits */
 	__u32 source_identity;
 	__u32 destination_identity;
 	__u32 owner; /* host device of the pod that has the source address */
@@ -49,6 +50,7 @@ struct judgement {
 	__u32 count;
 	__u32 lines[MAX_SERIES];
 	__u32 logged;  /* bit i: lines[i] writes an event */
+	__u32 reflexive; /* bit i: lines[i] has a reflex */
 	__u32 fault;   /* a table is missing */
 	__u32 flags;   /* of the lines' records, together */
 	__u32 reason;  /* enum drop_reason that is counted beside the lines, or 0 */
@@ -65,6 +67,20 @@ struct named {
 		__u32 flags;
 		__u32 policer;
 	} rules[MAX_SERIES];
+};
+
+/* reflex is what a line says about reflexive lists, by their numbers: 0 for
+ * none. timeout is in milliseconds. */
+struct reflex {
+	__u8 evaluate;
+	__u8 reflect;
+	__u16 pad;
+	__u32 timeout;
+};
+
+/* reflexes are those of a judgement's lines; the others hold anything. */
+struct reflexes {
+	struct reflex lines[MAX_SERIES];
 };
 
 #define PORTS 128 /* hooks that a CPU knows by heart */

@@ -39,6 +39,7 @@ enum table_const {
 	RECORD_TIMED = 2,     /* record flag: exists in a time window only */
 	RECORD_ADDRESSES = 4,     /* record flag: may mean a service by its address */
 	RECORD_POLICE = 8,    /* record flag: has a policer */
+	RECORD_REFLEX = 16,   /* record flag: evaluates a reflexive list, or reflects into one */
 	INDEX_COUNT_SHIFT = 28,
 	INDEX_DEPTH = 24, /* nodes on a path, at most */
 	INDEX_AHEAD = 7,  /* starts that are looked at in a cell */
@@ -218,7 +219,9 @@ enum residue_flags {
  * value) & mask == 0, high and low halves of source and destination. Sets are
  * offsets of a table_set, or 0 where none is asked; an end needs its address
  * or its identity in the sets, if it has either. window is 0, or the number of
- * the time window that must be open. */
+ * the time window that must be open; evaluate that of the reflexive list that
+ * must have an entry. reflect and timeout (milliseconds) ask nothing: they say
+ * which list the packet's answers join. */
 struct table_residue {
 	__u64 value[4];
 	__u64 mask[4];
@@ -232,8 +235,9 @@ struct table_residue {
 	__u32 dport_set;
 	__u8 flags; /* enum residue_flags */
 	__u8 window;
-	__u16 pad;
-	__u32 pad2;
+	__u8 evaluate;
+	__u8 reflect;
+	__u32 timeout;
 };
 
 /* table_set: u32 first[count], u32 last[count] follow, sorted. width is the

@@ -244,6 +244,8 @@ __noinline int OF(residue)(const struct OF(table) *t, const struct packet *p, co
 		wrong |= !in_bytes(r->traffic_class, p->tos) || !in_bytes(r->hop_limit, p->hop_limit);
 	if (wrong || !window_holds(p, r->window, action))
 		return 0;
+	if (r->evaluate && !(p->reflected >> (r->evaluate & 63) & 1))
+		return 0;
 	return !(r->flags & RESIDUE_SETS) || OF(sets_hold)(t, at, r);
 }
 
@@ -414,6 +416,15 @@ static long OF(callback)(__u32 i, struct search *s)
 	return OF(step)(s);
 }
 
+static __always_inline void OF(tell_reflex)(const void *t, struct walk *w)
+{
+	const struct table_residue *r = OF(at)(t, w->found.residue);
+
+	w->reflex.evaluate = r->evaluate;
+	w->reflex.reflect = r->reflect;
+	w->reflex.timeout = r->timeout;
+}
+
 /* classify judges as classify.h says. */
 __noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct walk *w, struct table_record *found)
 {
@@ -430,5 +441,7 @@ __noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct 
 	OF(locate_packet)(&s, p);
 	bpf_loop(MAX_STEPS, OF(callback), &s, 0);
 	*found = w->found;
+	if (w->found.flags & RECORD_REFLEX)
+		OF(tell_reflex)(t, w);
 	return w->done ? 0 : -1;
 }

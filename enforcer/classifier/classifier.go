@@ -109,6 +109,9 @@ type Numbers struct {
 	// Policer gives the number of a class's policer, 1 to 65535; nil refuses
 	// lines that have one.
 	Policer func(*policy.Police) (uint16, error)
+	// List gives the number of a reflexive list, 1 to 63; nil refuses lines
+	// that evaluate one or reflect into one.
+	List func(name string) (uint8, error)
 }
 
 // Compile gives the table that judges as p.Eval does, where the ends of a
@@ -199,6 +202,7 @@ type rule struct {
 	action         policy.Action
 	whole, later   bool // some packets of each sort can match
 	looksAtPackets bool // it has a residue that no shape can prove
+	reflexive      bool // evaluates a reflexive list, or reflects into one
 	looksAtBytes   bool // at the traffic class, the hop limit or the time
 	counted        bool
 	flags          uint8 // of the line, enum table_const's RECORD_

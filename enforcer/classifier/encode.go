@@ -2,8 +2,10 @@ package classifier
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"sync"
+	"time"
 	"unsafe"
 
 	"aclium/enforcer/bpf"
@@ -238,10 +240,16 @@ func (x *residues) residue(r *rule, record *bpf.AcliumTableRecord) error {
 			return err
 		}
 	}
+	if r.reflexive {
+		if err := x.reflexive(&x.policy.Rules[r.line], &out); err != nil {
+			return err
+		}
+		record.Flags |= uint8(bpf.AcliumTableConstRECORD_REFLEX)
+	}
 	if out.Window != 0 {
 		record.Flags |= uint8(bpf.AcliumTableConstRECORD_TIMED)
 	}
-	if out.Flags != 0 || out.Window != 0 {
+	if out.Flags != 0 || out.Window != 0 || r.reflexive {
 		record.Residue = x.offset(&out)
 	}
 	return nil
@@ -270,6 +278,32 @@ func (x *residues) offset(r *bpf.AcliumTableResidue) uint32 {
 		x.known[*r] = at
 	}
 	return at
+}
+
+// reflexive writes what a line says about reflexive lists.
+func (x *residues) reflexive(r *policy.Rule, out *bpf.AcliumTableResidue) (err error) {
+	if name := r.Match.Evaluate; name != "" {
+		if out.Evaluate, err = x.list(name); err != nil {
+			return err
+		}
+	}
+	if to := r.Reflect; to != nil {
+		ms := to.Timeout.Milliseconds()
+		if time.Duration(ms)*time.Millisecond != to.Timeout || ms > math.MaxUint32 {
+			return fmt.Errorf("reflexive list %q: a timeout of %v, want whole milliseconds and %v at most", to.List, to.Timeout, math.MaxUint32*time.Millisecond)
+		}
+		out.Timeout = uint32(ms)
+		out.Reflect, err = x.list(to.List)
+	}
+	return err
+}
+
+func (x *residues) list(name string) (uint8, error) {
+	n, err := x.numbers.List(name)
+	if err == nil && (n == 0 || int(n) >= int(bpf.AcliumReflexiveConstREFLEXIVE_LISTS)) {
+		err = fmt.Errorf("reflexive list %q has number %d", name, n)
+	}
+	return n, err
 }
 
 func bytesOf(s *policy.ByteSet) policy.ByteSet {

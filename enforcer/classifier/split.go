@@ -81,9 +81,9 @@ func (c *compiler) refuse(r *policy.Rule) error {
 	case what != "":
 	case r.Action != policy.Permit && r.Match.LooksAtNames():
 		what = "fqdn in a line that does not permit"
-	case r.Match.Evaluate != "":
+	case r.Match.Evaluate != "" && c.numbers.List == nil:
 		what = "evaluate"
-	case r.Reflect != nil:
+	case r.Reflect != nil && c.numbers.List == nil:
 		what = "reflect"
 	case r.Police != nil && c.numbers.Policer == nil:
 		what = "police"
@@ -99,6 +99,7 @@ func (c *compiler) addRule(line int, s *policy.Service, source, destination int3
 	r := &c.policy.Rules[line]
 	m := &r.Match
 	out := rule{line: int32(line), end: [2]int32{source, destination}, action: r.Action, flags: flagsOf(r)}
+	out.reflexive = m.Evaluate != "" || r.Reflect != nil
 	out.looksAtBytes = m.TrafficClass != nil || m.HopLimit != nil || m.Time != nil
 	out.counted = !r.Uncounted && (r.Action != policy.Next || m.Time != nil)
 	k := kind{protocols: protocols(r, s), later: laterProtocols(r, s), flags: s.Flags}
@@ -118,7 +119,7 @@ func (c *compiler) addRule(line int, s *policy.Service, source, destination int3
 			c.portSets = append(c.portSets, ports)
 		}
 	}
-	out.looksAtPackets = out.looksAtBytes || !s.Flags.All()
+	out.looksAtPackets = out.looksAtBytes || m.Evaluate != "" || !s.Flags.All()
 	c.rules = append(c.rules, out)
 }
 

@@ -25,17 +25,18 @@ type hookKey struct {
 
 // push is one Apply on its way into the kernel.
 type push struct {
-	state   *State
-	devices map[string]device
-	hooks   map[hookKey]bpf.AcliumHook
-	attach  map[attachKey]bool
-	lines   *allocation
-	tables  *upload
-	places  map[*numbered]place
-	logged  map[uint32]logLine // lines with "log", by their counter ids
-	owned   map[string]ownAddresses
-	windows windows
-	limits  *limits
+	state      *State
+	devices    map[string]device
+	hooks      map[hookKey]bpf.AcliumHook
+	attach     map[attachKey]bool
+	lines      *allocation
+	tables     *upload
+	places     map[*numbered]place
+	logged     map[uint32]logLine // lines with "log", by their counter ids
+	owned      map[string]ownAddresses
+	windows    windows
+	limits     *limits
+	reflexives reflexives
 	// set is where the state's services lie, services what has to be written.
 	set      uint32
 	writeSet bool
@@ -98,6 +99,9 @@ func (d *Datapath) prepare(s *State) (p *push, err error) {
 	if err := d.prepareServices(p); err != nil {
 		return nil, err
 	}
+	if p.reflexives, err = reflexivesOf(s, d.reflexives); err != nil {
+		return nil, err
+	}
 	for i := range s.Ports {
 		if err := p.number(&s.Ports[i]); err != nil {
 			return nil, fmt.Errorf("interface %s: %w", s.Ports[i].Interface, err)
@@ -146,7 +150,7 @@ func (d *Datapath) compile(p *push) error {
 	tables := make(map[*numbered]*Table, len(fresh))
 	var mu sync.Mutex
 	err := inParallel(runtime.GOMAXPROCS(0), fresh, func(n *numbered) error {
-		t, err := classifier.Compile(&n.policy, p.state.Identities, classifier.Numbers{Counter: n.line, Window: p.windows.number, Policer: p.limits.number})
+		t, err := classifier.Compile(&n.policy, p.state.Identities, classifier.Numbers{Counter: n.line, Window: p.windows.number, Policer: p.limits.number, List: p.reflexives.number})
 		mu.Lock()
 		defer mu.Unlock()
 		tables[n] = t
@@ -212,6 +216,13 @@ func (p *push) hook(port *Port) error {
 			continue
 		}
 		hook := bpf.AcliumHook{Flags: uint32(flagsOf(port, at)), Families: uint32(familiesOf(port)), Count: uint32(len(lists)), Services: p.set, Own: p.owned[port.Interface]}
+		if !port.Pod {
+			evaluates, err := p.reflexives.evaluated(lists)
+			if err != nil {
+				return fmt.Errorf("interface %s: %w", port.Interface, err)
+			}
+			hook.Evaluates = evaluates
+		}
 		for i := range lists {
 			n, err := p.lines.numbers(&lists[i])
 			if err != nil {
@@ -280,7 +291,7 @@ func (d *Datapath) install(p *push) error {
 	if err := errors.Join(p.limits.store(), p.tables.store()); err != nil {
 		return err
 	}
-	if err := errors.Join(d.writeServices(p), d.writeTimetable(byte(generation+1)&1, p), d.writeHooks(byte(generation+1)&1, p.hooks)); err != nil {
+	if err := errors.Join(d.writeServices(p), d.writeTimetable(byte(generation+1)&1, p), d.writeReflexives(byte(generation+1)&1, p.reflexives), d.writeHooks(byte(generation+1)&1, p.hooks)); err != nil {
 		return err
 	}
 	if d.foreign {
@@ -335,6 +346,7 @@ func (d *Datapath) withdraw(p *push) error {
 func (d *Datapath) finish(p *push) error {
 	d.state, d.places = p.state, p.places
 	d.windows, d.timetable, d.lead = p.windows, p.timetable, p.lead
+	d.reflexives = p.reflexives
 	before := d.set
 	d.set, d.setKnown = p.set, true
 	p.lines.commit()

@@ -101,6 +101,8 @@ type Datapath struct {
 	windows   windows
 	timetable *bpf.AcliumTimetable
 	lead      time.Duration
+	// reflexives are those of the live tables.
+	reflexives reflexives
 	// foreign says that the programs on the devices may be another version's.
 	foreign bool
 	live    time.Duration // from the call of the last Apply to its flip

@@ -134,7 +134,7 @@ func b2u(b bool) uint16 {
 func (p *port) step() (policy.Direction, policy.Packet) {
 	d, packet := p.plain()
 	packet.TrafficClass = uint8(p.IntN(256))
-	if packet.Protocol != policy.ICMPv6 {
+	if packet.HopLimit == 0 {
 		packet.HopLimit = uint8(1 + p.IntN(255))
 	}
 	return d, packet

@@ -48,6 +48,7 @@ type kernel struct {
 	mapped     map[uint32]memory // of counters, by slot
 	own        ownAddresses      // what the hooks know by heart
 	windows    windows
+	reflexives reflexives
 	services   uint32  // the set that the hooks name
 	limits     *limits // of the lists that are bound
 }
@@ -116,7 +117,7 @@ func (k *kernel) tableMap(class bpf.AcliumTableClass) (*ebpf.Map, string) {
 // upload puts a list into a slot of its own, smaller slots being used again.
 func (k *kernel) upload(p *policy.Policy, ids []Identity) bpf.AcliumTableRef {
 	k.Helper()
-	numbers := classifier.Numbers{Counter: func(line int) uint32 { return k.counter(p.ACL, line) }, Window: k.windows.number, Policer: k.limits.number}
+	numbers := classifier.Numbers{Counter: func(line int) uint32 { return k.counter(p.ACL, line) }, Window: k.windows.number, Policer: k.limits.number, List: k.reflexives.number}
 	table, err := classifier.Compile(p, ids, numbers)
 	k.must(err)
 	outer, name := k.tableMap(table.Class)
@@ -145,6 +146,9 @@ func (k *kernel) bind(ids []Identity, flags bpf.AcliumHookFlags, ingress, egress
 	}
 	for d, lists := range map[policy.Direction][]*policy.Policy{policy.Ingress: ingress, policy.Egress: egress} {
 		hook := bpf.AcliumHook{Flags: uint32(flags), Families: families, Count: uint32(len(lists)), Services: k.services, Own: k.own}
+		if flags&bpf.AcliumHookFlagsHOOK_POD == 0 {
+			hook.Evaluates = k.evaluated(lists)
+		}
 		for i, p := range lists {
 			hook.Tables[i] = k.upload(p, ids)
 		}

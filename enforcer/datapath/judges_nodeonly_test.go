@@ -13,8 +13,8 @@ import (
 
 // TestThreeJudgesNodeOnly gives lists with what only a node looks at (dscp,
 // precedence, tos, ttl, types of IGMP, time-ranges) to all three judges, each
-// packet at its own moment or at an unknown one. Lists with a reflexive list
-// must be refused by Compile, and not ignored.
+// packet at its own moment or at an unknown one. Reflexive lists need numbers,
+// and Compile knows none: it must refuse them, and not ignore what they say.
 func TestThreeJudgesNodeOnly(t *testing.T) {
 	j := newJudges(t)
 	g := acltest.NewGenerator(5).NodeOnly()
@@ -25,7 +25,7 @@ func TestThreeJudgesNodeOnly(t *testing.T) {
 		p := &policies[0]
 		if slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Match.Evaluate != "" || r.Reflect != nil }) {
 			if _, err := Compile(p, j.ids, func(int) uint32 { return 1 }); err == nil {
-				t.Fatalf("a list is compiled that a node does not carry out:\n%s", list.Text)
+				t.Fatalf("a list is compiled without the numbers of its reflexive lists:\n%s", list.Text)
 			}
 			refused++
 			continue

@@ -42,11 +42,11 @@ finds another one, or anything else, does not start.
 const layoutVersion = "v1"
 
 // stateMaps are those of the first kind.
-var stateMaps = []string{"conn_map", "fragment_map", "counter_map", "drop_map", "policer_map", "event_map", "log_map", "log_loss_map",
+var stateMaps = []string{"conn_map", "entry_map", "fragment_map", "counter_map", "drop_map", "policer_map", "event_map", "log_map", "log_loss_map",
 	"learned_map", "dns_map", "dns_lost_map"}
 
 // privateMaps belong to one load of the programs and are not pinned.
-var privateMaps = []string{"scratch_map", "event_budget_map", "flow_map", "flow_tag_map", "dns_scratch_map", "dns_budget_map", "walk_map"}
+var privateMaps = []string{"scratch_map", "event_budget_map", "flow_map", "flow_tag_map", "dns_scratch_map", "dns_budget_map", "walk_map", "reflex_map"}
 
 // pins are the directories below the pin path.
 type pins struct{ root, state, push string }

@@ -21,7 +21,7 @@ func TestEveryMapHasItsKind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	filled := append([]string{"generation_map", "hook_map", "address_map", "ipcache_map", "settings_map", "service_map", "backend_map", "window_map", "name_map", "server_map", "log_options_map"}, tableMaps[:]...)
+	filled := append([]string{"generation_map", "hook_map", "address_map", "ipcache_map", "settings_map", "service_map", "backend_map", "window_map", "reflexive_map", "name_map", "server_map", "log_options_map"}, tableMaps[:]...)
 	known := slices.Concat(filled, stateMaps, privateMaps)
 	for name := range spec.Maps {
 		if name[0] != '.' && !slices.Contains(known, name) {

@@ -24,6 +24,7 @@ func Check(p *policy.Policy, ids []Identity) error {
 	_, err := classifier.Compile(p, ids, classifier.Numbers{
 		Counter: func(int) uint32 { return 0 }, Window: func(*policy.Schedule) (uint8, error) { return 1, nil },
 		Policer: func(*policy.Police) (uint16, error) { return 1, nil },
+		List:    func(string) (uint8, error) { return 1, nil },
 	})
 	return err
 }

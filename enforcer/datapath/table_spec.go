@@ -20,7 +20,7 @@ func programSpec() (*ebpf.CollectionSpec, error) {
 	}
 	for name, d := range map[string]time.Duration{
 		"tcp_idle": policy.TCPIdle, "tcp_open": policy.TCPOpen, "tcp_fin": policy.TCPFin,
-		"udp_idle": policy.UDPIdle, "icmp_len": policy.ICMPLen,
+		"udp_idle": policy.UDPIdle, "icmp_len": policy.ICMPLen, "reflexive_fin": policy.ReflexiveFin,
 	} {
 		if err := spec.Variables[name].Set(uint64(d)); err != nil {
 			return nil, fmt.Errorf("set %s: %w", name, err)

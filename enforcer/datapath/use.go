@@ -81,7 +81,7 @@ func memoryKind(name string) string {
 		return "tables"
 	case strings.HasPrefix(name, "counter_"):
 		return "counters"
-	case name == "conn_map":
+	case name == "conn_map" || name == "entry_map":
 		return "connections"
 	}
 	return "other"

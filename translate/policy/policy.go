@@ -174,7 +174,7 @@ func (r *Rule) BeyondNode() string {
 
 // carried are the words of beyondObject that a node's kernel program carries
 // out. What is not among them is refused wherever a node is asked to.
-var carried = []string{wordTrafficClass, wordHopLimit, wordIGMP, wordTime, wordPolice}
+var carried = []string{wordTrafficClass, wordHopLimit, wordIGMP, wordTime, wordPolice, wordEvaluate, wordReflect}
 
 // BeyondObject says what the rule looks at or does that no policy object of a
 // cluster can say, by the word of the line that asks for it; empty when there

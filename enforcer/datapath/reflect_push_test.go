@@ -1,0 +1,113 @@
+package datapath
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"aclium/translate/policy"
+)
+
+func reflexiveState(evaluated int, names ...string) *State {
+	l := listOf()
+	for i, name := range names {
+		r := simple(policy.Permit, policy.Everybody(), policy.Everybody())
+		if i < evaluated {
+			r.Match.Evaluate = name
+		} else {
+			r.Reflect = &policy.Reflect{List: name, Timeout: time.Second}
+		}
+		l.Rules = append(l.Rules, r)
+	}
+	return &State{Ports: []Port{{Interface: "a", Ingress: []policy.Policy{*l}}}}
+}
+
+// A reflexive list keeps its number from push to push, no two share one, and
+// what is beyond the limits is refused by its number.
+func TestReflexivesKeepTheirNumbers(t *testing.T) {
+	first, err := reflexivesOf(reflexiveState(1, "A", "B", "A"), nil)
+	if err != nil || len(first) != 2 || first["A"] == first["B"] || first["A"]*first["B"] == 0 {
+		t.Fatalf("%v, %v", first, err)
+	}
+	second, err := reflexivesOf(reflexiveState(0, "0", "B", "C"), first)
+	if err != nil || second["B"] != first["B"] || second["0"] == second["B"] || second["C"] == second["B"] || second["0"] == second["C"] {
+		t.Errorf("%v became %v, %v", first, second, err)
+	}
+	if _, err := second.number("A"); err == nil {
+		t.Error("a list that is gone has a number")
+	}
+	var many []string
+	for i := range 64 {
+		many = append(many, fmt.Sprint(i))
+	}
+	if _, err := reflexivesOf(reflexiveState(0, many...), nil); err == nil {
+		t.Error("64 lists were accepted")
+	}
+	for n, fits := range map[int]bool{8: true, 9: false} {
+		s := reflexiveState(n, many[:n]...)
+		r, err := reflexivesOf(s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.evaluated(s.Ports[0].Ingress); (err == nil) != fits {
+			t.Errorf("%d lists evaluated: %v", n, err)
+		}
+	}
+}
+
+// reflexiveNode puts lists on b's device as on a node's interface: what goes to
+// b makes entries of out, and what comes from there is asked for in.
+func (x *bench) reflexiveNode(out, in string) State {
+	one := func(acl string, d policy.Direction, change func(*policy.Rule)) policy.Policy {
+		p := udpPorts(acl, 53)
+		p.Direction, p.Stateful, p.Subject = d, false, policy.Subject{Name: x.b.Device, Interface: x.b.Device}
+		p.Rules[0].Match = policy.Match{Source: policy.Everybody(), Destination: policy.Everybody(), Services: []policy.Service{policy.AnyService()}}
+		change(&p.Rules[0])
+		return p
+	}
+	return State{Ports: []Port{{
+		Interface: x.b.Device,
+		Egress:    []policy.Policy{one("OUT", policy.Egress, func(r *policy.Rule) { r.Reflect = &policy.Reflect{List: out, Timeout: time.Hour} })},
+		Ingress:   []policy.Policy{one("IN", policy.Ingress, func(r *policy.Rule) { r.Match.Evaluate = in })},
+	}}}
+}
+
+// Entries stand under the names of their lists: they outlive the process and
+// the numbers, and no other list gets them.
+func TestEntriesOutliveTheProcess(t *testing.T) {
+	x := newBench(t)
+	d := x.open(Options{})
+	link := x.link(addrA, addrB, 53)
+	answers := func() bool {
+		t.Helper()
+		if _, err := link.to.WriteTo([]byte("y"), link.from.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		link.from.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		_, err := link.from.Read(make([]byte, 8))
+		return err == nil
+	}
+	x.apply(d, x.reflexiveNode("R", "R"))
+	if answers() {
+		t.Error("an answer passed before the question")
+	}
+	if n := link.send(t, 1); n != 1 || !answers() {
+		t.Errorf("%d arrived, or its answer did not", n)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !answers() {
+		t.Error("without the process no answer passes")
+	}
+	d = x.open(Options{})
+	defer d.Close()
+	x.apply(d, x.reflexiveNode("A", "R")) // A has the number that R had
+	if !answers() {
+		t.Error("after a restart no answer passes")
+	}
+	x.apply(d, x.reflexiveNode("R", "A"))
+	if answers() {
+		t.Error("another list has the entry")
+	}
+}
