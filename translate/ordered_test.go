@@ -216,7 +216,9 @@ func TestEnforcerLeavesOut(t *testing.T) {
 	node.Subject = policy.Subject{Name: "eth0", Interface: "eth0"}
 	stack, findings = order(translate.Enforcer, node)
 	wantRefused(t, stack, findings, "would deny everything")
-	if !slices.ContainsFunc(findings, func(f policy.Finding) bool { return strings.Contains(f.Reason, "learns names on the ports of pods alone") }) {
+	if !slices.ContainsFunc(findings, func(f policy.Finding) bool {
+		return strings.Contains(f.Reason, "learns names on the ports of pods alone")
+	}) {
 		t.Errorf("a node's own interface: %+v", findings)
 	}
 }
