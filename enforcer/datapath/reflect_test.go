@@ -216,3 +216,50 @@ func reflexiveSequence(k *kernel, seed uint64, by map[string]int) {
 	}
 	want.compare(k)
 }
+
+// TestReflexiveEndAgreesWithNode walks sessions over their end: what follows
+// both FINs, from either side, does not renew the entry, and a new session on
+// the same ports does.
+func TestReflexiveEndAgreesWithNode(t *testing.T) {
+	k := newKernel(t)
+	p := newPort(1)
+	ingress, egress := p.filtered(0)
+	node := policy.NewNode(ingress, egress, policy.NewReflexive())
+	k.nameReflexives(slices.Concat(ingress, egress))
+	k.bind(nil, bpf.AcliumHookFlagsHOOK_NO_CACHE, ingress, egress)
+	syn := tcpPacket("10.0.0.1", "10.0.0.2")
+	back := flight{policy.Egress, syn}
+	_, answer := back.answer(p)
+	now, began, passed, dropped := time.Duration(0), time.Now(), 0, 0
+	for _, step := range []struct {
+		after     time.Duration
+		direction policy.Direction
+		flags     uint8
+	}{
+		{0, policy.Ingress, policy.ACK}, {0, policy.Egress, policy.SYN}, {0, policy.Ingress, policy.SYN | policy.ACK},
+		{0, policy.Egress, policy.FIN | policy.ACK}, {tick, policy.Ingress, policy.FIN | policy.ACK},
+		{tick, policy.Ingress, policy.ACK}, {0, policy.Egress, policy.ACK}, {tick, policy.Ingress, policy.ACK},
+		{0, policy.Egress, policy.SYN}, {2 * tick, policy.Ingress, policy.ACK}, {0, policy.Ingress, policy.RST}, {0, policy.Ingress, policy.ACK},
+	} {
+		now += step.after
+		k.age(step.after - time.Since(began))
+		began = time.Now()
+		packet := syn
+		if step.direction == policy.Ingress {
+			packet = answer
+		}
+		packet.Flags = step.flags
+		want := node.Judge(step.direction, &packet, now).Accept
+		if got := k.run(k.programOf(step.direction.Opposite()), frame(&packet, frameOptions{}), skBuff{}); got != verdictOf(want) {
+			t.Errorf("%+v: got %d, want %v", step, got, want)
+		}
+		if want {
+			passed++
+		} else {
+			dropped++
+		}
+	}
+	if passed != 9 || dropped != 3 {
+		t.Errorf("%d passed and %d were dropped, want 9 and 3", passed, dropped)
+	}
+}
