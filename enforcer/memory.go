@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"aclium/translate/policy"
@@ -40,25 +42,44 @@ func freeMemory() {
 }
 
 // A sharer lets equal parts of rules stand once in the memory: thousands of
-// lines have the same service. What is shared may not be changed.
+// lines have the same service. What rules have for themselves is copied to
+// where it stands side by side, as what was decoded lies among garbage, in
+// pages that nothing else uses. What is shared may not be changed.
 type sharer struct {
-	services map[string][]policy.Service
-	text     map[string]string
-	key      []byte
+	services  map[string][]policy.Service
+	text      map[string]string
+	key       []byte
+	letters   *strings.Builder
+	addresses []policy.AddrRange
 }
 
+// Chunks are small, as one line that stays keeps all of its chunk.
+const (
+	letterChunk  = 16 << 10
+	addressChunk = 256
+)
+
 func newSharer() *sharer {
-	return &sharer{services: map[string][]policy.Service{}, text: map[string]string{}}
+	return &sharer{services: map[string][]policy.Service{}, text: map[string]string{}, letters: new(strings.Builder)}
 }
 
 func (s *sharer) share(r *policy.Rule) {
 	r.ID.ACL, r.Source.File = s.shareText(r.ID.ACL), s.shareText(r.Source.File)
+	r.Text = s.copyText(r.Text)
+	for _, p := range [...]*policy.Peers{&r.Match.Source, &r.Match.Destination} {
+		p.Addresses = s.copyAddresses(p.Addresses)
+	}
 	if s.key = s.key[:0]; !s.describe(r.Match.Services) {
 		return
 	}
 	if known, ok := s.services[string(s.key)]; ok {
 		r.Match.Services = known
 		return
+	}
+	r.Match.Services = slices.Clone(r.Match.Services)
+	for i := range r.Match.Services {
+		x := &r.Match.Services[i]
+		x.SourcePorts, x.DestinationPorts, x.ICMP = slices.Clone(x.SourcePorts), slices.Clone(x.DestinationPorts), slices.Clone(x.ICMP)
 	}
 	s.services[string(s.key)] = r.Match.Services
 }
@@ -70,6 +91,28 @@ func (s *sharer) shareText(text string) string {
 		return text
 	}
 	return known
+}
+
+func (s *sharer) copyText(text string) string {
+	if s.letters.Cap()-s.letters.Len() < len(text) {
+		s.letters = new(strings.Builder)
+		s.letters.Grow(max(letterChunk, len(text)))
+	}
+	at := s.letters.Len()
+	s.letters.WriteString(text)
+	return s.letters.String()[at:]
+}
+
+func (s *sharer) copyAddresses(list []policy.AddrRange) []policy.AddrRange {
+	if len(list) == 0 || len(list) > addressChunk {
+		return list
+	}
+	if cap(s.addresses)-len(s.addresses) < len(list) {
+		s.addresses = make([]policy.AddrRange, 0, addressChunk)
+	}
+	at := len(s.addresses)
+	s.addresses = append(s.addresses, list...)
+	return slices.Clip(s.addresses[at:])
 }
 
 // describe appends the same key for equal services alone. The names of ports
