@@ -57,17 +57,19 @@ static __always_inline void prefer(const struct named_rule *named, struct table_
 	found->policer = named->policer;
 }
 
-/* Keeps what the line that was found says about reflexive lists. */
-static __always_inline void note_reflex(struct judgement *j, __u32 i)
+/* Keeps what the line that was found says about reflexive lists. A function of
+ * its own: judge is on the deepest path, where the stack is short. */
+static __noinline int note_reflex(struct judgement *j, __u32 i)
 {
 	__u32 zero = 0;
 	const struct walk *walk = bpf_map_lookup_elem(&walk_map, &zero);
 	struct reflexes *r = bpf_map_lookup_elem(&reflex_map, &zero);
 
 	if (!walk || !r)
-		return;
-	r->lines[i] = walk->reflex;
+		return 0;
+	r->lines[i & (MAX_SERIES - 1)] = walk->reflex;
 	j->reflexive |= 1 << i;
+	return 0;
 }
 
 /* Adds one list's word; returns whether the next one is to be asked. */
