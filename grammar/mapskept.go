@@ -12,7 +12,7 @@ func (l *language) addKeptMaps() {
 		kept{production: "Protection", modes: []Mode{ModeZone}, grammar: `"protection" <parametermap>`, key: 1, no: `"protection"`},
 		kept{production: "ZoneVPN", modes: []Mode{ModeZone}, grammar: `"vpn" <threshold>`, key: 1, no: `"vpn"`},
 		kept{
-			production: "Police", modes: []Mode{ModePolicyClass}, key: 1, no: `"police"`,
+			production: "Police", modes: []Mode{ModePolicyClass}, key: 1, no: `"police"`, quiet: true,
 			grammar: `"police" "rate" <threshold> ("bps" | "cps" | "pps")? ("burst" <threshold> ("bytes" | "packets")?)?`,
 		},
 		kept{

@@ -235,11 +235,11 @@ func (c *hourOf) moment(p *port, lists []*policy.Policy) {
 	if c.at = (time.Time{}); !p.one(5) {
 		c.at = time.Date(2026, 3, 1, p.IntN(24), p.IntN(60), 0, 0, time.UTC)
 	}
-	lasting := fmt.Sprint(c.at.IsZero())
+	lasting := ""
 	for _, l := range lists {
 		for i := range l.Rules {
-			if s := l.Rules[i].Match.Time; s != nil && !c.at.IsZero() {
-				lasting += fmt.Sprint(s.Active(c.at))
+			if s := l.Rules[i].Match.Time; s != nil {
+				lasting += fmt.Sprint(c.at.IsZero(), !c.at.IsZero() && s.Active(c.at))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -338,7 +339,7 @@ func TestStaleCopyIsTakenOff(t *testing.T) {
 		}
 	}
 	d.hooks.driver.(*tcx).links = nil // held open by this test, as by a process that hangs
-	if err := d.lock.Close(); err != nil {
+	if err := errors.Join(unlockNode(d.node), d.lock.Close()); err != nil {
 		t.Fatal(err)
 	}
 	again := x.open(Options{})

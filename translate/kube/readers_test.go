@@ -580,7 +580,7 @@ func accessWalk(t *testing.T, rules []map[string]any, p *policy.Packet) bool {
 func accessEnd(t *testing.T, x any, e *policy.Endpoint) bool {
 	t.Helper()
 	m, _ := x.(map[string]any)
-	only(t, m, "any", "addresses", "masked", "selectors", "entities")
+	only(t, m, "any", "addresses", "masked", "selectors", "entities", "fqdns")
 	if m["any"] == true {
 		return true
 	}
@@ -596,6 +596,10 @@ func accessEnd(t *testing.T, x any, e *policy.Endpoint) bool {
 		if same(r["addr"]) && new(big.Int).Or(number(r["wildcard"]), got).Cmp(new(big.Int).Or(number(r["wildcard"]), number(r["addr"]))) == 0 {
 			return true
 		}
+	}
+	names, _ := m["fqdns"].([]any)
+	if slices.ContainsFunc(names, func(x any) bool { return ciliumNamed(map[string]any{"matchPattern": x}, e) }) {
+		return true
 	}
 	entities, _ := m["entities"].([]any)
 	return slices.ContainsFunc(entities, func(x any) bool { return ciliumEntity(x.(string), e) }) ||
