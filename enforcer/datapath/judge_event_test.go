@@ -171,7 +171,9 @@ func (k *kernel) logLoad(flows, repeat int) (sent uint64, wait func()) {
 }
 
 // Each of many packets on all processors, with sweeps beside them and tables
-// that are too small, is told once, waits in a sum, or is counted as missed.
+// that are too small, is told, waits in a sum, or is counted as missed. Where
+// flows are deleted while packets add to them, the race that log.h describes
+// may count a packet twice; none may be lost.
 func TestNoLoggedPacketDisappears(t *testing.T) {
 	for _, c := range []struct {
 		size          uint32
@@ -201,7 +203,11 @@ func TestNoLoggedPacketDisappears(t *testing.T) {
 			}
 		}
 		waiting, n := k.pending()
-		if missed := k.missed(); tellings+waiting+missed != sent || (missed > 0) != c.misses {
+		missed, twice := k.missed(), uint64(0)
+		if c.misses {
+			twice = sent / 1000
+		}
+		if sum := tellings + waiting + missed; sum < sent || sum > sent+twice || (missed > 0) != c.misses {
 			t.Errorf("%+v: %d told, %d waiting in %d flows, %d missed of %d", c, tellings, waiting, n, missed, sent)
 		}
 	}
