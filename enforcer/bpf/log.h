@@ -46,9 +46,11 @@ static __always_inline bool tell(const struct log_key *key, struct log_flow *f, 
 
 	if (!e)
 		return false;
-	packets = __sync_lock_test_and_set(&f->packets, 0);
-	if (!packets || packets & LOG_DEAD) { /* another CPU was faster */
-		bpf_ringbuf_discard(e, 0);
+	packets = *(volatile __u64 *)&f->packets;
+	/* A plain exchange would bring a dying flow back to life: packets that
+	 * are then added to it would go with it. */
+	if (!packets || packets & LOG_DEAD || __sync_val_compare_and_swap(&f->packets, packets, 0) != packets) {
+		bpf_ringbuf_discard(e, 0); /* another CPU was faster, and tells */
 		return true;
 	}
 	e->time = f->seen;
