@@ -32,6 +32,8 @@ type Datapath interface {
 	Clear(acl string) error
 	Drops() ([]client.Drop, error)
 	Policers() ([]policy.PoliceCounter, error)
+	// Reflected gives the temporary entries of reflexive lists.
+	Reflected() ([]policy.Reflected, error)
 	// Use says how full the kernel's maps are.
 	Use() (datapath.Use, error)
 	// Events calls f with every logged packet until ctx ends.

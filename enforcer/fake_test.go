@@ -74,6 +74,10 @@ func (m *memory) Policers() ([]policy.PoliceCounter, error) {
 	return []policy.PoliceCounter{{Police: policy.Police{Name: "C", Rate: 8000, Burst: 1500}, ConformedPackets: 3, ExceededPackets: 2}}, nil
 }
 
+func (m *memory) Reflected() ([]policy.Reflected, error) {
+	return []policy.Reflected{{List: "MIRROR", Protocol: policy.TCP, Source: netip.MustParseAddrPort("203.0.113.50:443"), Destination: netip.MustParseAddrPort("10.0.0.1:51022"), Packets: 4}}, nil
+}
+
 func (m *memory) Drops() ([]client.Drop, error) {
 	return []client.Drop{{Reason: "spoofed", Packets: 3, Bytes: 180}}, nil
 }

@@ -136,6 +136,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	slowMetric.put(out, float64(m.enforcer.events.missed.Load()))
 	m.collectLines(out)
 	m.collectDrops(out)
+	m.collectPolicers(out)
 	m.collectNames(out)
 	m.collectUse(out)
 }

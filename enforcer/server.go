@@ -28,6 +28,7 @@ func (e *Enforcer) Handler() http.Handler {
 		"/v1/names":     {http.MethodGet: e.getNames},
 		"/v1/drops":     {http.MethodGet: e.getDrops},
 		"/v1/policers":  {http.MethodGet: e.getPolicers},
+		"/v1/reflexive": {http.MethodGet: e.getReflected},
 		"/v1/events":    {http.MethodGet: e.getEvents},
 		"/v1/log":       {http.MethodGet: e.getLog},
 		"/healthz":      {http.MethodGet: e.getHealth},
@@ -160,6 +161,14 @@ func (e *Enforcer) getPolicers(w http.ResponseWriter, _ *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, orEmpty(policers))
+}
+
+func (e *Enforcer) getReflected(w http.ResponseWriter, _ *http.Request) error {
+	entries, err := e.datapath.Reflected()
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, orEmpty(entries))
 }
 
 func (e *Enforcer) getNames(w http.ResponseWriter, _ *http.Request) error {

@@ -194,6 +194,7 @@ enum entry_end { ENTRY_INSIDE = 1, ENTRY_OUTSIDE = 2, ENTRY_BOTH = 3 };
 struct entry {
 	__u64 expires; /* bpf_ktime_get_coarse_ns from which on it is none */
 	__u64 timeout; /* ns */
+	__u64 packets; /* that it has permitted */
 	__u32 finished; /* enum entry_end */
 	__u32 pad;
 };

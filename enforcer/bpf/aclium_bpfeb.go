@@ -144,6 +144,7 @@ type AcliumEntry struct {
 	_        structs.HostLayout
 	Expires  uint64
 	Timeout  uint64
+	Packets  uint64
 	Finished uint32
 	Pad      uint32
 }

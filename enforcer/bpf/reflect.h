@@ -120,6 +120,7 @@ static __noinline int use_entry(const struct scratch *s, __u64 list)
 	e = bpf_map_lookup_elem(&entry_map, &key);
 	if (!lives(e, s))
 		return 0;
+	__sync_fetch_and_add(&e->packets, 1);
 	if (ends_session(&s->packet))
 		bpf_map_delete_elem(&entry_map, &key);
 	else

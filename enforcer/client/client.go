@@ -105,6 +105,28 @@ func (c *Client) PutServices(ctx context.Context, services []Service) error {
 	return c.call(ctx, http.MethodPut, "/v1/services", services, nil)
 }
 
+// Names gives the addresses of the world that the agent has learned, with the
+// names that name servers told for them.
+func (c *Client) Names(ctx context.Context) ([]NamedAddress, error) {
+	var named []NamedAddress
+	err := c.call(ctx, http.MethodGet, "/v1/names", nil, &named)
+	return named, err
+}
+
+// Policers gives what the classes with police let pass and dropped.
+func (c *Client) Policers(ctx context.Context) ([]policy.PoliceCounter, error) {
+	var policers []policy.PoliceCounter
+	err := c.call(ctx, http.MethodGet, "/v1/policers", nil, &policers)
+	return policers, err
+}
+
+// Reflected gives the temporary entries of reflexive lists.
+func (c *Client) Reflected(ctx context.Context) ([]policy.Reflected, error) {
+	var entries []policy.Reflected
+	err := c.call(ctx, http.MethodGet, "/v1/reflexive", nil, &entries)
+	return entries, err
+}
+
 // Counters gives the counter of every line on every subject and direction.
 func (c *Client) Counters(ctx context.Context) ([]policy.Counter, error) {
 	var counters []policy.Counter

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -38,6 +39,23 @@ func (p *Police) validate() error {
 		return fmt.Errorf("bad police %+v", *p)
 	}
 	return nil
+}
+
+// A Reflected is a temporary entry of a reflexive list on a node.
+type Reflected struct {
+	List string `json:"list"`
+	Node string `json:"node,omitempty"`
+	// Source and Destination are those of the packets that the entry permits.
+	// The ports are 0 for protocols that have none.
+	Source      netip.AddrPort `json:"source"`
+	Destination netip.AddrPort `json:"destination"`
+	Protocol    uint8          `json:"protocol"`
+	// ICMPType is the type of those packets, for protocols that have types.
+	ICMPType uint8 `json:"icmpType,omitempty"`
+	// Packets counts what the entry has permitted.
+	Packets uint64 `json:"packets"`
+	// Expires is when the entry ends unless a packet renews it.
+	Expires time.Time `json:"expires"`
 }
 
 // A PoliceCounter is what the bucket of a class let pass and dropped on a node,
