@@ -68,12 +68,11 @@ func (d *Datapath) apply(s State, start time.Time) error {
 	if err := errors.Join(d.setLogging(s.Logging), d.install(p)); err != nil {
 		return errors.Join(err, d.withdraw(p))
 	}
-	d.live = time.Since(start)
-	return d.finish(p)
+	return d.finish(p, start)
 }
 
-// Live gives how long the last Apply took from its call until every packet was
-// judged by what it was given. It returns some milliseconds later.
+// Live gives how long the last Apply took from its call until no packet was
+// judged any more by what stood before. It returns some milliseconds later.
 func (d *Datapath) Live() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -343,7 +342,7 @@ func (d *Datapath) withdraw(p *push) error {
 
 // finish follows the flip: addresses, then everything that nothing uses. What
 // is live is noted first, whatever fails later.
-func (d *Datapath) finish(p *push) error {
+func (d *Datapath) finish(p *push, start time.Time) error {
 	d.state, d.places = p.state, p.places
 	d.windows, d.timetable, d.lead = p.windows, p.timetable, p.lead
 	d.reflexives = p.reflexives
@@ -366,9 +365,11 @@ func (d *Datapath) finish(p *push) error {
 	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
-	if err := waitForPackets(); err != nil {
+	known, err := waitAndTell()
+	if err != nil {
 		return err
 	}
+	d.live = known.Sub(start)
 	p.lines.settle()
 	if before != p.set {
 		if err := d.emptySet(before); err != nil {

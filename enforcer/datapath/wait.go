@@ -3,10 +3,36 @@ package datapath
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
+
+// waitAndTell waits as waitForPackets does and gives the time at which it was
+// known that no packet is judged any more that was being judged at the call.
+// Memory that programs read is not written before the end of the grace period
+// all the same, which the kernel itself relies on.
+func waitAndTell() (known time.Time, err error) {
+	var enough atomic.Bool
+	var visitor sync.WaitGroup
+	var visited time.Time
+	visitor.Go(func() {
+		if visitCPUs(&enough) == nil {
+			visited = time.Now()
+		}
+	})
+	err = waitForPackets()
+	known = time.Now()
+	enough.Store(true)
+	visitor.Wait()
+	if !visited.IsZero() && visited.Before(known) {
+		known = visited
+	}
+	return known, err
+}
 
 // waitForPackets returns when no program runs that started before the call:
 // the barrier waits for an RCU grace period (membarrier(2)).
