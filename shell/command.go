@@ -225,11 +225,12 @@ func (s *Shell) call(ctx context.Context, found *command, c *call, filters []fil
 	}
 	collected := &strings.Builder{}
 	c.ctx, c.out = ctx, collected
-	c.json = len(filters) > 0 && filters[0].op == "json"
+	asked := len(filters) > 0 && filters[0].op == "json"
+	c.json = asked || s.o.JSON && c.filterable()
 	err := found.run(s, c)
 	text, page := collected.String(), true
 	if c.json && err == nil {
-		if text, err = jsonText(c.rows, text); err == nil {
+		if text, err = jsonText(c.rows, text); err == nil && asked {
 			filters = filters[1:]
 		}
 	}

@@ -59,6 +59,11 @@ func detail(run func(*Shell, *call) error) command {
 func showCommands(lists func(string, func(*Shell, *call) error) []command) []command {
 	group := command{word: "WORD", help: "Object group name", accepts: wordArgument, names: (*Shell).groupNames, run: (*Shell).showObjectGroup}
 	anyInterface := command{word: "LINE", help: "Interface", accepts: wordArgument, rest: true, names: (*Shell).interfaceNames, run: (*Shell).showIPInterface}
+	policed := anyInterface
+	policed.run = (*Shell).showPolicyMapInterfaces
+	host := command{word: "WORD", help: "Name of a host", accepts: wordArgument, names: (*Shell).hostNames, run: (*Shell).showNames}
+	backends := command{word: "detail", help: "Backends below each port", run: (*Shell).showServices}
+	services := []command{{word: "WORD", help: "Service name", accepts: wordArgument, names: (*Shell).serviceNames, run: (*Shell).showServices, next: []command{backends}}, backends}
 	inspect := func(help string, run func(*Shell, *call) error, next ...command) []command {
 		return []command{{word: "type", help: "Type of the map", next: []command{
 			{word: "inspect", help: help, run: run, next: next}}}}
@@ -67,11 +72,17 @@ func showCommands(lists func(string, func(*Shell, *call) error) []command) []com
 		{word: "access-lists", help: "List access lists", run: (*Shell).showAccessLists, next: lists("ACL name", (*Shell).showAccessLists)},
 		{word: "class-map", help: "Show class maps", next: inspect("Inspect class maps", (*Shell).showClassMaps)},
 		{word: "clock", help: "Display the system clock", run: (*Shell).showClock},
+		{word: "dns", help: "Names learned from the DNS, with what is left of their TTLs", run: (*Shell).showNames, next: []command{
+			{word: "host", help: "Addresses of one name", next: []command{host}}}},
 		{word: "drops", help: "What was dropped, by line and by reason", run: (*Shell).showDrops},
 		{word: "history", help: "Display the session command history", run: (*Shell).showHistory},
+		{word: "hosts", help: "Names learned from the DNS, with what is left of their TTLs", run: (*Shell).showNames, next: []command{host}},
 		{word: "ip", help: "IP information", next: []command{
 			{word: "access-lists", help: "List IP access lists", run: (*Shell).showIPAccessLists, next: lists("ACL name", (*Shell).showIPAccessLists)},
-			{word: "interface", help: "IP interface status and configuration", run: (*Shell).showIPInterface, next: []command{anyInterface}}}},
+			{word: "interface", help: "IP interface status and configuration", run: (*Shell).showIPInterface, next: []command{anyInterface}},
+			{word: "slb", help: "Services and what answers behind them", next: []command{
+				{word: "reals", help: "Backends of services", run: (*Shell).showReals},
+				{word: "vservers", help: "Addresses and ports of services", run: (*Shell).showServices, next: services}}}}},
 		{word: "ipv6", help: "IPv6 information", next: []command{
 			{word: "access-list", help: "Summary of access lists", run: (*Shell).showIPv6AccessLists, next: lists("ACL name", (*Shell).showIPv6AccessLists)}}},
 		{word: "logging", help: "Show the contents of logging buffers", run: (*Shell).showLogging},
@@ -79,10 +90,14 @@ func showCommands(lists func(string, func(*Shell, *call) error) []command) []com
 			group, {word: "name", help: "Object group name", next: []command{group}}}},
 		{word: "time-range", help: "Time range", run: (*Shell).showTimeRanges, next: []command{
 			{word: "WORD", help: "Time range name", accepts: wordArgument, names: (*Shell).timeRangeNames, run: (*Shell).showTimeRanges}}},
-		{word: "policy-map", help: "Show policy maps", next: inspect("Inspect policy maps", (*Shell).showPolicyMaps,
-			command{word: "zone-pair", help: "Policy maps of zone-pairs", run: (*Shell).showPolicyMapZonePairs})},
+		{word: "police", help: "What classes with police let pass and dropped", run: (*Shell).showPolice},
+		{word: "policy-map", help: "Show policy maps", next: append(inspect("Inspect policy maps", (*Shell).showPolicyMaps,
+			command{word: "zone-pair", help: "Policy maps of zone-pairs", run: (*Shell).showPolicyMapZonePairs, next: []command{
+				{word: "WORD", help: "Zone-pair name", accepts: wordArgument, names: (*Shell).zonePairNames, run: (*Shell).showPolicyMapZonePairs}}}),
+			command{word: "interface", help: "Policy maps of the zones that an interface is in", run: (*Shell).showPolicyMapInterfaces, next: []command{policed}})},
 		{word: "privilege", help: "Show current privilege level", run: (*Shell).showPrivilege},
 		{word: "running-config", help: "Current operating configuration", privileged: true, run: (*Shell).showRunning},
+		{word: "services", help: "Services that the node knows, by address and port", run: (*Shell).showServices, next: services},
 		{word: "startup-config", help: "Contents of startup configuration", privileged: true, run: (*Shell).showStartup},
 		{word: "terminal", help: "Display terminal configuration parameters", run: (*Shell).showTerminal},
 		{word: "users", help: "Display information about terminal lines", run: (*Shell).showUsers},
@@ -234,6 +249,9 @@ func (s *Shell) find(c *call) error {
 
 func (s *Shell) aclNames() []grammar.Completion {
 	var all []grammar.Completion
+	for _, name := range append(s.reflexiveLists(false), s.reflexiveLists(true)...) {
+		all = append(all, grammar.Completion{Token: name, Help: "Reflexive list", Kind: grammar.Defined})
+	}
 	for _, a := range s.running.ACLs {
 		all = append(all, grammar.Completion{Token: a.Name, Help: entries(len(a.Entries)), Kind: grammar.Defined})
 	}
@@ -251,6 +269,13 @@ func (s *Shell) groupNames() []grammar.Completion {
 	var all []grammar.Completion
 	for _, g := range s.running.ObjectGroups {
 		all = append(all, grammar.Completion{Token: g.Name, Help: g.Kind.String() + " object group", Kind: grammar.Defined})
+	}
+	return all
+}
+
+func (s *Shell) zonePairNames() (all []grammar.Completion) {
+	for _, z := range s.running.ZonePairs {
+		all = append(all, grammar.Completion{Token: z.Name, Help: z.Description, Kind: grammar.Defined})
 	}
 	return all
 }

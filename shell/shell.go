@@ -88,6 +88,8 @@ type Options struct {
 	Console Console
 	// Color allows colour on the console.
 	Color bool
+	// JSON prints the rows of shows as JSON, as "| json" does.
+	JSON bool
 	// Privileged starts the session behind "enable".
 	Privileged bool
 	// Host is shown until the configuration names another; User and Version

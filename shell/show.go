@@ -51,6 +51,10 @@ func (s *Shell) showLists(c *call, wanted func(grammar.ACLKind) bool) error {
 	if err != nil {
 		return err
 	}
+	entries, err := s.reflexive(c)
+	if err != nil {
+		return err
+	}
 	if err := s.refresh(c.ctx); err != nil {
 		return err
 	}
@@ -65,6 +69,11 @@ func (s *Shell) showLists(c *call, wanted func(grammar.ACLKind) bool) error {
 			s.printDetail(c.out, a, counters)
 		} else {
 			s.printList(c.out, a, total)
+		}
+	}
+	for _, k := range []grammar.ACLKind{grammar.Extended, grammar.IPv6} {
+		if wanted(k) {
+			rows = append(rows, s.showReflexive(c, k.IsIPv6(), entries)...)
 		}
 	}
 	if c.json {
@@ -135,16 +144,19 @@ type aclRow struct {
 	Seq     uint32 `json:"seq"`
 	Text    string `json:"text"`
 	Packets uint64 `json:"packets"`
+	// TimeLeft is in seconds, of entries of reflexive lists alone.
+	TimeLeft *int `json:"timeLeft,omitempty"`
 }
 
 func aclRows(a *grammar.ACL, total totals) []aclRow {
 	var rows []aclRow
+	kind := strings.ToLower(a.Kind.String())
 	for _, e := range a.Entries {
 		if e.ACE != nil {
-			rows = append(rows, aclRow{a.Name, strings.ToLower(a.Kind.String()), e.Seq, e.ACE.String(), total[policy.RuleID{ACL: a.Name, Seq: e.Seq}]})
+			rows = append(rows, aclRow{ACL: a.Name, Kind: kind, Seq: e.Seq, Text: e.ACE.String(), Packets: total[policy.RuleID{ACL: a.Name, Seq: e.Seq}]})
 		}
 	}
-	return append(rows, aclRow{a.Name, strings.ToLower(a.Kind.String()), 0, "implicit deny", total[policy.RuleID{ACL: a.Name}]})
+	return append(rows, aclRow{ACL: a.Name, Kind: kind, Text: "implicit deny", Packets: total[policy.RuleID{ACL: a.Name}]})
 }
 
 func (s *Shell) showObjectGroup(c *call) error {
@@ -195,11 +207,16 @@ func (s *Shell) showIPInterface(c *call) error {
 		return err
 	}
 	for _, i := range s.running.Interfaces {
-		if c.arg() == "" || strings.EqualFold(strings.Join(strings.Fields(c.arg()), " "), interfaceName(i)) {
+		if c.arg() == "" || isCalled(c.arg(), i) {
 			printInterface(c.out, i)
 		}
 	}
 	return nil
+}
+
+// isCalled reports whether the words name the interface.
+func isCalled(words string, i *grammar.Interface) bool {
+	return strings.EqualFold(strings.Join(strings.Fields(words), " "), interfaceName(i))
 }
 
 func printInterface(out io.Writer, i *grammar.Interface) {

@@ -31,6 +31,14 @@ type AgentState struct {
 type AgentReader interface {
 	Drops(ctx context.Context) ([]Drop, error)
 	State(ctx context.Context) (AgentState, error)
+	// Services gives the services that the node knows, Names what it has
+	// learned from the DNS.
+	Services(ctx context.Context) ([]Service, error)
+	Names(ctx context.Context) ([]LearnedName, error)
+	// Policers gives what classes with police did, Reflected the temporary
+	// entries of reflexive lists.
+	Policers(ctx context.Context) ([]policy.PoliceCounter, error)
+	Reflected(ctx context.Context) ([]policy.Reflected, error)
 }
 
 // dropMeanings says what the agent's words for drops mean.

@@ -10,9 +10,21 @@ import (
 
 // node is an agent that answers what it is told.
 type node struct {
-	drops []Drop
-	state AgentState
+	drops    []Drop
+	state    AgentState
+	services []Service
+	names    []LearnedName
+	policers []policy.PoliceCounter
+	entries  []policy.Reflected
 }
+
+func (n *node) Services(context.Context) ([]Service, error) { return n.services, nil }
+
+func (n *node) Names(context.Context) ([]LearnedName, error) { return n.names, nil }
+
+func (n *node) Policers(context.Context) ([]policy.PoliceCounter, error) { return n.policers, nil }
+
+func (n *node) Reflected(context.Context) ([]policy.Reflected, error) { return n.entries, nil }
 
 func (n *node) Drops(context.Context) ([]Drop, error) { return n.drops, nil }
 

@@ -99,7 +99,11 @@ func (s *Shell) showPolicyMaps(c *call) error {
 	for _, m := range s.running.PolicyMaps {
 		fmt.Fprintf(c.out, "  Policy Map type inspect %s\n", m.Name)
 		for _, class := range classes(m) {
-			fmt.Fprintf(c.out, "    Class %s\n      %s\n", className(class), actionText(class))
+			fmt.Fprintf(c.out, "    Class %s\n", className(class))
+			if line := policeLine(class); line != "" {
+				fmt.Fprintf(c.out, "      P%s\n", line[1:])
+			}
+			fmt.Fprintf(c.out, "      %s\n", actionText(class))
 		}
 		fmt.Fprintln(c.out)
 	}
@@ -138,23 +142,60 @@ func actionText(c *grammar.PolicyClass) string {
 // has packets beside it: the counters of a zone-pair are kept by line, and the
 // lines of its classes are not numbered for people.
 func (s *Shell) showPolicyMapZonePairs(c *call) error {
-	counters, err := s.counters(c.ctx)
+	use, err := s.policyUse(c)
 	if err != nil {
 		return err
 	}
-	if err := s.refresh(c.ctx); err != nil {
-		return err
-	}
-	s.banner(c.ctx, c.out)
 	for _, z := range s.running.ZonePairs {
-		if m := s.running.PolicyMap(z.Policy.Text); m != nil {
-			s.printZonePair(c.out, z, m, counters)
+		if m := s.running.PolicyMap(z.Policy.Text); m != nil && (c.arg() == "" || c.arg() == z.Name) {
+			s.printZonePair(c.out, z, m, use)
 		}
 	}
 	return nil
 }
 
-func (s *Shell) printZonePair(out io.Writer, z *grammar.ZonePair, m *grammar.PolicyMap, counters []policy.Counter) {
+// A policyUse is what nodes have counted of zone-pairs.
+type policyUse struct {
+	counters []policy.Counter
+	policers []policy.PoliceCounter
+}
+
+func (s *Shell) policyUse(c *call) (use policyUse, err error) {
+	if use.counters, err = s.counters(c.ctx); err != nil {
+		return use, err
+	}
+	if use.policers, err = s.policers(c); err != nil {
+		return use, err
+	}
+	if err = s.refresh(c.ctx); err == nil {
+		s.banner(c.ctx, c.out)
+	}
+	return use, err
+}
+
+// showPolicyMapInterfaces prints the policies of the zone-pairs that start or
+// end at an interface: no interface has a policy of its own.
+func (s *Shell) showPolicyMapInterfaces(c *call) error {
+	use, err := s.policyUse(c)
+	if err != nil {
+		return err
+	}
+	for _, i := range s.running.Interfaces {
+		if i.Zone.Text == "" || c.arg() != "" && !isCalled(c.arg(), i) {
+			continue
+		}
+		fmt.Fprintf(c.out, " %s \n\n", interfaceName(i))
+		for _, z := range s.running.ZonePairs {
+			m := s.running.PolicyMap(z.Policy.Text)
+			if m != nil && (z.Source.Text == i.Zone.Text || z.Destination.Text == i.Zone.Text) {
+				s.printZonePair(c.out, z, m, use)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Shell) printZonePair(out io.Writer, z *grammar.ZonePair, m *grammar.PolicyMap, use policyUse) {
 	fmt.Fprintf(out, "Zone-pair: %s \nService-policy inspect : %s\n\n", z.Name, m.Name)
 	for _, class := range classes(m) {
 		word, name := "match-any", className(class)
@@ -168,8 +209,9 @@ func (s *Shell) printZonePair(out io.Writer, z *grammar.ZonePair, m *grammar.Pol
 			fmt.Fprintf(out, "    Class-map: %s (%s)  \n      Match: any \n", name, word)
 		}
 		fmt.Fprintf(out, "      %s\n", actionText(class))
+		printClassPolice(out, z.Name, class, use.policers)
 		if class.Default {
-			packets, bytes := dropped(counters, z.Name)
+			packets, bytes := dropped(use.counters, z.Name)
 			fmt.Fprintf(out, "        %d packets, %d bytes\n", packets, bytes)
 		}
 		fmt.Fprintln(out)

@@ -25,6 +25,7 @@ type shellFlags struct {
 	commands []string
 	files    []string
 	enforcer string
+	output   string
 }
 
 func newShellCommand() *cobra.Command {
@@ -42,6 +43,7 @@ Exit status: 0 clean, 1 when a line is bad or not enforced as it is written,
 2 on trouble.`,
 		Example: `  aclium shell
   aclium shell -f edge.cfg -c 'show access-lists'
+  aclium shell -o json -c 'show services'
   aclium shell -c 'configure terminal' -c 'no access-list 102' -c end
   show-config | aclium shell --enforcer /run/aclium/enforcer.sock`,
 		Args: cobra.NoArgs,
@@ -49,11 +51,16 @@ Exit status: 0 clean, 1 when a line is bad or not enforced as it is written,
 	}
 	c.Flags().StringArrayVarP(&f.commands, "command", "c", nil, "run this line; may be repeated")
 	c.Flags().StringArrayVarP(&f.files, "file", "f", nil, "load this configuration file; may be repeated, - is stdin")
+	c.Flags().StringVarP(&f.output, "output", "o", "text", "what \"show\" prints in a script: text or json")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().StringVar(&f.enforcer, "enforcer", "", "socket of the node agent (default "+client.DefaultSocket+" when it is there)")
 	return c
 }
 
 func runShell(c *cobra.Command, f shellFlags) error {
+	if f.output != "text" && f.output != "json" {
+		return fmt.Errorf("unknown output %q, want text or json", f.output)
+	}
 	o, closeAgent, err := shellOptions(c, f)
 	if err != nil {
 		return err
@@ -149,7 +156,7 @@ func terminalOf(c *cobra.Command, scripted bool) *prompt.Terminal {
 // shellOptions connects the shell with the agent. An agent that was named must
 // be there; the default one need not.
 func shellOptions(c *cobra.Command, f shellFlags) (shell.Options, func(), error) {
-	o := shell.Options{Out: c.OutOrStdout(), Host: hostName(), User: userName(), Version: currentBuild().Version}
+	o := shell.Options{Out: c.OutOrStdout(), Host: hostName(), User: userName(), Version: currentBuild().Version, JSON: f.output == "json"}
 	socket := f.enforcer
 	if socket == "" {
 		socket = client.DefaultSocket
@@ -221,6 +228,38 @@ func (a state) Drops(ctx context.Context) ([]shell.Drop, error) {
 		out = append(out, shell.Drop(d))
 	}
 	return out, err
+}
+
+func (a state) Services(ctx context.Context) ([]shell.Service, error) {
+	services, err := a.agent.Services(ctx)
+	var out []shell.Service
+	for _, s := range services {
+		seen := shell.Service{Name: s.Name, Namespace: s.Namespace, Addresses: s.Addresses}
+		for _, p := range s.Ports {
+			seen.Ports = append(seen.Ports, shell.ServicePort(p))
+		}
+		out = append(out, seen)
+	}
+	return out, err
+}
+
+func (a state) Names(ctx context.Context) ([]shell.LearnedName, error) {
+	named, err := a.agent.Names(ctx)
+	var out []shell.LearnedName
+	for _, at := range named {
+		for _, n := range at.Names {
+			out = append(out, shell.LearnedName{Name: n.Name, Address: at.Address, Expires: n.Expires})
+		}
+	}
+	return out, err
+}
+
+func (a state) Policers(ctx context.Context) ([]policy.PoliceCounter, error) {
+	return a.agent.Policers(ctx)
+}
+
+func (a state) Reflected(ctx context.Context) ([]policy.Reflected, error) {
+	return a.agent.Reflected(ctx)
 }
 
 func (a state) State(ctx context.Context) (shell.AgentState, error) {
