@@ -45,35 +45,58 @@ func ownedBy(addresses map[netip.Prefix]Address) map[string]ownAddresses {
 	return owned
 }
 
-// writeAddresses makes the kernel's maps of addresses say what the state says,
-// and reports whether that is another thing than before; it may be one even
-// after an error. Single addresses lie in address_map and prefixes in
-// ipcache_map, which programs do not ask while it is known to be empty.
-func (d *Datapath) writeAddresses(s *State, devices map[string]device) (bool, error) {
-	single := map[bpf.AcliumIpAddr]bpf.AcliumIpcacheValue{}
-	prefixes := map[bpf.AcliumIpcacheKey]bpf.AcliumIpcacheValue{}
+// addressBook is what the kernel's maps of addresses hold: single addresses in
+// address_map and prefixes in ipcache_map, which programs do not ask while it is
+// known to be empty.
+type addressBook struct {
+	single   map[bpf.AcliumIpAddr]bpf.AcliumIpcacheValue
+	prefixes map[bpf.AcliumIpcacheKey]bpf.AcliumIpcacheValue
+}
+
+// bookOf gives what the maps are to hold for a state.
+func bookOf(s *State, devices map[string]device) addressBook {
+	b := addressBook{map[bpf.AcliumIpAddr]bpf.AcliumIpcacheValue{}, map[bpf.AcliumIpcacheKey]bpf.AcliumIpcacheValue{}}
 	for p, a := range s.Addresses {
 		value := bpf.AcliumIpcacheValue{Identity: a.Identity, Ifindex: devices[a.Interface].index}
 		if key := ipcacheKey(p); p.IsSingleIP() {
-			single[bpf.AcliumIpAddr{Bytes: key.Addr.Bytes}] = value
+			b.single[bpf.AcliumIpAddr{Bytes: key.Addr.Bytes}] = value
 		} else {
-			prefixes[key] = value
+			b.prefixes[key] = value
 		}
 	}
-	if len(prefixes) > 0 {
+	return b
+}
+
+func (b addressBook) equal(c addressBook) bool {
+	return maps.Equal(b.single, c.single) && maps.Equal(b.prefixes, c.prefixes)
+}
+
+// readAddresses gives what the maps hold.
+func (d *Datapath) readAddresses() (b addressBook, err error) {
+	if b.single, err = readBook[bpf.AcliumIpAddr](d.maps.Maps["address_map"]); err != nil {
+		return b, err
+	}
+	b.prefixes, err = readBook[bpf.AcliumIpcacheKey](d.maps.Maps["ipcache_map"])
+	return b, err
+}
+
+// writeAddresses turns what the maps hold into something else.
+func (d *Datapath) writeAddresses(have, want addressBook) error {
+	if len(want.prefixes) > 0 || len(have.prefixes) > 0 {
 		if err := d.writeSettings(bpf.AcliumSettings{}); err != nil {
-			return false, err
+			return err
 		}
 	}
-	changed, err := makeEqual(d.maps.Maps["address_map"], single)
-	if err != nil {
-		return changed, err
+	if err := makeEqual(d.maps.Maps["address_map"], have.single, want.single); err != nil {
+		return err
 	}
-	also, err := makeEqual(d.maps.Maps["ipcache_map"], prefixes)
-	if err == nil && len(prefixes) == 0 {
-		err = d.writeSettings(bpf.AcliumSettings{NoPrefixes: 1})
+	if err := makeEqual(d.maps.Maps["ipcache_map"], have.prefixes, want.prefixes); err != nil {
+		return err
 	}
-	return changed || also, err
+	if len(want.prefixes) > 0 {
+		return nil
+	}
+	return d.writeSettings(bpf.AcliumSettings{NoPrefixes: 1})
 }
 
 func (d *Datapath) writeSettings(s bpf.AcliumSettings) error {
@@ -83,9 +106,7 @@ func (d *Datapath) writeSettings(s bpf.AcliumSettings) error {
 	return nil
 }
 
-// makeEqual makes the map hold the entries and no others, and reports whether
-// it touched it.
-func makeEqual[K comparable](m *ebpf.Map, want map[K]bpf.AcliumIpcacheValue) (bool, error) {
+func readBook[K comparable](m *ebpf.Map) (map[K]bpf.AcliumIpcacheValue, error) {
 	have := map[K]bpf.AcliumIpcacheValue{}
 	var key K
 	var value bpf.AcliumIpcacheValue
@@ -94,17 +115,19 @@ func makeEqual[K comparable](m *ebpf.Map, want map[K]bpf.AcliumIpcacheValue) (bo
 		have[key] = value
 	}
 	if err := all.Err(); err != nil {
-		return false, fmt.Errorf("read addresses: %w", err)
+		return nil, fmt.Errorf("read addresses: %w", err)
 	}
-	if maps.Equal(want, have) {
-		return false, nil
-	}
+	return have, nil
+}
+
+// makeEqual makes a map that holds the one hold the other.
+func makeEqual[K comparable](m *ebpf.Map, have, want map[K]bpf.AcliumIpcacheValue) error {
 	for k, v := range want {
 		if old, ok := have[k]; ok && old == v {
 			continue
 		}
 		if err := m.Put(k, v); err != nil {
-			return true, fmt.Errorf("write address: %w", err)
+			return fmt.Errorf("write address: %w", err)
 		}
 	}
 	for k := range have {
@@ -112,10 +135,10 @@ func makeEqual[K comparable](m *ebpf.Map, want map[K]bpf.AcliumIpcacheValue) (bo
 			continue
 		}
 		if err := m.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return true, fmt.Errorf("delete address: %w", err)
+			return fmt.Errorf("delete address: %w", err)
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // ipcacheKey maps IPv4 into ::ffff:0:0/96, as the programs do.

@@ -41,14 +41,17 @@ type push struct {
 	set      uint32
 	writeSet bool
 	services serviceSet
+	// before is what the maps of addresses held, where the push has touched them.
+	before *addressBook
 	// timetable and lead are what writeTimetable wrote.
 	timetable *bpf.AcliumTimetable
 	lead      time.Duration
 }
 
-// Apply enforces the state: all of it, or nothing on an error. Applying a
-// state again is harmless; connections are judged again. The datapath keeps the
-// state: nothing of it may be changed afterwards.
+// Apply enforces the state: all of it, or nothing on an error, but for an
+// *Unfinished, after which the state is enforced. Applying a state again is
+// harmless; connections are judged again. The datapath keeps the state: nothing
+// of it may be changed afterwards.
 func (d *Datapath) Apply(s State) error {
 	start := time.Now()
 	d.mu.Lock()
@@ -68,7 +71,13 @@ func (d *Datapath) apply(s State, start time.Time) error {
 	if err := errors.Join(d.setLogging(s.Logging), d.install(p)); err != nil {
 		return errors.Join(err, d.withdraw(p))
 	}
-	return d.finish(p, start)
+	if err := d.followFlip(p); err != nil {
+		return d.turnBack(p, err)
+	}
+	if err := d.finish(p, start); err != nil {
+		return &Unfinished{err}
+	}
+	return nil
 }
 
 // Live gives how long the last Apply took from its call until no packet was
@@ -294,7 +303,7 @@ func (d *Datapath) install(p *push) error {
 		return err
 	}
 	if d.foreign {
-		if _, err := d.writeAddresses(p.state, p.devices); err != nil {
+		if err := d.turnAddresses(p); err != nil {
 			return err
 		}
 	}
@@ -340,30 +349,16 @@ func (d *Datapath) withdraw(p *push) error {
 	return d.hooks.keep(live)
 }
 
-// finish follows the flip: addresses, then everything that nothing uses. What
-// is live is noted first, whatever fails later.
+// finish takes away everything that nothing uses any more. What is live is
+// noted first, whatever fails later.
 func (d *Datapath) finish(p *push, start time.Time) error {
-	d.state, d.places = p.state, p.places
-	d.windows, d.timetable, d.lead = p.windows, p.timetable, p.lead
-	d.reflexives = p.reflexives
 	before := d.set
-	d.set, d.setKnown = p.set, true
-	p.lines.commit()
-	p.limits.commit()
-	p.tables.commit()
-	if err := errors.Join(d.takeOver(), d.hooks.dropOther()); err != nil {
-		return err
+	d.commit(p)
+	if err := d.takeOver(); err != nil {
+		return fmt.Errorf("programs of another version enforce their lists where they still stand: %w", err)
 	}
-	changed, err := d.writeAddresses(p.state, p.devices)
-	generation, err2 := d.generation()
-	if changed && err2 == nil {
-		// What was judged by who an address was is judged again: connections
-		// and remembered verdicts. Even an error may have come half way.
-		generation += 2
-		err2 = d.setGeneration(generation)
-	}
-	if err := errors.Join(err, err2); err != nil {
-		return err
+	if err := d.hooks.dropOther(); err != nil {
+		return fmt.Errorf("programs that an earlier agent attached another way enforce their lists as well: %w", err)
 	}
 	known, err := waitAndTell()
 	if err != nil {
@@ -376,7 +371,22 @@ func (d *Datapath) finish(p *push, start time.Time) error {
 			return err
 		}
 	}
+	generation, err := d.generation()
+	if err != nil {
+		return err
+	}
 	return errors.Join(d.hooks.keep(p.attach), d.writeHooks(byte(generation+1)&1, nil), p.tables.settle(), p.limits.settle(), d.retire(d.log.settle(p)))
+}
+
+// commit notes what is live from here on.
+func (d *Datapath) commit(p *push) {
+	d.state, d.places = p.state, p.places
+	d.windows, d.timetable, d.lead = p.windows, p.timetable, p.lead
+	d.reflexives = p.reflexives
+	d.set, d.setKnown = p.set, true
+	p.lines.commit()
+	p.limits.commit()
+	p.tables.commit()
 }
 
 // writeHooks makes an idle half of hook_map hold these hooks and no others.
