@@ -20,7 +20,8 @@ import (
 
 // Datapath is what the agent needs of the kernel side; *datapath.Datapath is one.
 type Datapath interface {
-	// Apply enforces the state as a whole, or changes nothing.
+	// Apply enforces the state as a whole, or changes nothing. After a
+	// *datapath.Unfinished the state is enforced.
 	Apply(datapath.State) error
 	// KeepTime lays down anew when time windows open and close, where that has
 	// come to its end or the clock has left it.
@@ -70,6 +71,8 @@ type snapshot struct {
 	missing []string
 	// err says why the record is not what is enforced.
 	err error
+	// left says what an enforced change has left undone.
+	left error
 }
 
 type appliedState struct {
@@ -109,11 +112,15 @@ func (e *Enforcer) Health() client.Health {
 	if s.err != nil {
 		h.Error = s.err.Error()
 	}
+	if s.left != nil {
+		h.Unfinished = s.left.Error()
+	}
 	return h
 }
 
 // Put replaces the desired policies and gives their revision. The error wraps
-// client.ErrConflict when d.Revision is not the current one.
+// client.ErrConflict when d.Revision is not the current one. After a
+// *datapath.Unfinished the policies are in force under the revision.
 func (e *Enforcer) Put(d client.Desired) (uint64, error) { return e.put(d, nil) }
 
 // put takes the policies' JSON as well, where it is at hand.
@@ -129,10 +136,11 @@ func (e *Enforcer) put(d client.Desired, encoded json.RawMessage) (uint64, error
 	}
 	next.Desired, next.encoded = d, encoded
 	next.Revision++
-	if err := e.change(next); err != nil {
+	err := e.change(next)
+	if err != nil && !isUnfinished(err) {
 		return 0, err
 	}
-	return next.Revision, nil
+	return next.Revision, err
 }
 
 // PutEndpoints replaces the set of known pods.
@@ -184,14 +192,15 @@ func (e *Enforcer) change(next record) error {
 		next.encoded = nil
 	}
 	before := e.applied
-	if err := e.applyAmid(&next, out); err != nil {
+	err = e.applyAmid(&next, out)
+	if err != nil && !isUnfinished(err) {
 		staged.discard()
 		return err
 	}
 	if err := staged.commit(); err != nil {
-		return e.undo(old, before, err)
+		return e.undo(old, before, node, err)
 	}
-	return nil
+	return err
 }
 
 // checkNew refuses what the record newly asks for and the node cannot give: a
@@ -230,7 +239,7 @@ const pursuits = 5
 func (e *Enforcer) applyAmid(r *record, out plan) error {
 	err := e.apply(r, out)
 	for range pursuits {
-		if err == nil {
+		if err == nil || isUnfinished(err) {
 			break
 		}
 		node, unread := e.readNode()
@@ -244,25 +253,27 @@ func (e *Enforcer) applyAmid(r *record, out plan) error {
 }
 
 // apply tells the datapath the plan for the record and shows readers the
-// outcome. After an error everything is as before.
+// outcome. After an error everything is as before, but for an Unfinished.
 func (e *Enforcer) apply(r *record, out plan) error {
 	start := time.Now()
-	err := e.datapath.Apply(out.state)
+	err := e.enforce(out.state)
 	e.metrics.applied(time.Since(start), err)
-	if err != nil {
-		// Should the kernel have kept a part of it after all, the next Sync
-		// puts it right.
+	if err != nil && !isUnfinished(err) {
+		// The next Sync looks at everything again. A flip that was taken back
+		// may have cost addresses their names.
 		e.applied.known = false
+		old := e.current.Load()
+		e.names.adopt(old.record.Policies, old.record.Identities)
 		return fmt.Errorf("enforce: %w", err)
 	}
-	e.applied = appliedState{known: true, plan: out}
+	e.applied = appliedState{known: err == nil, plan: out}
 	e.names.adopt(r.Policies, r.Identities)
-	e.current.Store(&snapshot{record: *r, ports: len(out.state.Ports), missing: out.missing})
+	e.current.Store(&snapshot{record: *r, ports: len(out.state.Ports), missing: out.missing, left: err})
 	e.giveBack(r.Policies)
 	for _, name := range out.missing {
 		e.log.Warn("a device is missing, it is filtered as soon as it appears", "interface", name)
 	}
-	return nil
+	return err
 }
 
 // retiredBy gives the label sets that the new table does not know any more.
@@ -278,15 +289,21 @@ func retiredBy(next, old identity.Table) []identity.Assignment {
 
 // undo puts the kernel and the readers back to what they had before, because
 // the new state could not be remembered.
-func (e *Enforcer) undo(old *snapshot, before appliedState, cause error) error {
-	restored := *old
-	if before.known {
-		if err := e.datapath.Apply(before.state); err != nil {
-			cause = fmt.Errorf("%w, and the old state cannot be enforced again: %w", cause, err)
-			restored.err = cause
-		}
-		e.names.adopt(old.record.Policies, old.record.Identities)
+func (e *Enforcer) undo(old *snapshot, before appliedState, node nodeFacts, cause error) error {
+	if !before.known {
+		before.plan = e.plan(&old.record, node)
 	}
+	restored := *old
+	err := e.enforce(before.state)
+	switch {
+	case isUnfinished(err):
+		restored.left = err
+	case err != nil:
+		cause = fmt.Errorf("%w, and the old state cannot be enforced again: what was refused is in force until it can: %w", cause, err)
+		restored.err = cause
+	}
+	before.known = err == nil
+	e.names.adopt(old.record.Policies, old.record.Identities)
 	e.applied = before
 	e.current.Store(&restored)
 	return cause
@@ -307,12 +324,18 @@ func (e *Enforcer) Sync() error {
 		r := s.record
 		err = e.apply(&r, e.plan(&r, node))
 	}
-	if err != nil {
-		failed := *s
-		failed.err = err
-		e.current.Store(&failed)
+	if err != nil && !isUnfinished(err) {
+		e.fail(err)
 	}
 	return err
+}
+
+// fail shows readers why the desired state is not what is enforced. The next
+// Sync tries again.
+func (e *Enforcer) fail(err error) {
+	failed := *e.current.Load()
+	failed.err = err
+	e.current.Store(&failed)
 }
 
 // intact reports whether what was applied is still where it was put. A device

@@ -20,6 +20,8 @@ type memory struct {
 	mu       sync.Mutex
 	states   []datapath.State // every state that was applied
 	fail     error            // what Apply answers
+	left     error            // what Apply answers when it has applied
+	failures int              // how often it still answers left; -1 is always
 	counters []policy.Counter
 	cleared  []string
 	kept     int // calls of KeepTime
@@ -34,6 +36,10 @@ func (m *memory) Apply(s datapath.State) error {
 		return m.fail
 	}
 	m.states, m.damage = append(m.states, s), ""
+	if m.failures != 0 {
+		m.failures--
+		return &datapath.Unfinished{Err: m.left}
+	}
 	return nil
 }
 

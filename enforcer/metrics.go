@@ -42,7 +42,7 @@ var (
 	dropsMetric     = counter("aclium_dropped_packets_total", "Packets dropped for another reason than a line.", "reason")
 	dropBytesMetric = counter("aclium_dropped_bytes_total", "Bytes of the packets dropped for another reason than a line.", "reason")
 
-	healthyMetric  = gauge("aclium_healthy", "1 when the desired state is enforced.")
+	healthyMetric  = gauge("aclium_healthy", "1 when the desired state is enforced, and nothing of the change to it is left to do.")
 	auditMetric    = gauge("aclium_audit", "1 when nothing is dropped and what would be is only counted.")
 	revisionMetric = gauge("aclium_revision", "Revision of the desired policies.")
 	appliedMetric  = gauge("aclium_last_apply_timestamp_seconds", "Time of the last change of the datapath that succeeded, Unix time; 0 is never.")
@@ -87,11 +87,12 @@ func newMetrics(e *Enforcer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
 		}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "aclium_apply_total", Help: "Changes of the datapath by their result, ok or error.",
+			Name: "aclium_apply_total", Help: "Changes of the datapath by their result: ok, error, or unfinished, which are in force and left something undone at first.",
 		}, []string{"result"}),
 	}
 	m.results.WithLabelValues("ok")
 	m.results.WithLabelValues("error")
+	m.results.WithLabelValues("unfinished")
 	m.registry.MustRegister(m.duration, m.results, m,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -110,7 +111,7 @@ func (m *metrics) handler() http.Handler {
 
 func (m *metrics) applied(took time.Duration, err error) {
 	result := "ok"
-	if err != nil {
+	if err != nil && !isUnfinished(err) {
 		result = "error"
 	} else {
 		m.last.Store(time.Now().UnixNano())
@@ -125,7 +126,7 @@ func (m *metrics) Describe(chan<- *prometheus.Desc) {}
 // Collect reads the agent and the kernel.
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	h := m.enforcer.Health()
-	healthyMetric.put(out, number(h.Error == ""))
+	healthyMetric.put(out, number(h.Error == "" && h.Unfinished == ""))
 	auditMetric.put(out, number(h.Audit))
 	revisionMetric.put(out, float64(h.Revision))
 	appliedMetric.put(out, float64(m.last.Load())/1e9)

@@ -80,5 +80,8 @@ func (e *Enforcer) status() string {
 	if h.Error != "" {
 		text += ", not enforced: " + strings.ReplaceAll(h.Error, "\n", "; ")
 	}
+	if h.Unfinished != "" {
+		text += ", not finished: " + strings.ReplaceAll(h.Unfinished, "\n", "; ")
+	}
 	return text
 }

@@ -177,13 +177,15 @@ func (e *Enforcer) follow(ctx context.Context, changed <-chan struct{}) {
 func (e *Enforcer) keepTime() {
 	e.changing.Lock()
 	defer e.changing.Unlock()
-	if err := e.datapath.KeepTime(); err != nil {
-		e.log.Error("time-ranges cannot be kept, timed permits will be absent", "error", err)
-	}
+	e.keptTime(e.datapath.KeepTime())
 }
 
 func (e *Enforcer) syncAndLog() {
-	if err := e.Sync(); err != nil {
+	err := e.Sync()
+	switch {
+	case isUnfinished(err):
+		e.log.Error("the desired state is enforced, what follows it is not done", "error", err)
+	case err != nil:
 		e.log.Error("the desired state is not enforced, what was enforced before still is", "error", err)
 	}
 }

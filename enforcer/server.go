@@ -77,11 +77,11 @@ func (e *Enforcer) putPolicies(w http.ResponseWriter, r *http.Request) error {
 		return refuse("the body needs a revision and policies")
 	}
 	revision, err := e.put(client.Desired{Revision: *body.Revision, Source: body.Source, Policies: *body.Policies, Logging: body.Logging}, policies)
-	if err != nil {
+	if err != nil && !isUnfinished(err) {
 		return err
 	}
 	e.log.Info("policies replaced", "revision", revision, "policies", len(*body.Policies))
-	return answer(w, http.StatusOK, map[string]uint64{"revision": revision})
+	return e.answerChange(w, map[string]any{"revision": revision}, err)
 }
 
 func (e *Enforcer) getEndpoints(w http.ResponseWriter, _ *http.Request) error {
@@ -96,12 +96,12 @@ func (e *Enforcer) putEndpoints(w http.ResponseWriter, r *http.Request) error {
 	if endpoints == nil {
 		return refuse("the body is no array of endpoints")
 	}
-	if err := e.PutEndpoints(endpoints); err != nil {
+	err := e.PutEndpoints(endpoints)
+	if err != nil && !isUnfinished(err) {
 		return err
 	}
 	e.log.Info("endpoints replaced", "endpoints", len(endpoints))
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return e.answerChange(w, nil, err)
 }
 
 func (e *Enforcer) getServices(w http.ResponseWriter, _ *http.Request) error {
@@ -116,12 +116,12 @@ func (e *Enforcer) putServices(w http.ResponseWriter, r *http.Request) error {
 	if services == nil {
 		return refuse("the body is no array of services")
 	}
-	if err := e.PutServices(services); err != nil {
+	err := e.PutServices(services)
+	if err != nil && !isUnfinished(err) {
 		return err
 	}
 	e.log.Info("services replaced", "services", len(services))
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return e.answerChange(w, nil, err)
 }
 
 func (e *Enforcer) getCounters(w http.ResponseWriter, _ *http.Request) error {
@@ -130,6 +130,23 @@ func (e *Enforcer) getCounters(w http.ResponseWriter, _ *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, orEmpty(counters))
+}
+
+// answerChange answers to a change that is in force: with what it left undone,
+// if there is something.
+func (e *Enforcer) answerChange(w http.ResponseWriter, body map[string]any, left error) error {
+	if left != nil {
+		e.log.Error("the change is enforced, what follows it is not done", "error", left)
+		if body == nil {
+			body = map[string]any{}
+		}
+		body["unfinished"] = left.Error()
+	}
+	if body == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return answer(w, http.StatusOK, body)
 }
 
 // deleteCounters clears the counters of ?acl=NAME, or all of them. Any other
@@ -229,7 +246,7 @@ func eventFormat(w io.Writer, r *http.Request) (write func(policy.Event) error, 
 func (e *Enforcer) getHealth(w http.ResponseWriter, _ *http.Request) error {
 	h := e.Health()
 	status := http.StatusOK
-	if h.Error != "" {
+	if h.Error != "" || h.Unfinished != "" {
 		status = http.StatusServiceUnavailable
 	}
 	return answer(w, status, h)

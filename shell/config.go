@@ -171,10 +171,19 @@ func (s *Shell) apply(ctx context.Context, candidate *grammar.Config, n int) err
 		}
 	}
 	s.report(findings)
-	if err != nil {
+	if err = s.warnUnfinished(err); err != nil {
 		return s.notApplied(err)
 	}
 	return s.applied(next, revision, n)
+}
+
+// warnUnfinished tells of an error that leaves the configuration in force.
+func (s *Shell) warnUnfinished(err error) error {
+	if !errors.As(err, new(Unfinished)) {
+		return err
+	}
+	s.warn("% " + upperFirst(strings.ReplaceAll(err.Error(), "\n", "; ")))
+	return nil
 }
 
 func (s *Shell) applied(next *grammar.Config, revision uint64, n int) error {

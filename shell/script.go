@@ -230,7 +230,7 @@ func (s *Shell) merge(ctx context.Context, name string, text []byte, errOut io.W
 		}
 		s.tell(notices)
 		s.report(findings)
-		if err != nil {
+		if err = s.warnUnfinished(err); err != nil {
 			s.blame(errOut, Line{}, err)
 			return s.failure()
 		}

@@ -32,6 +32,15 @@ func (r Refused) Error() string { return r.Err.Error() }
 // Unwrap gives the reason.
 func (r Refused) Unwrap() error { return r.Err }
 
+// An Unfinished is the error of an Applier that put the configuration in force
+// and could not do all that follows.
+type Unfinished struct{ Err error }
+
+func (u Unfinished) Error() string { return u.Err.Error() }
+
+// Unwrap gives what failed.
+func (u Unfinished) Unwrap() error { return u.Err }
+
 // An Applier holds the configuration in force. It lives outside the shell, so
 // that two shells see one configuration.
 type Applier interface {
@@ -39,9 +48,9 @@ type Applier interface {
 	Load(ctx context.Context) (source string, revision uint64, err error)
 	// Apply puts a configuration in force as a whole, if the one in force is
 	// still the given revision, and gives the revision that it became. After
-	// an error the old configuration is in force. The error wraps ErrConflict
-	// when the revision is another, and is Refused when the configuration is
-	// at fault.
+	// an error the old configuration is in force, unless that is an Unfinished.
+	// It wraps ErrConflict when the revision is another, and is Refused when the
+	// configuration is at fault.
 	Apply(ctx context.Context, c *grammar.Config, revision uint64) (uint64, []policy.Finding, error)
 }
 

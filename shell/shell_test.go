@@ -28,6 +28,8 @@ type memory struct {
 	revision uint64
 	counters []policy.Counter
 	refuse   error
+	// left is what an Apply has left undone.
+	left error
 	// gone is what every question is answered with when the node is gone.
 	gone    error
 	applied []string
@@ -55,7 +57,7 @@ func (m *memory) Apply(_ context.Context, c *grammar.Config, revision uint64) (u
 	m.source = text.String()
 	m.revision++
 	m.applied = append(m.applied, m.source)
-	return m.revision, nil, nil
+	return m.revision, nil, m.left
 }
 
 func (m *memory) Counters(context.Context) ([]policy.Counter, error) { return m.counters, m.gone }

@@ -23,6 +23,8 @@ type AgentState struct {
 	Audit bool
 	// Error says why the configuration is not what is enforced.
 	Error string
+	// Unfinished says what a change, which is in force, has left undone.
+	Unfinished string
 	// Missing names the interfaces that are configured and do not exist.
 	Missing []string
 }
@@ -71,6 +73,9 @@ func (s *Shell) banner(ctx context.Context, out io.Writer) {
 	}
 	if state.Error != "" {
 		fmt.Fprintf(out, "%% NOT ENFORCED: %s\n", strings.ReplaceAll(state.Error, "\n", "; "))
+	}
+	if state.Unfinished != "" {
+		fmt.Fprintf(out, "%% NOT FINISHED: %s\n", strings.ReplaceAll(state.Unfinished, "\n", "; "))
 	}
 }
 

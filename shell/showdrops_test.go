@@ -2,6 +2,7 @@ package shell
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func (n *node) Drops(context.Context) ([]Drop, error) { return n.drops, nil }
 func (n *node) State(context.Context) (AgentState, error) { return n.state, nil }
 
 // screenOf gives the screen of one command.
-func screenOf(t *testing.T, m *memory, n *node, line string) string {
+func screenOf(t *testing.T, m *memory, n *node, lines ...string) string {
 	t.Helper()
 	var out strings.Builder
 	o := options(m, &out)
@@ -40,8 +41,10 @@ func screenOf(t *testing.T, m *memory, n *node, line string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Run(t.Context(), line); err != nil {
-		t.Fatal(err)
+	for _, line := range lines {
+		if err := s.Run(t.Context(), line); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return out.String()
 }
@@ -89,5 +92,23 @@ func TestAuditIsLoud(t *testing.T) {
 		if got := screenOf(t, m, &node{state: AgentState{Error: "a\nb"}}, command); !strings.Contains(got, "% NOT ENFORCED: a; b\n") {
 			t.Errorf("%s with a fault:\n%s", command, got)
 		}
+	}
+}
+
+// What a change leaves undone is told once, and the change is the running
+// configuration all the same.
+func TestUnfinishedChangeIsInForce(t *testing.T) {
+	m := &memory{revision: 1, left: Unfinished{errors.New("the change is in force, but\nsomething is left")}}
+	n := &node{state: AgentState{Unfinished: "something\nis left"}}
+	for _, typed := range [][]string{
+		{"configure terminal", "access-list 1 deny any", "end"},
+		{"configure terminal", "access-list 2 deny any", "end"},
+	} {
+		if got := screenOf(t, m, n, typed...); !strings.Contains(got, "% The change is in force, but; something is left\n") || strings.Contains(got, "unchanged") {
+			t.Errorf("%s:\n%s", typed[1], got)
+		}
+	}
+	if got := screenOf(t, m, n, "show access-lists"); m.revision != 3 || !strings.Contains(got, "% NOT FINISHED: something; is left\n") || !strings.Contains(got, "access list 2") {
+		t.Errorf("revision %d:\n%s", m.revision, got)
 	}
 }

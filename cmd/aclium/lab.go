@@ -231,6 +231,8 @@ func agentWords(a *lab.Agent) string {
 		return fmt.Sprintf("is process %d and does not answer: %s", a.PID, a.Error)
 	case a.Health.Error != "":
 		return fmt.Sprintf("is process %d and reports: %s", a.PID, a.Health.Error)
+	case a.Health.Unfinished != "":
+		return fmt.Sprintf("is process %d and reports: %s", a.PID, a.Health.Unfinished)
 	}
 	return fmt.Sprintf("is process %d: revision %d, %d pods, %d filtered devices",
 		a.PID, a.Health.Revision, a.Health.Endpoints, a.Health.Ports)

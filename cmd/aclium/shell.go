@@ -215,6 +215,9 @@ func (a online) Apply(ctx context.Context, c *grammar.Config, revision uint64) (
 	if errors.Is(err, client.ErrConflict) {
 		err = fmt.Errorf("%w: %w", shell.ErrConflict, err)
 	}
+	if errors.Is(err, client.ErrUnfinished) {
+		err = shell.Unfinished{Err: err}
+	}
 	return next, findings, err
 }
 
@@ -264,7 +267,7 @@ func (a state) Reflected(ctx context.Context) ([]policy.Reflected, error) {
 
 func (a state) State(ctx context.Context) (shell.AgentState, error) {
 	h, err := a.agent.Health(ctx)
-	return shell.AgentState{Audit: h.Audit, Error: h.Error, Missing: h.Missing}, err
+	return shell.AgentState{Audit: h.Audit, Error: h.Error, Unfinished: h.Unfinished, Missing: h.Missing}, err
 }
 
 // compile gives the policies of a configuration and its canonical text.

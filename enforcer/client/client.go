@@ -25,6 +25,9 @@ var (
 	// ErrConflict says that the desired state has another revision than the
 	// writer believed: read it again, merge, and write again.
 	ErrConflict = errors.New("the configuration was changed by somebody else")
+	// ErrUnfinished says that a change is in force and the agent could not do
+	// all that follows it. The agent goes on trying.
+	ErrUnfinished = errors.New("the enforcer has not finished")
 	// ErrNoAgent says that nobody listens on the socket.
 	ErrNoAgent = errors.New("no enforcer")
 )
@@ -63,16 +66,41 @@ func (c *Client) Desired(ctx context.Context) (Desired, error) {
 
 // Put replaces the desired state as a whole and gives its revision. d.Revision
 // is the revision that the writer last saw; the error is ErrConflict when it
-// is not the current one. After any error the old state is in force.
+// is not the current one, and ErrUnfinished when the new state is in force all
+// the same. After any other error the old state is in force.
 func (c *Client) Put(ctx context.Context, d Desired) (revision uint64, err error) {
 	if d.Policies == nil {
 		d.Policies = []policy.Policy{}
 	}
 	var answer struct {
 		Revision uint64 `json:"revision"`
+		changed
 	}
-	err = c.call(ctx, http.MethodPut, "/v1/policies", d, &answer)
+	if err = c.call(ctx, http.MethodPut, "/v1/policies", d, &answer); err == nil {
+		err = answer.err()
+	}
 	return answer.Revision, err
+}
+
+// changed is the answer to a change that is in force.
+type changed struct {
+	Unfinished string `json:"unfinished"`
+}
+
+func (c changed) err() error {
+	if c.Unfinished == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrUnfinished, c.Unfinished)
+}
+
+// replace puts a set that has no revision.
+func (c *Client) replace(ctx context.Context, path string, set any) error {
+	var answer changed
+	if err := c.call(ctx, http.MethodPut, path, set, &answer); err != nil {
+		return err
+	}
+	return answer.err()
 }
 
 // Endpoints gives the pods that the agent knows.
@@ -82,12 +110,12 @@ func (c *Client) Endpoints(ctx context.Context) ([]Endpoint, error) {
 	return endpoints, err
 }
 
-// PutEndpoints replaces the set of pods as a whole.
+// PutEndpoints replaces the set of pods as a whole. Its errors are Put's.
 func (c *Client) PutEndpoints(ctx context.Context, endpoints []Endpoint) error {
 	if endpoints == nil {
 		endpoints = []Endpoint{}
 	}
-	return c.call(ctx, http.MethodPut, "/v1/endpoints", endpoints, nil)
+	return c.replace(ctx, "/v1/endpoints", endpoints)
 }
 
 // Services gives the services that the agent knows.
@@ -97,12 +125,12 @@ func (c *Client) Services(ctx context.Context) ([]Service, error) {
 	return services, err
 }
 
-// PutServices replaces the set of services as a whole.
+// PutServices replaces the set of services as a whole. Its errors are Put's.
 func (c *Client) PutServices(ctx context.Context, services []Service) error {
 	if services == nil {
 		services = []Service{}
 	}
-	return c.call(ctx, http.MethodPut, "/v1/services", services, nil)
+	return c.replace(ctx, "/v1/services", services)
 }
 
 // Names gives the addresses of the world that the agent has learned, with the
@@ -204,7 +232,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, answer any
 	if response.StatusCode >= 300 {
 		return refusal(response)
 	}
-	if answer == nil {
+	if answer == nil || response.StatusCode == http.StatusNoContent {
 		_, err = io.Copy(io.Discard, response.Body)
 		return err
 	}

@@ -89,4 +89,6 @@ type Health struct {
 	Audit bool `json:"audit,omitempty"`
 	// Error says why the desired state is not what is enforced; empty when it is.
 	Error string `json:"error,omitempty"`
+	// Unfinished says what the last change, which is in force, has left undone.
+	Unfinished string `json:"unfinished,omitempty"`
 }
