@@ -58,6 +58,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 
+#include "clock.h"
 #include "conn.h"
 #include "dns.h"
 #include "flow.h"
@@ -159,7 +160,7 @@ static __always_inline int run(struct __sk_buff *skb, __u32 point)
 		return PERMIT;
 	/* Attach points have the directions' values. */
 	s->direction = s->flags & HOOK_POD ? opposite(point) : point;
-	s->now = bpf_ktime_get_coarse_ns();
+	s->now = coarse_clock(skb);
 	if (judge_frame(skb, s, port))
 		return PERMIT;
 	if (!(s->flags & HOOK_AUDIT))

@@ -7,7 +7,7 @@
 #ifndef HOUR_H
 #define HOUR_H
 
-#include "maps.h"
+#include "clock.h"
 
 /* An era counts epochs within its generation; 0 is a hook without windows. */
 #define ERA_SHIFT 11
@@ -32,7 +32,7 @@ static __noinline int read_hour(struct scratch *s)
 {
 	struct hour *h = &s->hour;
 	__u32 half = s->generation & 1, at;
-	__u64 tai = bpf_ktime_get_tai_ns();
+	__u64 tai = wall_clock(s);
 	const struct timetable *t;
 
 	h->read = s->now;

@@ -14,7 +14,7 @@
 #ifndef NAME_H
 #define NAME_H
 
-#include "scratch.h"
+#include "clock.h"
 
 #define MAX_NAMED 16384   /* addresses */
 #define MAX_LEARNED 65536 /* pairs of address and name */
@@ -87,7 +87,7 @@ static __always_inline __u32 identity_by_name(const struct packet *p, const stru
 	if (p->names & NAMES_LINGERING)
 		id = v->lingering[half];
 	else
-		id = bpf_ktime_get_ns() < v->expires ? v->identity[half] : 0;
+		id = clock_of_names() < v->expires ? v->identity[half] : 0;
 	return id ? id : IDENTITY_WORLD;
 }
 

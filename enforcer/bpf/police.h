@@ -7,19 +7,10 @@
 #ifndef POLICE_H
 #define POLICE_H
 
+#include "clock.h"
 #include "count.h"
 
 #define LEVEL_PER_BYTE (8 * 1000000000ULL)
-
-/* Set by tests: the packet's tstamp is the time. */
-const volatile bool clock_in_packet;
-
-/* The time that buckets fill by. The coarse clock of everything else stands
- * still for milliseconds, in which small buckets would overflow. */
-static __always_inline __u64 police_clock(const struct __sk_buff *skb)
-{
-	return clock_in_packet ? skb->tstamp : bpf_ktime_get_ns();
-}
 
 /* Adds what the time since the last packet gained. Processors may come to the
  * lock in another order than they read the clock. */
@@ -66,7 +57,7 @@ static __noinline int take(__u32 number, const struct packet *p, __u64 now)
  * has too little: 0 drops it. */
 static __always_inline int conforms(const struct __sk_buff *skb, const struct scratch *s)
 {
-	__u64 now = police_clock(skb);
+	__u64 now = exact_clock(skb);
 	__u32 i, number;
 	int fits;
 
