@@ -111,9 +111,7 @@ func TestVerdictIsRemembered(t *testing.T) {
 		return k.run(k.TcIngress, data, skBuff{})
 	}
 	lose := func() {
-		for slot := range uint32(32) {
-			k.Table64kMap.Delete(slot)
-		}
+		k.loseTables()
 	}
 	for name, c := range map[string]struct {
 		born   uint64 // a datapath's first generation is a time

@@ -172,9 +172,7 @@ func TestEpochEndsJudgements(t *testing.T) {
 		for range 3 {
 			k.run(k.TcIngress, data, skBuff{})
 		}
-		for slot := range uint32(32) {
-			k.Table64kMap.Delete(slot)
-		}
+		k.loseTables()
 		got, s, _ := k.read(data, skBuff{})
 		if s.Era&2047 != 1 || got != permit {
 			t.Fatalf("flags %d: got %d in epoch %d, want permit in the first", flags, got, s.Era&2047)

@@ -202,9 +202,7 @@ func TestMissingHookAndTable(t *testing.T) {
 	}
 	for _, flags := range []bpf.AcliumHookFlags{0, bpf.AcliumHookFlagsHOOK_POD | bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED} {
 		k.bind(nil, flags, permitAll(), permitAll())
-		for slot := range uint32(8) {
-			k.Table64kMap.Delete(slot)
-		}
+		k.loseTables()
 		if got := k.run(k.TcIngress, data, skBuff{}); got != drop {
 			t.Errorf("without its table, flags %d: got %d, want drop", flags, got)
 		}

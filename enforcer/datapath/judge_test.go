@@ -43,6 +43,7 @@ type kernel struct {
 	spec       *ebpf.CollectionSpec
 	generation uint64
 	slots      map[bpf.AcliumTableClass]uint32
+	tables     map[tablePlace]*ebpf.Map
 	lines      map[counterOf]uint32
 	counters   *counters
 	mapped     map[uint32]memory // of counters, by slot
@@ -79,7 +80,7 @@ func newKernelWith(t testing.TB, change func(*ebpf.CollectionSpec)) *kernel {
 	}
 	spec.Maps["conn_map"].MaxEntries = 4096
 	change(spec)
-	k := &kernel{TB: t, spec: spec, slots: map[bpf.AcliumTableClass]uint32{}, lines: map[counterOf]uint32{}, mapped: map[uint32]memory{}}
+	k := &kernel{TB: t, spec: spec, slots: map[bpf.AcliumTableClass]uint32{}, tables: map[tablePlace]*ebpf.Map{}, lines: map[counterOf]uint32{}, mapped: map[uint32]memory{}}
 	if err := spec.LoadAndAssign(&k.AcliumObjects, nil); err != nil {
 		t.Fatalf("%+v", err)
 	}
@@ -89,7 +90,7 @@ func newKernelWith(t testing.TB, change func(*ebpf.CollectionSpec)) *kernel {
 	for slot := range k.counters.chunks {
 		k.chunk(uint32(slot))
 	}
-	t.Cleanup(func() { k.counters.close(); k.AcliumObjects.Close() })
+	t.Cleanup(func() { k.closeTables(); k.counters.close(); k.AcliumObjects.Close() })
 	return k
 }
 
@@ -120,19 +121,57 @@ func (k *kernel) upload(p *policy.Policy, ids []Identity) bpf.AcliumTableRef {
 	numbers := classifier.Numbers{Counter: func(line int) uint32 { return k.counter(p.ACL, line) }, Window: k.windows.number, Policer: k.limits.number, List: k.reflexives.number}
 	table, err := classifier.Compile(p, ids, numbers)
 	k.must(err)
-	outer, name := k.tableMap(table.Class)
-	inner, err := ebpf.NewMap(k.spec.Maps[name].InnerMap)
-	k.must(err)
-	defer inner.Close()
-	value := make([]byte, table.Size())
-	copy(value, table.Bytes)
-	k.must(inner.Put(uint32(0), value))
 	slot := k.slots[table.Class] % 32
 	k.slots[table.Class]++
-	k.must(outer.Put(slot, inner))
+	value := make([]byte, table.Size())
+	copy(value, table.Bytes)
+	inner := k.tableIn(table.Class, slot)
+	k.must(inner.Put(uint32(0), value))
+	if table.Class > bpf.AcliumTableClassTABLE_CLASS_1M {
+		inner.Close()
+	}
 	return bpf.AcliumTableRef{
 		Class: uint32(table.Class), Slot: slot, Families: uint32(p.Family), Implicit: k.counter(p.ACL, policy.Implicit),
 	}
+}
+
+// tableIn gives the map of a slot. Small ones stay there, since it takes the
+// kernel milliseconds to put one into an array of maps.
+func (k *kernel) tableIn(class bpf.AcliumTableClass, slot uint32) *ebpf.Map {
+	k.Helper()
+	at := tablePlace{class, slot}
+	if m, known := k.tables[at]; known {
+		return m
+	}
+	outer, name := k.tableMap(class)
+	inner, err := ebpf.NewMap(k.spec.Maps[name].InnerMap)
+	k.must(err)
+	k.must(outer.Put(slot, inner))
+	if class <= bpf.AcliumTableClassTABLE_CLASS_1M {
+		k.tables[at] = inner
+	}
+	return inner
+}
+
+// loseTables takes all small tables away.
+func (k *kernel) loseTables() {
+	for slot := range uint32(32) {
+		k.Table64kMap.Delete(slot)
+	}
+	k.closeTables()
+}
+
+func (k *kernel) closeTables() {
+	for at, m := range k.tables {
+		m.Close()
+		delete(k.tables, at)
+	}
+}
+
+// tablePlace is a slot of the array of maps of a class.
+type tablePlace struct {
+	class bpf.AcliumTableClass
+	slot  uint32
 }
 
 // bind puts the lists of both directions on the device as a push does: into
