@@ -28,7 +28,7 @@ func FuzzPacket(f *testing.F) {
 	}
 	var scenarios []*scenario
 	for seed := range uint64(2) { // a pod's port and a node's interface
-		s := newScenario(newKernel(f), seed)
+		s := newScenario(stage{kernel: newKernel(f), devices: []uint32{loopback}}, seed)
 		s.change(0)
 		scenarios = append(scenarios, s)
 	}
@@ -43,7 +43,7 @@ func FuzzPacket(f *testing.F) {
 			if how&4 != 0 {
 				segments = 2 + int(how>>4)
 			}
-			s.offer(policy.Ingress+policy.Direction(how&1), data, segments, how&2 != 0, &fuzzTally{})
+			s.sites[0].offer(policy.Ingress+policy.Direction(how&1), data, segments, how&2 != 0, &fuzzTally{})
 			if wrong := s.compare(); wrong != "" {
 				t.Fatalf("%s\n%s", wrong, s.last())
 			}

@@ -32,31 +32,31 @@ func TestPagedFrames(t *testing.T) {
 	sender := newSender(k)
 	total := &fuzzTally{}
 	for seed := uint64(1); total.run < pagedFrames; seed++ {
-		s := newScenario(k, seed)
+		s := newScenario(stage{kernel: k, devices: []uint32{loopback}}, seed)
 		// What leaves the device goes to the pod, or away from the node.
-		only := policy.Ingress
-		if !s.judge.pod {
+		at, only := s.sites[0], policy.Ingress
+		if !at.pod {
 			only = policy.Egress
 		}
-		s.run = func(_ policy.Direction, frame []byte, _ int, _ bool) (int, error) {
-			return sender.send(frame, 14+s.aim.IntN(80))
+		s.run = func(_ *site, _ policy.Direction, frame []byte, _ int, _ bool) (int, error) {
+			return sender.send(frame, 14+at.aim.IntN(80))
 		}
 		s.forget()
 		s.change(0)
 		for range 1000 {
-			d, p := s.aim.next()
+			d, p := at.aim.next()
 			if d != only {
 				continue
 			}
-			if s.judge.pod {
-				s.atPort(d, &p)
+			if at.pod {
+				at.atPort(d, &p)
 			}
-			s.aim.large = true
-			frame := s.aim.frame(&p)
-			if s.aim.one(2) {
-				frame = s.aim.spoil()
+			at.aim.large = true
+			frame := at.aim.frame(&p)
+			if at.aim.one(2) {
+				frame = at.aim.spoil()
 			}
-			s.offer(d, frame, 1, true, total)
+			at.offer(d, frame, 1, true, total)
 		}
 		if wrong := s.compare(); wrong != "" {
 			t.Fatalf("seed %d: %s", seed, wrong)

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"time"
 
 	"aclium/translate/policy"
 )
@@ -15,7 +16,9 @@ limit, and what lies behind the addresses. A packet is one class of each, and
 what matches it is the AND of their rules. So all packets of a family are
 tried by trying all combinations of classes, and for a given line only those
 that it is in. The classes of addresses are those of the lists' edges, which
-are all there are but where three discontiguous masks meet.
+are all there are but where three discontiguous masks meet. Entries of reflexive
+lists are one more field, since the test makes those that a packet needs; the
+hour is none, because it is the same for all packets.
 */
 
 // A ruleSet is a set of rules, or of services.
@@ -63,7 +66,9 @@ const mostTries = 1 << 17
 type reach struct {
 	lists []*policy.Policy
 	rules []*policy.Rule
-	first []int // rule of each list
+	there []bool // the rule exists at the hour
+	dark  bool   // nobody knows the hour
+	first []int  // rule of each list
 	// services are those of all rules, with the rule that each is of.
 	services []*policy.Service
 	of       []int
@@ -71,8 +76,9 @@ type reach struct {
 	unsure int
 }
 
-func newReach(lists []*policy.Policy) *reach {
-	r := &reach{lists: lists}
+// newReach looks at lists at an hour, which is zero when it is not known.
+func newReach(lists []*policy.Policy, at time.Time) *reach {
+	r := &reach{lists: lists, dark: at.IsZero()}
 	for _, l := range lists {
 		r.first = append(r.first, len(r.rules))
 		for i := range l.Rules {
@@ -81,15 +87,28 @@ func newReach(lists []*policy.Policy) *reach {
 				r.of = append(r.of, len(r.rules))
 			}
 			r.rules = append(r.rules, &l.Rules[i])
+			r.there = append(r.there, exists(&l.Rules[i], at))
 		}
 	}
 	return r
 }
 
-// where gives the rules that the predicate accepts.
+// exists reports whether there is a rule at the hour: without one, permits of a
+// time-range are absent, and all else of one is present.
+func exists(r *policy.Rule, at time.Time) bool {
+	if r.Match.Time == nil {
+		return true
+	}
+	if at.IsZero() {
+		return r.Action != policy.Permit
+	}
+	return r.Match.Time.Active(at)
+}
+
+// where gives the rules that the predicate accepts, of those that exist.
 func (r *reach) where(accept func(*policy.Rule) bool) (b ruleSet) {
 	for i, rule := range r.rules {
-		if accept(rule) {
+		if r.there[i] && accept(rule) {
 			b.set(i)
 		}
 	}
@@ -109,7 +128,7 @@ func (r *reach) serving(accept func(*policy.Service) bool) (b ruleSet) {
 // numbers gives every number at which a range of the field begins, or ends
 // just before.
 func (r *reach) numbers(field func(*policy.Service) policy.Ranges) []uint16 {
-	out := []uint16{0}
+	out := []uint16{0, 8 << 8, 9 << 8, 128 << 8, 129 << 8} // echoes apart
 	for _, s := range r.services {
 		for _, one := range field(s) {
 			out = append(out, one.First, one.Last, one.Last+1)
@@ -131,12 +150,17 @@ func (r *reach) wholes(protocol uint8) (out []class[policy.Packet]) {
 	from := func(s *policy.Service) policy.Ranges { return s.SourcePorts }
 	to := func(s *policy.Service) policy.Ranges { return s.DestinationPorts }
 	types := func(s *policy.Service) policy.Ranges { return s.ICMP }
+	typed := hasTypes(protocol)
 	has := func(field func(*policy.Service) policy.Ranges, counts bool) []class[uint16] {
 		if !counts { // only the full set matches
 			return []class[uint16]{{0, r.serving(func(s *policy.Service) bool { f := field(s); return f.All() })}}
 		}
 		return classes(r.numbers(field), func(v uint16) ruleSet {
-			return r.serving(func(s *policy.Service) bool { return field(s).Has(v) })
+			b := r.serving(func(s *policy.Service) bool { return field(s).Has(v) })
+			if typed && echo(protocol, uint8(v>>8)) {
+				b[3] |= 1 << 63 // a class of its own
+			}
+			return b
 		})
 	}
 	flags := []class[uint8]{{0, r.serving(func(s *policy.Service) bool { return s.Flags.All() })}}
@@ -145,7 +169,6 @@ func (r *reach) wholes(protocol uint8) (out []class[policy.Packet]) {
 			return r.serving(func(s *policy.Service) bool { return s.Flags.Has(v) })
 		})
 	}
-	typed := protocol == policy.ICMP || protocol == policy.ICMPv6 || protocol == policy.IGMP
 	base := r.serving(func(s *policy.Service) bool { return s.Protocols.Has(protocol) })
 	for _, a := range has(from, policy.HasPorts(protocol)) {
 		for _, b := range has(to, policy.HasPorts(protocol)) {
@@ -165,7 +188,7 @@ func (r *reach) wholes(protocol uint8) (out []class[policy.Packet]) {
 func (r *reach) payloads() (out []class[policy.Packet]) {
 	known := map[kindOfPacket]bool{}
 	add := func(p policy.Packet, b ruleSet) {
-		if k := (kindOfPacket{b, p.Fragment}); !known[k] {
+		if k := kindOf(&p, b, nil); !known[k] {
 			known[k] = true
 			out = append(out, class[policy.Packet]{p, b})
 		}
@@ -205,7 +228,7 @@ func plainProtocols() (out []uint8) {
 // matching gives the rules of the services, for a packet that is whole.
 func (r *reach) matching(services ruleSet) (b ruleSet) {
 	for i, rule := range r.of {
-		if services.has(i) && !r.rules[rule].Match.Fragments {
+		if services.has(i) && r.there[rule] && !r.rules[rule].Match.Fragments {
 			b.set(rule)
 		}
 	}
@@ -224,8 +247,8 @@ func (r *reach) decides(in ruleSet, f policy.Family) (lines []counterOf) {
 			if !in.has(r.first[n] + i) {
 				continue
 			}
-			if l.Rules[i].Action != policy.Next {
-				action, line = l.Rules[i].Action, i
+			if rule := &l.Rules[i]; rule.Action != policy.Next || r.dark && rule.Match.Time != nil {
+				action, line = rule.Action, i
 				break
 			}
 			i = l.Rules[i].Goto - 1
@@ -245,16 +268,18 @@ type question struct {
 	end      func(netip.Addr) policy.Endpoint
 	// admits says that the lists are asked about such a packet at all.
 	admits func(*policy.Packet) bool
+	// apart says that packets to the address may not be admitted like others.
+	apart func(netip.Addr) bool
 }
 
 // packets sorts values of one field by the rules that they fit.
-func (r *reach) packets(values []policy.Packet, fits func(*policy.Match, *policy.Packet) bool) []class[policy.Packet] {
-	known := map[ruleSet]bool{}
+func (r *reach) packets(values []policy.Packet, fits func(*policy.Match, *policy.Packet) bool, q *question) []class[policy.Packet] {
+	known := map[kindOfPacket]bool{}
 	var out []class[policy.Packet]
 	for i := range values {
 		in := r.where(func(rule *policy.Rule) bool { return fits(&rule.Match, &values[i]) })
-		if !known[in] {
-			known[in] = true
+		if k := kindOf(&values[i], in, q.apart); !known[k] {
+			known[k] = true
 			out = append(out, class[policy.Packet]{values[i], in})
 		}
 	}
@@ -273,12 +298,15 @@ func (r *reach) witnesses(q *question) map[counterOf]policy.Packet {
 	for _, v := range allBytes() {
 		marks, hops = append(marks, policy.Packet{TrafficClass: v}), append(hops, policy.Packet{HopLimit: v})
 	}
-	fromClasses := r.packets(from, func(m *policy.Match, p *policy.Packet) bool { return m.Source.Has(&p.Source) })
-	toClasses := r.packets(to, func(m *policy.Match, p *policy.Packet) bool { return m.Destination.Has(&p.Destination) })
+	fromClasses := r.packets(from, func(m *policy.Match, p *policy.Packet) bool { return m.Source.Has(&p.Source) }, q)
+	toClasses := r.packets(to, func(m *policy.Match, p *policy.Packet) bool { return m.Destination.Has(&p.Destination) }, q)
 	markClasses := r.packets(marks, func(m *policy.Match, p *policy.Packet) bool {
 		return m.TrafficClass == nil || m.TrafficClass.Has(p.TrafficClass)
-	})
-	hopClasses := r.packets(hops, func(m *policy.Match, p *policy.Packet) bool { return m.HopLimit == nil || m.HopLimit.Has(p.HopLimit) })
+	}, q)
+	hopClasses := r.packets(hops, func(m *policy.Match, p *policy.Packet) bool { return m.HopLimit == nil || m.HopLimit.Has(p.HopLimit) }, q)
+	entryClasses := r.packets(r.entries(), func(m *policy.Match, p *policy.Packet) bool {
+		return m.Evaluate == "" || slices.Contains(p.Reflected, m.Evaluate)
+	}, q)
 	found := map[counterOf]policy.Packet{}
 	payloads := r.payloads()
 	for line := range len(r.rules) + 1 {
@@ -286,38 +314,66 @@ func (r *reach) witnesses(q *question) map[counterOf]policy.Packet {
 			line = implicitLines
 		}
 		if !r.known(found, line) {
-			ends := join(narrow(fromClasses, line), narrow(toClasses, line), func(p *policy.Packet, q *policy.Packet) { p.Destination = q.Destination })
-			rest := join(narrow(payloads, line), narrow(markClasses, line), func(p *policy.Packet, q *policy.Packet) { p.TrafficClass = q.TrafficClass })
-			rest = join(rest, narrow(hopClasses, line), func(p *policy.Packet, q *policy.Packet) { p.HopLimit = q.HopLimit })
+			ends := join(narrow(fromClasses, line), narrow(toClasses, line), q, func(p *policy.Packet, q *policy.Packet) { p.Destination = q.Destination })
+			rest := join(narrow(payloads, line), narrow(markClasses, line), q, func(p *policy.Packet, q *policy.Packet) { p.TrafficClass = q.TrafficClass })
+			rest = join(rest, narrow(hopClasses, line), q, func(p *policy.Packet, q *policy.Packet) { p.HopLimit = q.HopLimit })
+			rest = join(rest, narrow(entryClasses, line), q, func(p *policy.Packet, q *policy.Packet) { p.Reflected = q.Reflected })
 			r.search(line, q, ends, rest, found)
 		}
 	}
 	return found
 }
 
+// entries gives a packet for each choice of the reflexive lists that are asked.
+func (r *reach) entries() (out []policy.Packet) {
+	var names []string
+	for _, rule := range r.rules {
+		if name := rule.Match.Evaluate; name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for choice := range 1 << len(names) {
+		var p policy.Packet
+		for i, name := range names {
+			if choice>>i&1 == 1 {
+				p.Reflected = append(p.Reflected, name)
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
 // join gives the classes of two fields together; take adds the second to the
 // first.
-func join(a, b []class[policy.Packet], take func(p, q *policy.Packet)) (out []class[policy.Packet]) {
+func join(a, b []class[policy.Packet], q *question, take func(p, q *policy.Packet)) (out []class[policy.Packet]) {
 	known := map[kindOfPacket]bool{}
 	for i := range a {
 		for j := range b {
-			k := kindOfPacket{a[i].in.and(b[j].in), a[i].value.Fragment}
-			if known[k] {
-				continue
-			}
-			known[k] = true
-			one := class[policy.Packet]{a[i].value, k.rules}
+			one := class[policy.Packet]{a[i].value, a[i].in.and(b[j].in)}
 			take(&one.value, &b[j].value)
-			out = append(out, one)
+			if k := kindOf(&one.value, one.in, q.apart); !known[k] {
+				known[k] = true
+				out = append(out, one)
+			}
 		}
 	}
 	return out
 }
 
-// kindOfPacket tells classes apart: later fragments reach no list of a pod.
+// kindOfPacket tells classes apart that the same rules match, by what a
+// question may not admit: later fragments reach no list of a pod, ports of
+// services lead elsewhere, and not every packet can be an answer.
 type kindOfPacket struct {
-	rules    ruleSet
-	fragment policy.Fragment
+	rules                           ruleSet
+	fragment                        policy.Fragment
+	ports, plantable, apart, answer bool
+}
+
+func kindOf(p *policy.Packet, rules ruleSet, apart func(netip.Addr) bool) kindOfPacket {
+	k := kindOfPacket{rules: rules, fragment: p.Fragment, ports: policy.HasPorts(p.Protocol), plantable: plantable(p), answer: len(p.Reflected) > 0}
+	k.apart = apart != nil && p.Destination.Addr.IsValid() && apart(p.Destination.Addr)
+	return k
 }
 
 // implicitLines stands for the last lines of all lists.
