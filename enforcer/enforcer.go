@@ -28,6 +28,8 @@ type Datapath interface {
 	KeepTime() error
 	// Damage says what others took away of what Apply put into force.
 	Damage() (string, error)
+	// Ahead gives the programs of others that stand before ours.
+	Ahead() ([]datapath.Earlier, error)
 	Counters() ([]policy.Counter, error)
 	// Clear sets the counters of one list to zero, of all when acl is "".
 	Clear(acl string) error
@@ -59,6 +61,7 @@ type Enforcer struct {
 
 	changing sync.Mutex // held by whoever changes the state
 	current  atomic.Pointer[snapshot]
+	ahead    atomic.Pointer[[]client.Earlier]
 	// applied is what the datapath was last told; guarded by changing.
 	applied appliedState
 	resting *time.Timer // guarded by changing, nil until memory is given back
@@ -107,7 +110,7 @@ func (e *Enforcer) Health() client.Health {
 	h := client.Health{
 		Node: e.name, PID: os.Getpid(), Revision: s.record.Revision,
 		Endpoints: len(s.record.Endpoints), Ports: s.ports, Missing: s.missing,
-		Audit: e.audit,
+		Audit: e.audit, Ahead: e.earlier(),
 	}
 	if s.err != nil {
 		h.Error = s.err.Error()
@@ -315,6 +318,7 @@ func (e *Enforcer) undo(old *snapshot, before appliedState, node nodeFacts, caus
 func (e *Enforcer) Sync() error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
+	defer e.lookAhead()
 	s := e.current.Load()
 	node, err := e.readNode()
 	if err == nil {

@@ -27,6 +27,7 @@ type memory struct {
 	kept     int // calls of KeepTime
 	events   chan policy.Event
 	damage   string // until the next Apply
+	ahead    []datapath.Earlier
 }
 
 func (m *memory) Apply(s datapath.State) error {
@@ -48,6 +49,8 @@ func (m *memory) Damage() (string, error) {
 	defer m.mu.Unlock()
 	return m.damage, nil
 }
+
+func (m *memory) Ahead() ([]datapath.Earlier, error) { return m.ahead, nil }
 
 // KeepTime notes that it was asked.
 func (m *memory) KeepTime() error {

@@ -48,6 +48,7 @@ var (
 	appliedMetric  = gauge("aclium_last_apply_timestamp_seconds", "Time of the last change of the datapath that succeeded, Unix time; 0 is never.")
 	podsMetric     = gauge("aclium_endpoints", "Pods that the agent knows.")
 	portsMetric    = gauge("aclium_ports", "Devices that are filtered.")
+	aheadMetric    = gauge("aclium_programs_ahead", "Programs of others that see packets before the lists do, and may pass them unseen.")
 	missingMetric  = gauge("aclium_missing_interfaces", "Devices that should be filtered and do not exist.")
 
 	messagesMetric = counter("aclium_log_messages_total", "Messages about packets of lines with log.")
@@ -133,6 +134,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	podsMetric.put(out, float64(h.Endpoints))
 	portsMetric.put(out, float64(h.Ports))
 	missingMetric.put(out, float64(len(h.Missing)))
+	aheadMetric.put(out, float64(len(h.Ahead)))
 	messagesMetric.put(out, float64(m.enforcer.events.passed.Load()))
 	slowMetric.put(out, float64(m.enforcer.events.missed.Load()))
 	m.collectLines(out)

@@ -83,5 +83,5 @@ func (e *Enforcer) status() string {
 	if h.Unfinished != "" {
 		text += ", not finished: " + strings.ReplaceAll(h.Unfinished, "\n", "; ")
 	}
-	return text
+	return text + aheadStatus(h.Ahead)
 }

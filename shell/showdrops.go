@@ -25,6 +25,8 @@ type AgentState struct {
 	Error string
 	// Unfinished says what a change, which is in force, has left undone.
 	Unfinished string
+	// Ahead names programs that may pass packets before the lists see them.
+	Ahead []string
 	// Missing names the interfaces that are configured and do not exist.
 	Missing []string
 }
@@ -57,6 +59,9 @@ var dropMeanings = map[string]string{
 	"audit":         "would have been dropped; audit mode let it pass",
 }
 
+// bannerAhead is how many programs before the lists are named each time.
+const bannerAhead = 3
+
 // banner says loudly what a reader of counters must know: that nothing is
 // dropped, or that something else is enforced. An agent that cannot be asked
 // has no banner; the command itself says so.
@@ -76,6 +81,12 @@ func (s *Shell) banner(ctx context.Context, out io.Writer) {
 	}
 	if state.Unfinished != "" {
 		fmt.Fprintf(out, "%% NOT FINISHED: %s\n", strings.ReplaceAll(state.Unfinished, "\n", "; "))
+	}
+	for _, program := range state.Ahead[:min(len(state.Ahead), bannerAhead)] {
+		fmt.Fprintf(out, "%% PACKETS MAY PASS UNSEEN: %s\n", program)
+	}
+	if more := len(state.Ahead) - bannerAhead; more > 0 {
+		fmt.Fprintf(out, "%% PACKETS MAY PASS UNSEEN: %d programs more stand before the lists\n", more)
 	}
 }
 

@@ -112,3 +112,14 @@ func TestUnfinishedChangeIsInForce(t *testing.T) {
 		t.Errorf("revision %d:\n%s", m.revision, got)
 	}
 }
+
+// Programs before the lists are told with every view of counters, a few by name.
+func TestProgramsAheadAreLoud(t *testing.T) {
+	n := &node{state: AgentState{Ahead: []string{"a", "b", "c", "d", "e"}}}
+	got := screenOf(t, &memory{source: "access-list 1 deny any\n", revision: 1}, n, "show access-lists")
+	for _, want := range []string{"% PACKETS MAY PASS UNSEEN: a\n", "UNSEEN: c\n", "UNSEEN: 2 programs more"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}

@@ -267,7 +267,11 @@ func (a state) Reflected(ctx context.Context) ([]policy.Reflected, error) {
 
 func (a state) State(ctx context.Context) (shell.AgentState, error) {
 	h, err := a.agent.Health(ctx)
-	return shell.AgentState{Audit: h.Audit, Error: h.Error, Unfinished: h.Unfinished, Missing: h.Missing}, err
+	out := shell.AgentState{Audit: h.Audit, Error: h.Error, Unfinished: h.Unfinished, Missing: h.Missing}
+	for _, program := range h.Ahead {
+		out.Ahead = append(out.Ahead, program.String())
+	}
+	return out, err
 }
 
 // compile gives the policies of a configuration and its canonical text.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -91,4 +92,25 @@ type Health struct {
 	Error string `json:"error,omitempty"`
 	// Unfinished says what the last change, which is in force, has left undone.
 	Unfinished string `json:"unfinished,omitempty"`
+	// Ahead names the programs of others that see packets before the node's
+	// lists do, and may pass them without. They are looked for every ten seconds.
+	Ahead []Earlier `json:"ahead,omitempty"`
+}
+
+// An Earlier is somebody else's program before ours.
+type Earlier struct {
+	// Interface and Direction say where: "ingress" is what the device receives.
+	Interface string `json:"interface"`
+	Direction string `json:"direction"`
+	// Kind is xdp, tcx or tc.
+	Kind string `json:"kind"`
+	// Name is the program's, or the kind of a filter that is no program.
+	Name string `json:"name"`
+	// ID is the program's number in the kernel; 0 for a filter that is none.
+	ID uint32 `json:"id,omitempty"`
+}
+
+// String names the program with its place.
+func (e Earlier) String() string {
+	return fmt.Sprintf("%s %q (id %d) stands before the lists on %s %s", e.Kind, e.Name, e.ID, e.Interface, e.Direction)
 }

@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -121,4 +122,84 @@ func TestOthersKeepTheirPlace(t *testing.T) {
 			step("after an upgrade of nothing", 1, 1, shut, 11, 8)
 		})
 	}
+}
+
+// Whoever stands before ours is named with its place and number; whoever stands
+// behind is not, and ours comes first on a device that others were on before.
+func TestProgramsAheadAreNamed(t *testing.T) {
+	for name, o := range ways() {
+		t.Run(name, func(t *testing.T) {
+			x := newBench(t)
+			d := x.open(o)
+			defer d.Close()
+			device, err := netlink.LinkByName(x.b.Device)
+			if err != nil {
+				t.Fatal(err)
+			}
+			index := device.Attrs().Index
+			early, behind, ahead := newStranger(t), newStranger(t), newStranger(t)
+			if !o.Clsact {
+				early.attach(index, false, true) // first until we come
+			}
+			x.apply(d, x.state(udpPorts("T", 53)))
+			behind.attach(index, o.Clsact, false)
+			wantAhead(t, d)
+			ahead.attach(index, o.Clsact, true)
+			info, err := ahead.program.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, _ := info.ID()
+			kind := "tcx"
+			if o.Clsact {
+				kind = "tc"
+			}
+			want := []Earlier{{x.b.Device, "egress", kind, "stranger", uint32(id)}}
+			wantAhead(t, d, want...)
+			if o.Clsact && haveTCX() { // TCX comes before every filter
+				early.attach(index, false, false)
+				info, err := early.program.Info()
+				if err != nil {
+					t.Fatal(err)
+				}
+				id, _ := info.ID()
+				want = append([]Earlier{{x.b.Device, "egress", "tcx", "stranger", uint32(id)}}, want...)
+				wantAhead(t, d, want...)
+			}
+			xdp := passAll(t)
+			l, err := link.AttachXDP(link.XDPOptions{Program: xdp, Interface: index, Flags: link.XDPGenericMode})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			info, err = xdp.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, _ = info.ID()
+			wantAhead(t, d, append([]Earlier{{x.b.Device, "ingress", "xdp", "pass_all", uint32(id)}}, want...)...)
+			x.apply(d, State{})
+			wantAhead(t, d)
+		})
+	}
+}
+
+func wantAhead(t *testing.T, d *Datapath, want ...Earlier) {
+	t.Helper()
+	if got, err := d.Ahead(); err != nil || !slices.Equal(got, want) {
+		t.Errorf("ahead are %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func passAll(t *testing.T) *ebpf.Program {
+	t.Helper()
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "pass_all", Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
+		asm.Mov.Imm(asm.R0, 2), // XDP_PASS
+		asm.Return(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
 }
