@@ -1,6 +1,7 @@
 package enforcer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,13 +60,18 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Enforcer) getPolicies(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, e.Desired())
+	b, err := e.Desired().JSON()
+	if err != nil {
+		return err
+	}
+	answerJSON(w, http.StatusOK, b)
+	return nil
 }
 
 // putPolicies wants every field to be there: a body that forgot its policies
 // must not take all filters off.
 func (e *Enforcer) putPolicies(w http.ResponseWriter, r *http.Request) error {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	text, err := readAll(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength)
 	if err != nil {
 		return badBody{fmt.Errorf("read the body: %w", err)}
 	}
@@ -82,6 +88,16 @@ func (e *Enforcer) putPolicies(w http.ResponseWriter, r *http.Request) error {
 	}
 	e.log.Info("policies replaced", "revision", revision, "policies", len(*body.Policies))
 	return e.answerChange(w, map[string]any{"revision": revision}, err)
+}
+
+// readAll reads a body whose length is known, or -1. Growing with what comes
+// in would copy it several times.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	const believed = 64 << 20 // bytes; a length is only a promise
+	var b bytes.Buffer
+	b.Grow(int(min(max(length, 0), believed)) + bytes.MinRead)
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 func (e *Enforcer) getEndpoints(w http.ResponseWriter, _ *http.Request) error {
@@ -297,10 +313,14 @@ func answer(w http.ResponseWriter, status int, body any) error {
 	if err != nil {
 		return err
 	}
+	answerJSON(w, status, b)
+	return nil
+}
+
+func answerJSON(w http.ResponseWriter, status int, b []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n'))
-	return nil
 }
 
 func answerError(w http.ResponseWriter, status int, err error) {

@@ -9,11 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"aclium/enforcer/client"
 	"aclium/enforcer/datapath"
 	"aclium/enforcer/identity"
+	"aclium/translate/policy"
 )
 
 // record is everything that an agent must remember over a restart.
@@ -134,24 +134,20 @@ func encodeRecord(r record) ([]byte, error) {
 	return append(fmt.Appendf(nil, stateHead, sha256.Sum256(payload), len(payload)), payload...), nil
 }
 
-// encodePayload puts the policies' JSON in its place, where it is at hand: to
-// encode 10,000 rules takes longer than to enforce them.
-func encodePayload(r record) ([]byte, error) {
-	if r.encoded == nil {
-		return json.Marshal(r)
-	}
+// encodePayload takes the policies' JSON where it is at hand.
+func encodePayload(r record) (payload []byte, err error) {
 	policies := r.encoded
+	if policies == nil {
+		if policies, err = policy.AppendJSON(nil, r.Policies); err != nil {
+			return nil, err
+		}
+	}
 	r.Policies = nil
 	rest, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
-	// No string of the record can hold these bytes: its quotes are escaped.
-	before, behind, found := bytes.Cut(rest, []byte(`"policies":null`))
-	if !found {
-		return nil, errors.New("the record has no policies")
-	}
-	return slices.Concat(before, []byte(`"policies":`), policies, behind), nil
+	return client.PutPolicies(rest, policies)
 }
 
 func decodeRecord(b []byte) (record, error) {

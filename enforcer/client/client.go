@@ -76,7 +76,11 @@ func (c *Client) Put(ctx context.Context, d Desired) (revision uint64, err error
 		Revision uint64 `json:"revision"`
 		changed
 	}
-	if err = c.call(ctx, http.MethodPut, "/v1/policies", d, &answer); err == nil {
+	body, err := d.JSON()
+	if err != nil {
+		return 0, fmt.Errorf("encode the policies: %w", err)
+	}
+	if err = c.call(ctx, http.MethodPut, "/v1/policies", encoded(body), &answer); err == nil {
 		err = answer.err()
 	}
 	return answer.Revision, err
@@ -242,12 +246,18 @@ func (c *Client) call(ctx context.Context, method, path string, body, answer any
 	return nil
 }
 
+// encoded is a body that is JSON already.
+type encoded []byte
+
 func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var reader io.Reader
 	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
+		b, whole := body.(encoded)
+		if !whole {
+			var err error
+			if b, err = json.Marshal(body); err != nil {
+				return nil, err
+			}
 		}
 		reader = bytes.NewReader(b)
 	}

@@ -1,8 +1,12 @@
 package client
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"aclium/translate/policy"
@@ -18,6 +22,31 @@ type Desired struct {
 	Policies []policy.Policy `json:"policies"`
 	// Logging holds the settings of lines with "log".
 	Logging policy.Logging `json:"logging,omitzero"`
+}
+
+// JSON gives what json.Marshal gives, in about a tenth of its time.
+func (d Desired) JSON() ([]byte, error) {
+	policies, err := policy.AppendJSON(nil, d.Policies)
+	if err != nil {
+		return nil, err
+	}
+	d.Policies = nil
+	rest, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	return PutPolicies(rest, policies)
+}
+
+// PutPolicies puts the policies' JSON into that of an object whose policies
+// are null.
+func PutPolicies(object, policies []byte) ([]byte, error) {
+	// No string of the object can hold these bytes: its quotes are escaped.
+	before, behind, found := bytes.Cut(object, []byte(`"policies":null`))
+	if !found {
+		return nil, errors.New("the object has no policies")
+	}
+	return slices.Concat(before, []byte(`"policies":`), policies, behind), nil
 }
 
 // An Endpoint is a pod that the agent knows.
