@@ -103,22 +103,22 @@ func (s *Shell) printDetail(out io.Writer, a *grammar.ACL, counters []policy.Cou
 	for _, e := range a.Entries {
 		if e.ACE != nil {
 			fmt.Fprintf(out, "    %s\n", e.Show(0, s.rangeState(e.ACE)))
-			printCounters(out, counters, policy.RuleID{ACL: a.Name, Seq: e.Seq})
+			s.printCounters(out, counters, policy.RuleID{ACL: a.Name, Seq: e.Seq})
 		}
 	}
 	if len(a.Entries) > 0 {
 		fmt.Fprintln(out, "    implicit deny")
-		printCounters(out, counters, policy.RuleID{ACL: a.Name})
+		s.printCounters(out, counters, policy.RuleID{ACL: a.Name})
 	}
 }
 
-func printCounters(out io.Writer, counters []policy.Counter, id policy.RuleID) {
+func (s *Shell) printCounters(out io.Writer, counters []policy.Counter, id policy.RuleID) {
 	found := slices.DeleteFunc(slices.Clone(counters), func(c policy.Counter) bool { return c.RuleID != id })
 	slices.SortFunc(found, func(a, b policy.Counter) int {
 		return cmp.Or(strings.Compare(a.Subject, b.Subject), cmp.Compare(a.Direction, b.Direction), strings.Compare(a.Node, b.Node))
 	})
 	for _, c := range found {
-		fmt.Fprintf(out, "        %s %s on %s: %s, %d bytes%s\n", c.Subject, direction(c.Direction), cmp.Or(c.Node, "-"), packets(c.Packets), c.Bytes, lastHit(c))
+		fmt.Fprintf(out, "        %s %s on %s: %s, %d bytes%s\n", c.Subject, s.direction(&c), cmp.Or(c.Node, "-"), packets(c.Packets), c.Bytes, lastHit(c))
 	}
 }
 
@@ -129,12 +129,14 @@ func lastHit(c policy.Counter) string {
 	return ", last hit " + c.LastHit.UTC().Format("15:04:05 UTC Jan 2 2006")
 }
 
-// direction gives IOS's word: out is towards the pod.
-func direction(d policy.Direction) string {
-	if d == policy.Ingress {
-		return "out"
+// direction gives IOS's word: "out" is towards the pod, and away from the node
+// on an interface of its own.
+func (s *Shell) direction(c *policy.Counter) string {
+	i := s.running.Interface(c.Subject)
+	if own := i != nil && !i.Workload; own == (c.Direction == policy.Ingress) {
+		return "in"
 	}
-	return "in"
+	return "out"
 }
 
 // An aclRow is one line of "show access-lists | json".

@@ -113,11 +113,14 @@ func (s *Shell) showDrops(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := s.refresh(c.ctx); err != nil {
+		return err
+	}
 	drops, err := s.o.Agent.Drops(c.ctx)
 	if err != nil {
 		return err
 	}
-	rows := denials(counters)
+	rows := s.denials(counters)
 	s.banner(c.ctx, c.out)
 	printDenials(c.out, rows)
 	const rule = "-------------------------------------------------------------------------"
@@ -138,14 +141,14 @@ func (s *Shell) showDrops(c *call) error {
 }
 
 // denials gives the lines that have denied something.
-func denials(counters []policy.Counter) []dropRow {
+func (s *Shell) denials(counters []policy.Counter) []dropRow {
 	var rows []dropRow
 	for _, c := range counters {
 		if c.Packets == 0 || c.Action != policy.Deny {
 			continue
 		}
 		rows = append(rows, dropRow{
-			ACL: c.ACL, Seq: c.Seq, Text: cmp.Or(c.Text, "implicit deny"), Direction: direction(c.Direction), Subject: c.Subject, Node: c.Node,
+			ACL: c.ACL, Seq: c.Seq, Text: cmp.Or(c.Text, "implicit deny"), Direction: s.direction(&c), Subject: c.Subject, Node: c.Node,
 			Reason: "line", Packets: c.Packets, Bytes: c.Bytes,
 		})
 	}

@@ -141,10 +141,12 @@ Service-policy inspect : P
     Class-map: WEB (match-any)  
       Match: access-group name WEB
       Inspect
+        5 packets, 500 bytes
       ` + police + `
     Class-map: OTHER (match-any)  
       Match: access-group name WEB
       Inspect
+        0 packets, 0 bytes
       Police
         rate 16000
         is not in force
@@ -152,10 +154,17 @@ Service-policy inspect : P
     Class-map: class-default (match-any)  
       Match: any 
       Drop
-        0 packets, 0 bytes
+        7 packets, 420 bytes
 
 `
-	shows(t, &memory{source: policedPair, revision: 1}, n, map[string]string{
+	count := func(seq uint32, text string, packets, bytes uint64) policy.Counter {
+		return policy.Counter{RuleID: policy.RuleID{ACL: "zone-pair IN", Seq: seq}, Text: text, Direction: policy.Ingress, Subject: "zone B", Packets: packets, Bytes: bytes}
+	}
+	m := &memory{source: policedPair, revision: 1, counters: []policy.Counter{
+		count(10, "class type inspect WEB", 5, 500), count(30, "class class-default", 6, 360), count(0, "", 1, 60),
+		{RuleID: policy.RuleID{ACL: "zone-pair OTHER", Seq: 10}, Text: "class type inspect OTHER", Packets: 9},
+	}}
+	shows(t, m, n, map[string]string{
 		"show police": "zone-pair IN class type inspect WEB\n  Police\n" + strings.ReplaceAll(strings.TrimPrefix(police, "Police\n"), "        ", "    "),
 
 		"show policy-map type inspect zone-pair":           pair,
@@ -168,6 +177,29 @@ Service-policy inspect : P
 	})
 	if got := screenOf(t, &memory{source: policedPair, revision: 1}, n, "show police | json"); !strings.Contains(got, `"exceededPackets": 1`) {
 		t.Errorf("json:\n%s", got)
+	}
+}
+
+// The words of directions are the switch's on a pod's port and the router's on
+// the node's own device.
+func TestDirectionsOfThePortAndOfTheDevice(t *testing.T) {
+	count := func(subject string, d policy.Direction) policy.Counter {
+		return policy.Counter{RuleID: policy.RuleID{ACL: "A", Seq: 10}, Action: policy.Deny, Text: "deny ip any any", Direction: d, Subject: subject, Node: "n1", Packets: 1, Bytes: 60}
+	}
+	m := &memory{revision: 1, source: "object-group network W\n workload label a=b\nip access-list extended A\n deny ip any any\n!\ninterface eth0\n ip access-group A in\n ip access-group A out\ninterface workload W\n ip access-group A in\n ip access-group A out\n",
+		counters: []policy.Counter{count("eth0", policy.Ingress), count("eth0", policy.Egress), count("workload W", policy.Ingress), count("workload W", policy.Egress)}}
+	for _, line := range []string{"show drops", "show access-lists A detail"} {
+		got := screenOf(t, m, &node{}, line)
+		for _, want := range []string{" eth0 in on n1", " eth0 out on n1", " workload W in on n1", " workload W out on n1"} {
+			if strings.Count(got, want) != 1 {
+				t.Errorf("%s: not once %q:\n%s", line, want, got)
+			}
+		}
+		in, out := strings.Index(got, "eth0 in"), strings.Index(got, "eth0 out")
+		podIn, podOut := strings.Index(got, "workload W in"), strings.Index(got, "workload W out")
+		if in > out || podOut > podIn {
+			t.Errorf("%s: what comes into the node is not \"in\", or what goes to the pod not \"out\":\n%s", line, got)
+		}
 	}
 }
 

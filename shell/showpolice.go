@@ -79,7 +79,7 @@ func printClassPolice(out io.Writer, pair string, class *grammar.PolicyClass, po
 	if line == "" {
 		return
 	}
-	name, found := policerName(pair, class), false
+	name, found := "zone-pair "+pair+" "+classText(class), false
 	for i := range policers {
 		if policers[i].Name == name {
 			printPolicer(out, &policers[i], "      ")
@@ -89,12 +89,4 @@ func printClassPolice(out io.Writer, pair string, class *grammar.PolicyClass, po
 	if !found {
 		fmt.Fprintf(out, "      Police\n        %s\n        is not in force\n", strings.TrimPrefix(line, "police "))
 	}
-}
-
-// policerName gives what the policer of a class is called on nodes.
-func policerName(pair string, class *grammar.PolicyClass) string {
-	if class.Default {
-		return "zone-pair " + pair + " class class-default"
-	}
-	return "zone-pair " + pair + " class type inspect " + class.Class.Text
 }

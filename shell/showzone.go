@@ -138,9 +138,9 @@ func actionText(c *grammar.PolicyClass) string {
 	return text
 }
 
-// showPolicyMapZonePairs prints the policies in use. Only the drop at the end
-// has packets beside it: the counters of a zone-pair are kept by line, and the
-// lines of its classes are not numbered for people.
+// showPolicyMapZonePairs prints the policies in use. A class counts the packets
+// that begin or go on with a connection in the zone-pair's direction, and those
+// that it drops.
 func (s *Shell) showPolicyMapZonePairs(c *call) error {
 	use, err := s.policyUse(c)
 	if err != nil {
@@ -209,21 +209,29 @@ func (s *Shell) printZonePair(out io.Writer, z *grammar.ZonePair, m *grammar.Pol
 			fmt.Fprintf(out, "    Class-map: %s (%s)  \n      Match: any \n", name, word)
 		}
 		fmt.Fprintf(out, "      %s\n", actionText(class))
+		packets, bytes := use.of(z.Name, class)
+		fmt.Fprintf(out, "        %d packets, %d bytes\n", packets, bytes)
 		printClassPolice(out, z.Name, class, use.policers)
-		if class.Default {
-			packets, bytes := dropped(use.counters, z.Name)
-			fmt.Fprintf(out, "        %d packets, %d bytes\n", packets, bytes)
-		}
 		fmt.Fprintln(out)
 	}
 }
 
-// dropped sums what the implicit last line of a zone-pair has decided.
-func dropped(counters []policy.Counter, pair string) (packets, bytes uint64) {
-	for _, c := range counters {
-		if c.RuleID == (policy.RuleID{ACL: "zone-pair " + pair}) {
+// of sums what a class of a zone-pair has decided. The rest that comes to no
+// class is the last class's.
+func (u *policyUse) of(pair string, class *grammar.PolicyClass) (packets, bytes uint64) {
+	for i := range u.counters {
+		c := &u.counters[i]
+		if c.ACL == "zone-pair "+pair && (c.Text == classText(class) || class.Default && c.Seq == 0) {
 			packets, bytes = packets+c.Packets, bytes+c.Bytes
 		}
 	}
 	return packets, bytes
+}
+
+// classText gives the class as its line on nodes is called.
+func classText(c *grammar.PolicyClass) string {
+	if c.Default {
+		return "class class-default"
+	}
+	return "class type inspect " + c.Class.Text
 }

@@ -101,6 +101,9 @@ func readDemo(dir string, out io.Writer) (*demo, error) {
 	if d.spec, err = readLab(filepath.Join(dir, "lab.yaml")); err != nil {
 		return nil, err
 	}
+	if len(d.spec.Services) > 0 {
+		return nil, errors.New("the demo counts no packets of services: use aclium lab up, shell and lab traffic")
+	}
 	file := filepath.Join(dir, "traffic.txt")
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -46,6 +46,7 @@ func TestExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			needLab(t, string(text))
 			for line := range strings.Lines(string(text)) {
 				if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 					follow(t, line)
@@ -69,7 +70,11 @@ func follow(t *testing.T, line string) {
 		files[words[n-2]] = words[n-1]
 		words = words[:n-2]
 	}
-	out, errOut, got := command(words[1:]...)
+	run := command
+	if words[1] == "lab" {
+		run = func(args ...string) (string, string, int) { return alone(t, args...) }
+	}
+	out, errOut, got := run(words[1:]...)
 	if want, _ := strconv.Atoi(strings.TrimSpace(status)); got != want {
 		t.Errorf("%s: exits %d, want %d\n%s", line, got, want, errOut)
 	}
@@ -117,7 +122,7 @@ func same(t *testing.T, file, got string) {
 		t.Error(err)
 		return
 	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
+	if diff := cmp.Diff(settled(string(want)), settled(got)); diff != "" {
 		t.Errorf("%s differs (-want +got):\n%s", file, diff)
 	}
 }

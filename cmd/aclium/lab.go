@@ -15,7 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"aclium/enforcer/client"
 	"aclium/enforcer/lab"
+	"aclium/translate/policy"
 )
 
 func newLabCommand() *cobra.Command {
@@ -33,18 +35,25 @@ namespace where an enforcer runs:
   - {name: backend, namespace: shop, labels: {app: backend}, addresses: [10.1.20.5], listen: [tcp/80]}
   outside:
   - {name: internet, addresses: [198.51.100.7]}
+  services:
+  - {name: web, namespace: shop, addresses: [10.96.0.10], selector: {app: backend},
+     ports: [{port: tcp/8080, target: 80}]}
+
+A service leads to the pods of its namespace that have the labels of its
+selector, in turn; the node translates it with nft.
 
 It needs root. The machine's own network is not touched. LAB is a lab's file or
 its name.`,
 		Example: `  aclium lab up three-tier.yaml
   aclium lab exec three-tier frontend -- nc -z 10.1.20.5 80
+  aclium lab traffic three-tier traffic.txt
   aclium lab status three-tier
   aclium lab down three-tier`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.PersistentFlags().StringVar(&o.Dir, "dir", lab.DefaultDir, "directory that holds the labs")
-	c.AddCommand(newLabUpCommand(&o), newLabDownCommand(&o), newLabExecCommand(&o), newLabStatusCommand(&o),
+	c.AddCommand(newLabUpCommand(&o), newLabDownCommand(&o), newLabExecCommand(&o), newLabStatusCommand(&o), newLabTrafficCommand(&o),
 		newLabChildCommand(), newLabListenCommand())
 	return c
 }
@@ -248,6 +257,21 @@ func printHosts(w io.Writer, s *lab.Status) error {
 			name, labels = h.Name, "(outside)"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, labels, joined(h.Addresses), h.Device, listenWords(h))
+	}
+	if err := t.Flush(); err != nil || len(s.Services) == 0 {
+		return err
+	}
+	return printLabServices(w, s.Services)
+}
+
+func printLabServices(w io.Writer, services []client.Service) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "\nSERVICE\tADDRESSES\tPORT\tBACKENDS")
+	for _, s := range services {
+		for _, p := range s.Ports {
+			protocol := map[uint8]string{policy.TCP: "tcp", policy.UDP: "udp"}[p.Protocol]
+			fmt.Fprintf(t, "%s/%s\t%s\t%s/%d\t%s\n", s.Namespace, s.Name, joined(s.Addresses), protocol, p.Port, joined(p.Backends))
+		}
 	}
 	return t.Flush()
 }

@@ -3,7 +3,7 @@
 // where an agent enforces policies on the pods' ports.
 //
 //	+--------------------- node -----------------------+
-//	|  aclium enforcer         forwarding, no NAT       |
+//	|  aclium enforcer     forwarding, NAT for services |
 //	|  v0-frontend         v1-backend        v2-client  |
 //	+-------|-------------------|----------------|-----+
 //	      eth0                eth0             eth0

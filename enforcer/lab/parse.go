@@ -108,13 +108,18 @@ func (r *reader) document(text []byte) (*yaml.Node, error) {
 
 func (r *reader) spec(n *yaml.Node) *Spec {
 	var s Spec
-	var pods *yaml.Node
+	var pods, services *yaml.Node
 	ok := r.fields(n, "a lab", map[string]func(*yaml.Node){
 		"name":    func(n *yaml.Node) { s.Name = r.labName(n) },
 		"node":    func(n *yaml.Node) { s.Node = r.node(n) },
 		"pods":    func(n *yaml.Node) { pods = n; s.Pods = r.hosts(n, true) },
 		"outside": func(n *yaml.Node) { s.Outside = r.hosts(n, false) },
+
+		"services": func(n *yaml.Node) { services = n },
 	}, "name", "pods")
+	if services != nil {
+		s.Services = r.services(services)
+	}
 	if ok && len(s.Pods) == 0 && len(r.errs) == 0 {
 		r.complain(pods, "a lab needs at least one pod")
 	}

@@ -16,6 +16,8 @@ type Spec struct {
 	Pods []Host       `json:"pods"`
 	// Outside holds hosts that are attached to the node and are no pods.
 	Outside []Host `json:"outside,omitempty"`
+	// Services lead to pods.
+	Services []Service `json:"services,omitempty"`
 }
 
 // A Host is a pod, or a host of the outside.

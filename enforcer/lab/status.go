@@ -14,6 +14,8 @@ type Status struct {
 	Agent  Agent  `json:"agent"`
 	// Hosts has the pods and then the hosts of the outside.
 	Hosts []HostStatus `json:"hosts"`
+	// Services are what the agent was told when the lab was made.
+	Services []client.Service `json:"services,omitempty"`
 }
 
 // An Agent is the state of the lab's agent.
@@ -53,7 +55,7 @@ func (s *Status) Sound() bool {
 
 // Status looks at the lab's processes and asks its agent.
 func (l *Lab) Status(ctx context.Context) (*Status, error) {
-	s := &Status{Name: l.spec.Name, Socket: l.Socket()}
+	s := &Status{Name: l.spec.Name, Socket: l.Socket(), Services: l.spec.clientServices()}
 	var err error
 	if s.Agent, err = l.agent(ctx); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ const agentStart = 60 * time.Second
 // build makes everything, the spec file last.
 func (l *Lab) build(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		l.makeDirs, l.makeNode, l.makeHosts, l.startAgent, l.startListeners, l.register, l.finish,
+		l.makeDirs, l.makeNode, l.makeHosts, l.startServices, l.startAgent, l.startListeners, l.register, l.finish,
 	}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
@@ -248,7 +248,7 @@ func (l *Lab) register(ctx context.Context) error {
 	if err := c.PutEndpoints(ctx, endpoints); err != nil {
 		return fmt.Errorf("tell the enforcer of the pods: %w", err)
 	}
-	return nil
+	return l.registerServices(ctx, c)
 }
 
 func (l *Lab) finish(context.Context) error {
