@@ -12,11 +12,9 @@ import (
 	"strings"
 
 	"aclium/enforcer/client"
+	"aclium/enforcer/datapath"
 	"aclium/translate/policy"
 )
-
-// maxBody bounds a request in bytes: ten times a list of 100,000 lines.
-const maxBody = 512 << 20
 
 // Handler gives the agent's HTTP interface. Errors are JSON: {"error": "..."}.
 func (e *Enforcer) Handler() http.Handler {
@@ -71,16 +69,19 @@ func (e *Enforcer) getPolicies(w http.ResponseWriter, _ *http.Request) error {
 // putPolicies wants every field to be there: a body that forgot its policies
 // must not take all filters off.
 func (e *Enforcer) putPolicies(w http.ResponseWriter, r *http.Request) error {
-	text, err := readAll(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength)
+	text, err := readText(w, r, policiesForm)
 	if err != nil {
-		return badBody{fmt.Errorf("read the body: %w", err)}
+		return err
 	}
 	body, policies, err := e.rules.decode(text)
 	if err != nil {
-		return badBody{fmt.Errorf("read the body: %w", err)}
+		return badBody{explainBody(text, err, policiesForm)}
 	}
-	if body.Revision == nil || body.Policies == nil {
-		return refuse("the body needs a revision and policies")
+	switch {
+	case body.Revision == nil:
+		return refuse("the body has no revision, want that of the policies in force (GET /v1/policies), as in %s", policiesForm)
+	case body.Policies == nil:
+		return refuse("the body has no policies, want an array, [] for none, as in %s", policiesForm)
 	}
 	revision, err := e.put(client.Desired{Revision: *body.Revision, Source: body.Source, Policies: *body.Policies, Logging: body.Logging}, policies)
 	if err != nil && !isUnfinished(err) {
@@ -106,11 +107,11 @@ func (e *Enforcer) getEndpoints(w http.ResponseWriter, _ *http.Request) error {
 
 func (e *Enforcer) putEndpoints(w http.ResponseWriter, r *http.Request) error {
 	var endpoints []client.Endpoint
-	if err := readBody(w, r, &endpoints); err != nil {
+	if err := readBody(w, r, &endpoints, endpointsForm); err != nil {
 		return err
 	}
 	if endpoints == nil {
-		return refuse("the body is no array of endpoints")
+		return refuse("the body is null, want %s, [] for none", endpointsForm)
 	}
 	err := e.PutEndpoints(endpoints)
 	if err != nil && !isUnfinished(err) {
@@ -126,11 +127,11 @@ func (e *Enforcer) getServices(w http.ResponseWriter, _ *http.Request) error {
 
 func (e *Enforcer) putServices(w http.ResponseWriter, r *http.Request) error {
 	var services []client.Service
-	if err := readBody(w, r, &services); err != nil {
+	if err := readBody(w, r, &services, servicesForm); err != nil {
 		return err
 	}
 	if services == nil {
-		return refuse("the body is no array of services")
+		return refuse("the body is null, want %s, [] for none", servicesForm)
 	}
 	err := e.PutServices(services)
 	if err != nil && !isUnfinished(err) {
@@ -268,18 +269,6 @@ func (e *Enforcer) getHealth(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, status, h)
 }
 
-// badBody marks a request that cannot be read.
-type badBody struct{ error }
-
-func (b badBody) Unwrap() error { return b.error }
-
-func readBody(w http.ResponseWriter, r *http.Request, into any) error {
-	if err := decodeStrict(http.MaxBytesReader(w, r.Body, maxBody), into); err != nil {
-		return badBody{fmt.Errorf("read the body: %w", err)}
-	}
-	return nil
-}
-
 // decodeStrict reads exactly one JSON value that has no field unknown to us.
 func decodeStrict(r io.Reader, into any) error {
 	d := json.NewDecoder(r)
@@ -302,7 +291,7 @@ func statusOf(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.As(err, new(badBody)):
 		return http.StatusBadRequest
-	case errors.As(err, new(refused)):
+	case errors.As(err, new(refused)), errors.As(err, new(*datapath.Refused)):
 		return http.StatusUnprocessableEntity
 	}
 	return http.StatusInternalServerError

@@ -61,8 +61,8 @@ func (c *compiler) splitLine(i int) error {
 	if err != nil {
 		return err
 	}
-	if len(c.rules)+len(m.Services)*sources.len()*destinations.len() > maxRules {
-		return fmt.Errorf("the list is too long: its lines name more than %d combinations of services and masked addresses", maxRules)
+	if n := len(c.rules) + len(m.Services)*sources.len()*destinations.len(); n > maxRules {
+		return fmt.Errorf("sequence %d: the list is too long: up to here its lines name %d combinations of services and masked addresses, want %d at most", r.ID.Seq, n, maxRules)
 	}
 	for j := range m.Services {
 		for s := sources.first; s < sources.behind; s++ {

@@ -49,7 +49,8 @@ type push struct {
 }
 
 // Apply enforces the state: all of it, or nothing on an error, but for an
-// *Unfinished, after which the state is enforced. Applying a state again is
+// *Unfinished, after which the state is enforced. The error wraps a *Refused
+// when the state itself is at fault. Applying a state again is
 // harmless; connections are judged again. The datapath keeps the state: nothing
 // of it may be changed afterwards.
 func (d *Datapath) Apply(s State) error {
@@ -98,32 +99,42 @@ func (d *Datapath) prepare(s *State) (p *push, err error) {
 	if p.devices, err = findDevices(s); err != nil {
 		return nil, err
 	}
+	if err := d.compose(p); err != nil {
+		return nil, &Refused{err}
+	}
+	return p, nil
+}
+
+// compose works out what the state means. It asks nothing but the state and
+// what is live, so that whatever it refuses is the state's fault.
+func (d *Datapath) compose(p *push) (err error) {
+	s := p.state
 	if p.windows, err = windowsOf(s, d.windows); err != nil {
-		return nil, err
+		return err
 	}
 	if p.limits, err = d.policers.begin(s); err != nil {
-		return nil, err
+		return err
 	}
 	if err := d.prepareServices(p); err != nil {
-		return nil, err
+		return err
 	}
 	if p.reflexives, err = reflexivesOf(s, d.reflexives); err != nil {
-		return nil, err
+		return err
 	}
 	for i := range s.Ports {
 		if err := p.number(&s.Ports[i]); err != nil {
-			return nil, fmt.Errorf("interface %s: %w", s.Ports[i].Interface, err)
+			return fmt.Errorf("interface %s: %w", s.Ports[i].Interface, err)
 		}
 	}
 	if err := d.compile(p); err != nil {
-		return nil, err
+		return err
 	}
 	for i := range s.Ports {
 		if err := p.hook(&s.Ports[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, d.checkRoom(p)
+	return d.checkRoom(p)
 }
 
 // number gives the lists of a port their counter ids.

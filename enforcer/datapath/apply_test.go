@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestApplyRefusesWhatHasTwoMeanings(t *testing.T) {
 
 	lists := x.state(udpPorts("U", 53), udpPorts("U", 54), udpPorts("V", 53, 54))
 	lists.Ports = append(lists.Ports, Port{Interface: x.a.Device, Pod: true, Ingress: []policy.Policy{udpPorts("V", 53, 54)}})
-	if err := d.Apply(lists); err == nil || !strings.Contains(err.Error(), `two lists "U"`) {
+	if err := d.Apply(lists); !errors.As(err, new(*Refused)) || !strings.Contains(err.Error(), `two lists "U"`) {
 		t.Errorf("two lists of one name: %v", err)
 	}
 
@@ -33,7 +34,7 @@ func TestApplyRefusesWhatHasTwoMeanings(t *testing.T) {
 	}
 	devices := x.state(udpPorts("U", 53))
 	devices.Ports = append(devices.Ports, Port{Interface: "another-name-of-it", Pod: true, Ingress: []policy.Policy{udpPorts("V", 53, 54)}})
-	if err := d.Apply(devices); err == nil || !strings.Contains(err.Error(), "same device") {
+	if err := d.Apply(devices); !errors.As(err, new(*Refused)) || !strings.Contains(err.Error(), "same device") {
 		t.Errorf("two names of one device: %v", err)
 	}
 	if a, b := open.send(t, 2), shut.send(t, 2); a != 2 || b != 0 {

@@ -5,6 +5,17 @@ import (
 	"net/netip"
 )
 
+// A Refused is the error of an Apply that cannot enforce a state for the
+// state's own fault: it means two things, or more than fits. Nothing has
+// changed, and asking again is no use.
+type Refused struct{ Err error }
+
+// Error gives the reason.
+func (r *Refused) Error() string { return r.Err.Error() }
+
+// Unwrap gives the reason.
+func (r *Refused) Unwrap() error { return r.Err }
+
 // checkRoom refuses a state that does not fit into the kernel's maps, before
 // anything is written. During a push a map holds the old and the new.
 func (d *Datapath) checkRoom(p *push) error {

@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"strings"
@@ -43,7 +44,7 @@ func TestStateBeyondTheMapsIsRefused(t *testing.T) {
 		"2 prefixes, want 1":     with("10.9.0.0/24", "10.8.0.0/24"),
 		"7 addresses with those": moved,
 	} {
-		if err := d.Apply(next); err == nil || !strings.Contains(err.Error(), want) {
+		if err := d.Apply(next); !errors.As(err, new(*Refused)) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 		if a, b := open.send(t, 2), shut.send(t, 1); a != 2 || b != 0 {

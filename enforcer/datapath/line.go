@@ -197,7 +197,7 @@ func (a *allocation) id(p *policy.Policy, acl, text string, ordinal int) (uint32
 	}
 	id, ok := a.take()
 	if !ok {
-		return 0, fmt.Errorf("policy %q: more lines than the %d counters of this enforcer", p.ACL, a.lines.counters.limit-1)
+		return 0, fmt.Errorf("policy %q: all lists together have more than %d lines, want %d at most with those that they replace", p.ACL, a.lines.counters.limit-1, a.lines.counters.limit-1)
 	}
 	a.fresh[name] = id
 	return id, nil

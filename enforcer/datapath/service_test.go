@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -199,7 +200,7 @@ func TestServicesThatDoNotFit(t *testing.T) {
 	} {
 		s := x.shop(addrB + ":8053")
 		edit(&s)
-		if err := d.Apply(s); err == nil || !strings.Contains(err.Error(), want) {
+		if err := d.Apply(s); !errors.As(err, new(*Refused)) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

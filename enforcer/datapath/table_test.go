@@ -54,7 +54,7 @@ func TestCompileRefuses(t *testing.T) {
 		want string
 	}{
 		"fqdn":           {listOf(simple(policy.Deny, policy.Peers{FQDNs: []string{"*.example.com"}}, any)), nil, `policy "T": line 10: a node cannot judge by fqdn in a line that does not permit`},
-		"too long":       {listOf(simple(policy.Deny, many, many)), nil, "more than 262144 combinations"},
+		"too long":       {listOf(simple(policy.Deny, many, many)), nil, "combinations of services and masked addresses, want 262144 at most"},
 		"invalid":        {listOf(simple(0, any, any)), nil, "invalid action 0"},
 		"identity twice": {listOf(), []Identity{{ID: 300}, {ID: 300}}, "identity 300 is given twice"},
 	} {
