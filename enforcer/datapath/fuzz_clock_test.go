@@ -82,7 +82,11 @@ func (s *scenario) tick() {
 // advance moves the clock on. Where an hour has changed what timed ports have
 // judged is judged again.
 func (s *scenario) advance(by time.Duration) {
+	lapsed := s.naming.lapsed(s.clock.now)
 	s.clock.now += by
+	if s.naming.lapsed(s.clock.now) != lapsed {
+		s.unsettle()
+	}
 	before := s.clock.epoch
 	if s.clock.table == nil {
 		return
@@ -94,8 +98,15 @@ func (s *scenario) advance(by time.Duration) {
 	for _, at := range s.sites {
 		if at.timed {
 			at.judge.again()
-			at.moment = "" // what is reachable was found out for another hour
 		}
+	}
+	s.unsettle()
+}
+
+// unsettle says that what is reachable was found out for another time.
+func (s *scenario) unsettle() {
+	for _, at := range s.sites {
+		at.settled = false
 	}
 }
 

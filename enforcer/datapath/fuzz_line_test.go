@@ -13,11 +13,13 @@ import (
 // flavour says what the lists of a scenario may hold beside what every list
 // has. Without a clock of its own a scenario has none of it.
 type flavour struct {
-	timed, reflexive, policed, services bool
+	timed, reflexive, policed, services, named bool
 }
 
 func flavourOf(p *port, steered bool) flavour {
-	return flavour{steered && p.one(2), steered && p.one(2), steered && p.one(3), steered && p.one(2)}
+	f := flavour{steered && p.one(2), steered && p.one(2), steered && p.one(3), steered && p.one(2), false}
+	f.named = steered && !f.timed && !p.one(3) // what is judged again with the hour needs names that do not run out
+	return f
 }
 
 // draw gives n lists of a direction, in series.
@@ -92,6 +94,9 @@ func (at *site) season(l *policy.Policy) {
 		if at.flavour.policed && r.Action == policy.Permit && w.one(2) {
 			r.Police = pick(w, at.classes)
 		}
+		if at.flavour.named && at.pod && w.one(2) {
+			askNames(w, r)
+		}
 		r.Log = w.one(24)
 	}
 }
@@ -105,7 +110,7 @@ func (at *site) reflex(l *policy.Policy, r *policy.Rule) {
 	if w.one(2) {
 		reflects = !reflects
 	}
-	if !w.one(4) {
+	if !w.one(3) {
 		return
 	}
 	r.Action, r.Goto = policy.Permit, 0

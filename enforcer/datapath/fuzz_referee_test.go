@@ -121,7 +121,7 @@ func (r *referee) judge(d policy.Direction, frame []byte, segments int, local bo
 			v.bytes += (segments - 1) * f.Headers
 		}
 		p := &v.packet
-		p.Source, p.Destination = r.at.port.end(p.Source.Addr), r.at.port.end(p.Destination.Addr)
+		p.Source, p.Destination = r.at.end(p.Source.Addr), r.at.end(p.Destination.Addr)
 		p.Local = local && d == policy.Ingress && pod
 		p.Length, p.At = uint32(v.bytes), r.at.clock.at()
 		r.judgePacket(d, p, &v)
@@ -177,5 +177,6 @@ func featsOf(r *policy.Rule) (feats []string) {
 	add(r.Reflect != nil, "reflect")
 	add(r.Police != nil, "police")
 	add(r.Log, "log")
+	add(r.Match.LooksAtNames(), "fqdn")
 	return feats
 }

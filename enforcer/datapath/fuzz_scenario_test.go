@@ -24,7 +24,8 @@ type stage struct {
 type scenario struct {
 	*kernel
 	port    *port
-	mall    *mall // nil without services
+	mall    *mall   // nil without services
+	naming  *naming // nil without names
 	flavour flavour
 	sites   []*site
 	seed    uint64
@@ -89,6 +90,9 @@ func newScenario(o stage, seed uint64) *scenario {
 	s.flavour = flavourOf(s.port, o.steered)
 	s.classes = someClasses(s.port.Rand, seed)
 	s.choose(o.devices)
+	if s.flavour.named {
+		s.naming = newNaming(s)
+	}
 	s.populate()
 	for r := range bpf.AcliumDropReasonDROP_REASONS {
 		s.before[r] = o.dropped(r)
@@ -108,7 +112,7 @@ func (s *scenario) choose(devices []uint32) {
 		kind = s.seed % 2
 	}
 	if kind == 1 {
-		s.flavour.services = false
+		s.flavour.services, s.flavour.named = false, false
 		s.port.atNode(s.seed)
 		s.addNode(devices[0])
 		return
@@ -169,6 +173,7 @@ func (s *scenario) populate() {
 	empty(s, s.AddressMap, new(bpf.AcliumIpAddr), nil)
 	empty(s, s.IpcacheMap, new(bpf.AcliumIpcacheKey), nil)
 	empty(s, s.PolicerMap, new(uint32), nil)
+	empty(s, s.NameMap, new(bpf.AcliumIpAddr), nil)
 	for addr, id := range s.port.owners {
 		ifindex := uint32(0)
 		for _, at := range s.sites {
@@ -188,6 +193,7 @@ func (s *scenario) populate() {
 // change puts other lists on the devices, and other services behind them.
 func (s *scenario) change(generation int) {
 	s.Helper()
+	s.rename(generation)
 	for _, at := range s.sites {
 		ingress, egress := at.draw(policy.Ingress, generation, s.port.IntN(4)), at.draw(policy.Egress, generation, s.port.IntN(4))
 		if len(ingress)+len(egress) == 0 && len(s.sites) == 1 {
@@ -223,7 +229,6 @@ func (s *scenario) forget() {
 
 // step makes one frame and runs it, on one of the devices.
 func (s *scenario) step(total *fuzzTally) {
-	s.Helper()
 	s.tick()
 	at := s.sites[s.port.IntN(len(s.sites))]
 	d, p := at.aim.next()
@@ -296,13 +301,14 @@ func (s *scenario) compare() (wrong string) {
 // offer runs a frame on the port and compares the verdict with the referee's.
 func (at *site) offer(d policy.Direction, frame []byte, segments int, local bool, total *fuzzTally) (v ruling) {
 	s := at.scenario
-	s.Helper()
 	got, err := s.run(at, d, frame, segments, local)
 	if errors.Is(err, errNotRun) {
 		total.refused++
 		return v
 	}
-	s.must(err)
+	if err != nil {
+		s.Fatal(err)
+	}
 	v = at.judge.judge(d, frame, segments, local)
 	total.add(&v)
 	s.expect(&v)

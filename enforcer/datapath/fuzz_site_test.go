@@ -25,7 +25,7 @@ type site struct {
 	judge    *referee
 	// reachable are the lines that decide a packet, by the direction, as far as
 	// that has been looked for in this hour.
-	moment    string
+	settled   bool
 	reachable map[policy.Direction]map[counterOf]policy.Packet
 	unsure    map[policy.Direction]bool // some may be missing there
 }
@@ -34,11 +34,15 @@ func (at *site) owns(a netip.Addr) bool {
 	return slices.Contains(at.own[policy.IPv4], a) || slices.Contains(at.own[policy.IPv6], a)
 }
 
-// point turns the port's frames to the lists that it has.
+// point turns the port's frames to the lists that it has. Next to somebody's
+// address lies one that may be nobody's.
 func (at *site) point(s *smith) {
-	var addrs []netip.Addr
-	addrs = append(append(addrs, at.port.addrs4...), at.port.addrs6...)
-	at.aim = newAim(s, at.judge.lists, addrs, at.port.end)
+	addrs := slices.Concat(at.port.addrs4, at.port.addrs6)
+	for a := range at.port.owners {
+		addrs = append(addrs, a.Prev(), a.Next())
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare) // the same ones in each run
+	at.aim = newAim(s, at.judge.lists, addrs, at.end)
 }
 
 // reachAll runs, on every port, a packet for each line that can decide one at
@@ -46,7 +50,7 @@ func (at *site) point(s *smith) {
 func (s *scenario) reachAll(total *fuzzTally, found map[counterOf]bool) {
 	s.Helper()
 	for _, at := range s.sites {
-		at.moment, at.reachable, at.unsure = "known", map[policy.Direction]map[counterOf]policy.Packet{}, map[policy.Direction]bool{}
+		at.settled, at.reachable, at.unsure = true, map[policy.Direction]map[counterOf]policy.Packet{}, map[policy.Direction]bool{}
 		for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
 			if lists := at.judge.lists[d]; len(lists) > 0 {
 				at.reachLists(d, lists, total, found)
@@ -77,7 +81,7 @@ func (at *site) reachLists(d policy.Direction, lists []*policy.Policy, total *fu
 
 // question gives what reaches the lists of a direction.
 func (at *site) question(d policy.Direction, f policy.Family) *question {
-	q := &question{family: f, from: at.aim.addrs[f], to: at.aim.addrs[f], end: at.port.end, apart: at.isService}
+	q := &question{family: f, from: at.aim.addrs[f], to: at.aim.addrs[f], end: at.end, apart: at.isService}
 	q.admits = func(p *policy.Packet) bool { return len(p.Reflected) == 0 || plantable(p) }
 	if !at.pod {
 		return q
@@ -121,10 +125,13 @@ func (at *site) meet(d policy.Direction, line counterOf, p *policy.Packet, total
 // reach, and keeps what may be continued. Lines that only services lead to are
 // not looked for.
 func (at *site) missed(d policy.Direction, v *ruling, total *fuzzTally) {
-	if at.moment != "" && at.reachable[d] != nil && !at.unsure[d] && v.why == string(policy.ByLine) && !at.isService(v.packet.Destination.Addr) {
+	if at.settled && at.reachable[d] != nil && !at.unsure[d] && v.why == string(policy.ByLine) && !at.isService(v.packet.Destination.Addr) {
 		for _, line := range v.lines {
 			if _, ok := at.reachable[d][line]; !ok {
 				total.missed++
+				if total.missed == 1 {
+					at.Logf("seed %d: %s line %d was called unreachable, and decides a frame: %s", at.seed, line.acl, line.line, at.last())
+				}
 			}
 		}
 	}

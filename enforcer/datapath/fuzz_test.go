@@ -31,7 +31,7 @@ const (
 // finding the packets for its lines would take longer than running them.
 func framesEach() int {
 	if *fuzzFrames > 1_000_000 {
-		return 10_000
+		return 5000
 	}
 	return 2500
 }
