@@ -65,7 +65,7 @@ func sameAsStrict(t *testing.T, c *ruleCache, body []byte) {
 		t.Fatal(err)
 	}
 	var back record
-	if err := decodeStrict(bytes.NewReader(payload), &back); err != nil {
+	if err := decodeStrict(bytes.NewReader(bytes.Join(payload, nil)), &back); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(*want.Policies, back.Policies) || back.Source != got.Source {

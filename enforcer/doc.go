@@ -7,11 +7,12 @@
 // with the policies is opaque), speak to a cluster, or touch the kernel other
 // than through the datapath.
 //
-//	PUT /v1/policies ----> validate -> number identities -> stage on disk
-//	PUT /v1/endpoints -->                                       |
-//	a device comes or goes -> plan (pure) <---------------------+
+//	PUT /v1/policies ----> validate -> number identities -> plan (pure)
+//	PUT /v1/endpoints -->              a device comes or goes ---^   |
+//	                                                                 |
+//	             stage on disk, compile <----------------------------+
 //	                           |
-//	                     datapath.Apply -> keep on disk -> answer
+//	                datapath.ApplyWhen -> keep on disk -> answer
 //
 // Whatever fails on that road leaves the old state in force, in the kernel and
 // on disk. Enforcement needs no agent; a restarted one reads its state file

@@ -20,9 +20,10 @@ import (
 
 // Datapath is what the agent needs of the kernel side; *datapath.Datapath is one.
 type Datapath interface {
-	// Apply enforces the state as a whole, or changes nothing. After a
-	// *datapath.Unfinished the state is enforced.
-	Apply(datapath.State) error
+	// ApplyWhen enforces the state as a whole, or changes nothing. After a
+	// *datapath.Unfinished the state is enforced. Before anything is, ready must
+	// succeed, which may be nil.
+	ApplyWhen(s datapath.State, ready func() error) error
 	// KeepTime lays down anew when time windows open and close, where that has
 	// come to its end or the clock has left it.
 	KeepTime() error
@@ -166,8 +167,9 @@ func (e *Enforcer) PutEndpoints(endpoints []client.Endpoint) error {
 const largestKept = 8 << 20
 
 // change makes the record the one that is enforced and remembered, or leaves
-// everything as it is. The disk is asked first because it fails more often
-// than the kernel, and the kernel can be put back.
+// everything as it is. The disk must have it before the kernel does, because it
+// fails more often, and the kernel can be put back; it writes while the datapath
+// compiles.
 func (e *Enforcer) change(next record) error {
 	old := e.current.Load()
 	if err := next.validatePorts(); err != nil {
@@ -187,15 +189,12 @@ func (e *Enforcer) change(next record) error {
 	if err := checkIdle(&next, out.state); err != nil {
 		return err
 	}
-	staged, err := e.store.stage(next)
-	if err != nil {
-		return err
-	}
+	staged := e.store.begin(next)
 	if len(next.encoded) > largestKept {
 		next.encoded = nil
 	}
 	before := e.applied
-	err = e.applyAmid(&next, out)
+	err = e.applyAmid(&next, out, staged.ready)
 	if err != nil && !isUnfinished(err) {
 		staged.discard()
 		return err
@@ -239,8 +238,8 @@ const pursuits = 5
 
 // applyAmid repeats a push that failed while the node changed: a pod that goes
 // away must not fail the configuration of the others.
-func (e *Enforcer) applyAmid(r *record, out plan) error {
-	err := e.apply(r, out)
+func (e *Enforcer) applyAmid(r *record, out plan, ready func() error) error {
+	err := e.apply(r, out, ready)
 	for range pursuits {
 		if err == nil || isUnfinished(err) {
 			break
@@ -250,16 +249,17 @@ func (e *Enforcer) applyAmid(r *record, out plan) error {
 			break
 		}
 		out = e.plan(r, node)
-		err = e.apply(r, out)
+		err = e.apply(r, out, ready)
 	}
 	return err
 }
 
 // apply tells the datapath the plan for the record and shows readers the
-// outcome. After an error everything is as before, but for an Unfinished.
-func (e *Enforcer) apply(r *record, out plan) error {
+// outcome, when ready has succeeded. After an error everything is as before, but
+// for an Unfinished.
+func (e *Enforcer) apply(r *record, out plan, ready func() error) error {
 	start := time.Now()
-	err := e.enforce(out.state)
+	err := e.enforce(out.state, ready)
 	e.metrics.applied(time.Since(start), err)
 	if err != nil && !isUnfinished(err) {
 		// The next Sync looks at everything again. A flip that was taken back
@@ -297,7 +297,7 @@ func (e *Enforcer) undo(old *snapshot, before appliedState, node nodeFacts, caus
 		before.plan = e.plan(&old.record, node)
 	}
 	restored := *old
-	err := e.enforce(before.state)
+	err := e.enforce(before.state, nil)
 	switch {
 	case isUnfinished(err):
 		restored.left = err
@@ -326,7 +326,7 @@ func (e *Enforcer) Sync() error {
 			return nil
 		}
 		r := s.record
-		err = e.apply(&r, e.plan(&r, node))
+		err = e.apply(&r, e.plan(&r, node), nil)
 	}
 	if err != nil && !isUnfinished(err) {
 		e.fail(err)

@@ -30,7 +30,12 @@ type memory struct {
 	ahead    []datapath.Earlier
 }
 
-func (m *memory) Apply(s datapath.State) error {
+func (m *memory) ApplyWhen(s datapath.State, ready func() error) error {
+	if ready != nil {
+		if err := ready(); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {

@@ -79,21 +79,40 @@ func (s *store) load() (record, error) {
 // stage writes the record beside the file and makes sure that it is on the
 // disk. Then commit is a rename, or discard forgets it.
 func (s *store) stage(r record) (*staged, error) {
-	b, err := encodeRecord(r)
-	if err != nil {
-		return nil, fmt.Errorf("write the state: %w", err)
-	}
+	g := s.begin(r)
+	return g, g.ready()
+}
+
+// begin stages the record beside what the caller does.
+func (s *store) begin(r record) *staged {
+	g := &staged{path: s.path(), done: make(chan struct{})}
 	f, err := os.CreateTemp(s.dir, stateFile+".*")
 	if err != nil {
-		return nil, fmt.Errorf("write the state: %w", err)
+		g.err = fmt.Errorf("write the state: %w", err)
+		close(g.done)
+		return g
 	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
+	g.temporary = f.Name()
+	go func() {
+		defer close(g.done)
+		if err := errors.Join(writeRecord(f, r), f.Close()); err != nil {
+			g.err = fmt.Errorf("write the state: %w", err)
+		}
+	}()
+	return g
+}
+
+func writeRecord(f *os.File, r record) error {
+	parts, err := encodeRecord(r)
 	if err != nil {
-		os.Remove(f.Name())
-		return nil, fmt.Errorf("write the state: %w", err)
+		return err
 	}
-	return &staged{temporary: f.Name(), path: s.path()}, nil
+	for _, part := range parts {
+		if _, err := f.Write(part); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
 }
 
 // sweep removes what a killed agent had staged.
@@ -104,13 +123,41 @@ func (s *store) sweep() {
 	}
 }
 
-type staged struct{ temporary, path string }
+// staged is a record on its way to the disk, in a file beside that of the state.
+type staged struct {
+	temporary, path string
+	done            chan struct{}
+	err             error // when done
+}
 
-func (s *staged) discard() { os.Remove(s.temporary) }
+// ready waits until the record is on the disk. After an error nothing of it is
+// left.
+func (s *staged) ready() error {
+	<-s.done
+	if s.err != nil {
+		s.remove()
+	}
+	return s.err
+}
+
+func (s *staged) discard() {
+	<-s.done
+	s.remove()
+}
+
+func (s *staged) remove() {
+	if s.temporary != "" {
+		os.Remove(s.temporary)
+		s.temporary = ""
+	}
+}
 
 // commit makes the staged record the stored one. After an error the old one
 // is still stored.
 func (s *staged) commit() error {
+	if err := s.ready(); err != nil {
+		return err
+	}
 	dir, err := os.Open(filepath.Dir(s.path))
 	if err == nil {
 		defer dir.Close()
@@ -126,28 +173,36 @@ func (s *staged) commit() error {
 	return nil
 }
 
-func encodeRecord(r record) ([]byte, error) {
+// encodeRecord gives the parts of a state file. They are not joined: policies
+// may be of many megabytes.
+func encodeRecord(r record) (parts [][]byte, err error) {
 	payload, err := encodePayload(r)
 	if err != nil {
 		return nil, err
 	}
-	return append(fmt.Appendf(nil, stateHead, sha256.Sum256(payload), len(payload)), payload...), nil
+	sum, size := sha256.New(), 0
+	for _, part := range payload {
+		sum.Write(part)
+		size += len(part)
+	}
+	return append([][]byte{fmt.Appendf(nil, stateHead, sum.Sum(nil), size)}, payload...), nil
 }
 
 // encodePayload takes the policies' JSON where it is at hand.
-func encodePayload(r record) (payload []byte, err error) {
-	policies := r.encoded
+func encodePayload(r record) (parts [][]byte, err error) {
+	policies := []byte(r.encoded)
 	if policies == nil {
 		if policies, err = policy.AppendJSON(nil, r.Policies); err != nil {
 			return nil, err
 		}
 	}
 	r.Policies = nil
-	rest, err := json.Marshal(r)
+	object, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
-	return client.PutPolicies(rest, policies)
+	before, behind, err := client.AroundPolicies(object)
+	return [][]byte{before, policies, behind}, err
 }
 
 func decodeRecord(b []byte) (record, error) {

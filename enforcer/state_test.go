@@ -58,7 +58,7 @@ func text(t *testing.T, r record) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
+	return string(bytes.Join(b, nil))
 }
 
 func TestStateComesBack(t *testing.T) {

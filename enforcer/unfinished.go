@@ -12,13 +12,13 @@ func isUnfinished(err error) bool { return errors.As(err, new(*datapath.Unfinish
 
 // enforce tells the datapath a state, and once more where that left something
 // undone: what stood in the way may be gone.
-func (e *Enforcer) enforce(s datapath.State) error {
-	err := e.datapath.Apply(s)
+func (e *Enforcer) enforce(s datapath.State, ready func() error) error {
+	err := e.datapath.ApplyWhen(s, ready)
 	if !isUnfinished(err) {
 		return err
 	}
 	e.metrics.results.WithLabelValues("unfinished").Inc()
-	again := e.datapath.Apply(s)
+	again := e.datapath.ApplyWhen(s, nil)
 	if again == nil || isUnfinished(again) {
 		return again
 	}

@@ -53,17 +53,27 @@ type push struct {
 // when the state itself is at fault. Applying a state again is
 // harmless; connections are judged again. The datapath keeps the state: nothing
 // of it may be changed afterwards.
-func (d *Datapath) Apply(s State) error {
+func (d *Datapath) Apply(s State) error { return d.ApplyWhen(s, nil) }
+
+// ApplyWhen is Apply with something else that has to succeed: ready is asked
+// when everything is compiled, and before anything that a packet can see. Its
+// error is ApplyWhen's. It may be nil.
+func (d *Datapath) ApplyWhen(s State, ready func() error) error {
 	start := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.apply(s, start)
+	return d.apply(s, start, ready)
 }
 
-func (d *Datapath) apply(s State, start time.Time) error {
+func (d *Datapath) apply(s State, start time.Time, ready func() error) error {
 	p, err := d.prepare(&s)
 	if err != nil {
 		return err
+	}
+	if ready != nil {
+		if err := ready(); err != nil {
+			return err
+		}
 	}
 	if err := d.restorePins(); err != nil {
 		return err

@@ -182,7 +182,7 @@ func (d *Datapath) KeepTime() error {
 	if lead == d.lead && current(d.timetable, time.Now().UnixNano()+int64(lead)) {
 		return nil
 	}
-	return d.apply(*d.state, time.Now())
+	return d.apply(*d.state, time.Now(), nil)
 }
 
 // current reports whether a timetable holds at the time, and for a while yet.
