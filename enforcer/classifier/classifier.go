@@ -179,6 +179,7 @@ type compiler struct {
 	free       []bool          // by rule: what it covers may be left out behind it
 	members    [2][]stretch    // by end, of arena; the zero value is not known
 	covers     [2][]int32      // by end, into arena; 0 is not known
+	pieces     []member        // in use while members are counted
 	arena      []member
 	masks      map[point]uint32 // codes of discontiguous masks
 	entries    []entry

@@ -227,6 +227,21 @@ func (c *compiler) of(side int, n int32) stretch {
 	return *s
 }
 
+// count gives how many members an end has. Those of its classes are not made
+// for that: thousands of selectors may hold thousands of classes each.
+func (c *compiler) count(side int, n int32) int {
+	e := &c.ends[side].list[n]
+	if e.group < 0 {
+		return c.of(side, n).len()
+	}
+	sum := len(c.identities.sets[e.group])
+	for i := e.spans.first; i < e.spans.behind; i++ {
+		c.pieces = c.ends[side].spans[i].pieces(c.ends[side].ranks[i], c.pieces[:0])
+		sum += len(c.pieces)
+	}
+	return sum
+}
+
 // around gives the one member around an end.
 func (c *compiler) around(side int, n int32) stretch {
 	at := &c.covers[side][n]
@@ -244,8 +259,7 @@ func (c *compiler) limit() int {
 		sum := 0
 		for i := range c.rules {
 			r := &c.rules[i]
-			s, d := c.of(0, r.end[0]).len(), c.of(1, r.end[1]).len()
-			a, b := reduce(s, d, limit)
+			a, b := reduce(c.count(0, r.end[0]), c.count(1, r.end[1]), limit)
 			sum += a * b
 		}
 		if sum <= 4*len(c.rules)+1024 {
@@ -276,17 +290,20 @@ func (c *compiler) enterRule(i int32, limit int) {
 	if !r.whole && !r.later {
 		return
 	}
-	sources, destinations := c.of(0, r.end[0]), c.of(1, r.end[1])
-	if sources.len() == 0 || destinations.len() == 0 {
+	counts := [2]int{c.count(0, r.end[0]), c.count(1, r.end[1])}
+	if counts[0] == 0 || counts[1] == 0 {
 		return
 	}
-	s, d := reduce(sources.len(), destinations.len(), limit)
-	if s != sources.len() {
-		sources = c.around(0, r.end[0])
+	var entered [2]stretch
+	s, d := reduce(counts[0], counts[1], limit)
+	for side, n := range [2]int{s, d} {
+		if n == counts[side] {
+			entered[side] = c.of(side, r.end[side])
+		} else {
+			entered[side] = c.around(side, r.end[side])
+		}
 	}
-	if d != destinations.len() {
-		destinations = c.around(1, r.end[1])
-	}
+	sources, destinations := entered[0], entered[1]
 	for j := sources.first; j < sources.behind; j++ {
 		for k := destinations.first; k < destinations.behind; k++ {
 			c.enterPair(entry{rule: i, members: [2]int32{j, k}}, r)

@@ -14,7 +14,8 @@ import (
 // holds, the unknown ones included.
 type identities struct {
 	list   []Identity // sorted by ID
-	groups [][]int32  // members of each group, into list
+	labels *labelIndex
+	groups [][]int32 // members of each group, into list
 	known  map[string]int32
 	class  []uint32   // of each of list
 	sets   [][]uint32 // the classes of each group, sorted
@@ -34,7 +35,7 @@ func newIdentities(ids []Identity) (*identities, error) {
 	if !found {
 		ids = slices.Insert(ids, at, Identity{ID: world})
 	}
-	return &identities{list: ids, known: map[string]int32{}}, nil
+	return &identities{list: ids, labels: newLabelIndex(ids), known: map[string]int32{}}, nil
 }
 
 // namesIdentities reports whether the peers name ends by anything but addresses.
@@ -57,14 +58,8 @@ func (d *identities) group(p *policy.Peers) int32 {
 	if found, ok := d.known[key]; ok {
 		return found
 	}
-	var members []int32
-	for i := range d.list {
-		if d.list[i].In(p) {
-			members = append(members, int32(i))
-		}
-	}
 	at := int32(len(d.groups))
-	d.groups = append(d.groups, members)
+	d.groups = append(d.groups, d.labels.members(p))
 	d.known[key] = at
 	return at
 }

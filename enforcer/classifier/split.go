@@ -62,7 +62,7 @@ func (c *compiler) splitLine(i int) error {
 		return err
 	}
 	if n := len(c.rules) + len(m.Services)*sources.len()*destinations.len(); n > maxRules {
-		return fmt.Errorf("sequence %d: the list is too long: up to here its lines name %d combinations of services and masked addresses, want %d at most", r.ID.Seq, n, maxRules)
+		return fmt.Errorf("the list is too long: up to here its lines name %d combinations of services and masked addresses, want %d at most", n, maxRules)
 	}
 	for j := range m.Services {
 		for s := sources.first; s < sources.behind; s++ {
