@@ -64,6 +64,7 @@
 #include "flow.h"
 #include "hour.h"
 #include "police.h"
+#include "slots.h"
 #include "use.h"
 
 char __license[] SEC("license") = "GPL";

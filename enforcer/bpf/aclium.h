@@ -7,6 +7,7 @@
  *   generation_map  array, 1           0              generation (u64)
  *   hook_map        hash               hook_key       hook
  *   table_*_map     array of maps      slot           array, 1 -> blob (table.h)
+ *   table_slots_map array              table_class    table_slots (slots.h)
  *   address_map     hash               ip_addr        ipcache_value, of one address
  *   ipcache_map     LPM trie           ipcache_key    ipcache_value, of a prefix
  *   settings_map    array, 1           0              settings

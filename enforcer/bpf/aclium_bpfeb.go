@@ -799,6 +799,11 @@ type AcliumTableSlot struct {
 	Check uint32
 }
 
+type AcliumTableSlots struct {
+	_     structs.HostLayout
+	Words [128]uint64
+}
+
 type AcliumTimetable struct {
 	_      structs.HostLayout
 	End    uint64
@@ -875,9 +880,11 @@ const (
 	AcliumMapTable4mMap           = "table_4m_map"
 	AcliumMapTable64kMap          = "table_64k_map"
 	AcliumMapTable64mMap          = "table_64m_map"
+	AcliumMapTableSlotsMap        = "table_slots_map"
 	AcliumMapWalkMap              = "walk_map"
 	AcliumMapWindowMap            = "window_map"
 	AcliumProgCountConnections    = "count_connections"
+	AcliumProgListSlots           = "list_slots"
 	AcliumProgSweepLog            = "sweep_log"
 	AcliumProgTcEgress            = "tc_egress"
 	AcliumProgTcIngress           = "tc_ingress"
@@ -965,6 +972,7 @@ type AcliumSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type AcliumProgramSpecs struct {
 	CountConnections *ebpf.ProgramSpec `ebpf:"count_connections"`
+	ListSlots        *ebpf.ProgramSpec `ebpf:"list_slots"`
 	SweepLog         *ebpf.ProgramSpec `ebpf:"sweep_log"`
 	TcEgress         *ebpf.ProgramSpec `ebpf:"tc_egress"`
 	TcIngress        *ebpf.ProgramSpec `ebpf:"tc_ingress"`
@@ -1011,6 +1019,7 @@ type AcliumMapSpecs struct {
 	Table4mMap     *ebpf.MapSpec `ebpf:"table_4m_map"`
 	Table64kMap    *ebpf.MapSpec `ebpf:"table_64k_map"`
 	Table64mMap    *ebpf.MapSpec `ebpf:"table_64m_map"`
+	TableSlotsMap  *ebpf.MapSpec `ebpf:"table_slots_map"`
 	WalkMap        *ebpf.MapSpec `ebpf:"walk_map"`
 	WindowMap      *ebpf.MapSpec `ebpf:"window_map"`
 }
@@ -1117,6 +1126,7 @@ type AcliumMaps struct {
 	Table4mMap     *ebpf.Map `ebpf:"table_4m_map"`
 	Table64kMap    *ebpf.Map `ebpf:"table_64k_map"`
 	Table64mMap    *ebpf.Map `ebpf:"table_64m_map"`
+	TableSlotsMap  *ebpf.Map `ebpf:"table_slots_map"`
 	WalkMap        *ebpf.Map `ebpf:"walk_map"`
 	WindowMap      *ebpf.Map `ebpf:"window_map"`
 }
@@ -1160,6 +1170,7 @@ func (m *AcliumMaps) Close() error {
 		m.Table4mMap,
 		m.Table64kMap,
 		m.Table64mMap,
+		m.TableSlotsMap,
 		m.WalkMap,
 		m.WindowMap,
 	)
@@ -1215,6 +1226,7 @@ type AcliumVariables struct {
 // It can be passed to LoadAcliumObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AcliumPrograms struct {
 	CountConnections *ebpf.Program `ebpf:"count_connections"`
+	ListSlots        *ebpf.Program `ebpf:"list_slots"`
 	SweepLog         *ebpf.Program `ebpf:"sweep_log"`
 	TcEgress         *ebpf.Program `ebpf:"tc_egress"`
 	TcIngress        *ebpf.Program `ebpf:"tc_ingress"`
@@ -1223,6 +1235,7 @@ type AcliumPrograms struct {
 func (p *AcliumPrograms) Close() error {
 	return _AcliumClose(
 		p.CountConnections,
+		p.ListSlots,
 		p.SweepLog,
 		p.TcEgress,
 		p.TcIngress,

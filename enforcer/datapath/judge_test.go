@@ -80,6 +80,7 @@ func newKernelWith(t testing.TB, change func(*ebpf.CollectionSpec)) *kernel {
 	}
 	spec.Maps["conn_map"].MaxEntries = 4096
 	change(spec)
+	spec = loadable(spec)
 	k := &kernel{TB: t, spec: spec, slots: map[bpf.AcliumTableClass]uint32{}, tables: map[tablePlace]*ebpf.Map{}, lines: map[counterOf]uint32{}, mapped: map[uint32]memory{}}
 	if err := spec.LoadAndAssign(&k.AcliumObjects, nil); err != nil {
 		t.Fatalf("%+v", err)

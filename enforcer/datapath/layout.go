@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +47,7 @@ var stateMaps = []string{"conn_map", "entry_map", "fragment_map", "counter_map",
 	"learned_map", "dns_map", "dns_lost_map"}
 
 // privateMaps belong to one load of the programs and are not pinned.
-var privateMaps = []string{"scratch_map", "event_budget_map", "flow_map", "flow_tag_map", "dns_scratch_map", "dns_budget_map", "walk_map", "reflex_map"}
+var privateMaps = []string{"scratch_map", "event_budget_map", "flow_map", "flow_tag_map", "dns_scratch_map", "dns_budget_map", "walk_map", "reflex_map", "table_slots_map"}
 
 // pins are the directories below the pin path.
 type pins struct{ root, state, push string }
@@ -148,6 +149,7 @@ func below(dir string, want func(path string) bool) (paths []string, err error) 
 // loadCollection loads the programs with their maps, the pinned ones where
 // they exist.
 func loadCollection(p pins, spec *ebpf.CollectionSpec) (*ebpf.Collection, error) {
+	load := loadable(spec)
 	state := map[string]*ebpf.Map{}
 	defer func() {
 		for _, m := range state {
@@ -155,18 +157,35 @@ func loadCollection(p pins, spec *ebpf.CollectionSpec) (*ebpf.Collection, error)
 		}
 	}()
 	for _, name := range stateMaps {
-		m, err := openState(p.stateOf(name, spec.Maps[name]), spec.Maps[name])
+		m, err := openState(p.stateOf(name, spec.Maps[name]), load.Maps[name])
 		if err != nil {
 			return nil, fmt.Errorf("map %s: %w", name, err)
 		}
 		state[name] = m
 	}
-	for name, m := range spec.Maps {
+	for name, m := range load.Maps {
 		if state[name] == nil && !slices.Contains(privateMaps, name) && name[0] != '.' {
 			m.Pinning = ebpf.PinByName
 		}
 	}
-	return ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.push}, MapReplacements: state})
+	return ebpf.NewCollectionWithOptions(load, ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.push}, MapReplacements: state})
+}
+
+// loadable leaves the types of inner maps out. User space makes inner maps
+// without types, and Linux 6.1 takes none whose template has some: it compares
+// what it found when it looked for timers in both, and to have no types is
+// another answer than to have no timer (bpf_map_meta_equal, before Linux 6.2).
+func loadable(spec *ebpf.CollectionSpec) *ebpf.CollectionSpec {
+	out := *spec
+	out.Maps = maps.Clone(spec.Maps)
+	for name, m := range out.Maps {
+		if m.InnerMap != nil {
+			m = m.Copy()
+			m.InnerMap.Key, m.InnerMap.Value = nil, nil
+			out.Maps[name] = m
+		}
+	}
+	return &out
 }
 
 // openState opens a pinned map or makes it. A connection table that exists

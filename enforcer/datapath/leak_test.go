@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -31,11 +32,11 @@ func (x *bench) holdings(d *Datapath) holdings {
 		}
 		*n = len(files)
 	}
-	for _, outer := range d.tables.outer {
-		slots, err := filledSlots(outer)
-		if err != nil {
-			x.t.Fatal(err)
-		}
+	filled, err := d.tables.lister.filled()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	for _, slots := range filled {
 		h.tables += len(slots)
 	}
 	if _, err := d.readHooks(0); err != nil {
@@ -61,13 +62,21 @@ func growing(t testing.TB, d *Datapath) (bytes uint64) {
 		}
 		bytes += n
 	}
-	for _, outer := range append([]*ebpf.Map{d.maps.Maps["counter_map"]}, d.tables.outer[:]...) {
+	add(d.maps.Maps["counter_map"])
+	for _, c := range d.lines.counters.chunks {
+		add(c.inner)
+	}
+	var id uint32
+	if err := d.maps.Maps["counter_map"].Lookup(uint32(len(d.lines.counters.chunks)), &id); !errors.Is(err, ebpf.ErrKeyNotExist) {
+		t.Fatalf("the kernel has more counters than user space knows: %v", err)
+	}
+	filled, err := d.tables.lister.filled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for class, outer := range d.tables.outer {
 		add(outer)
-		slots, err := filledSlots(outer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, slot := range slots {
+		for _, slot := range filled[class] {
 			var inner *ebpf.Map
 			if err := outer.Lookup(slot, &inner); err != nil {
 				t.Fatal(err)

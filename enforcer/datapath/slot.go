@@ -31,13 +31,15 @@ const largestSpare = 16 << 20
 // replaces becomes the spare once no packet can read it. Where tables are large
 // the memory is worth more than the time: there are no spares.
 type slots struct {
-	outer [bpf.AcliumTableClassTABLE_CLASSES]*ebpf.Map
-	live  map[place]bool // of the live hooks
-	spare map[place]bool // has a map that no program reads
+	outer  [bpf.AcliumTableClassTABLE_CLASSES]*ebpf.Map
+	lister slotLister
+	live   map[place]bool // of the live hooks
+	spare  map[place]bool // has a map that no program reads
 }
 
 func newSlots(c *ebpf.Collection) *slots {
 	s := &slots{live: map[place]bool{}, spare: map[place]bool{}}
+	s.lister = slotLister{c.Programs["list_slots"], c.Maps["table_slots_map"]}
 	for class, name := range tableMaps {
 		s.outer[class] = c.Maps[name]
 	}
@@ -52,31 +54,18 @@ func (s *slots) adopt(hooks []bpf.AcliumHook) error {
 			s.live[place{ref.Class, ref.Slot}] = true
 		}
 	}
-	for class, outer := range s.outer {
-		filled, err := filledSlots(outer)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", tableMaps[class], err)
-		}
-		for _, slot := range filled {
+	filled, err := s.lister.filled()
+	if err != nil {
+		return err
+	}
+	for class, slots := range filled {
+		for _, slot := range slots {
 			if at := (place{uint32(class), slot}); !s.live[at] {
 				s.spare[at] = true
 			}
 		}
 	}
 	return s.trim()
-}
-
-// filledSlots gives the slots of an array of maps that hold one.
-func filledSlots(outer *ebpf.Map) (filled []uint32, err error) {
-	for slot := range outer.MaxEntries() {
-		var id uint32
-		if err := outer.Lookup(slot, &id); err == nil {
-			filled = append(filled, slot)
-		} else if !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return nil, err
-		}
-	}
-	return filled, nil
 }
 
 // upload is the tables of one push.
