@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -17,11 +16,13 @@ import (
 // is decoded, but for those whose text the last push had as well. Whatever the
 // cutter does not recognize is decoded in one piece, with the same result.
 
-// ruleCache holds the rules of the last push by their text. It is a function of
-// text alone, so a push that was refused does no harm to it.
+// ruleCache holds the rules of the last push with their text, or by its hash
+// where the push was too large to keep. It is a function of text alone, so a
+// push that was refused does no harm to it.
 type ruleCache struct {
 	mu    sync.Mutex
 	rules map[textHash]*policy.Rule
+	lists map[string]*pushedList // by the text before the rules; never changed
 }
 
 // textHash is the first half of a SHA-256.
@@ -45,10 +46,12 @@ type pushBody struct {
 // decode reads a body as decodeStrict does. It returns the text of the policies
 // beside it, nil when the body was read in one piece.
 func (c *ruleCache) decode(body []byte) (pushBody, json.RawMessage, error) {
-	cut := cutter{body: body}
+	c.mu.Lock()
+	cut := cutter{body: body, last: c.lists}
+	c.mu.Unlock()
 	if cut.run() {
 		var p pushBody
-		if decodeStrict(bytes.NewReader(cut.skeleton), &p) == nil && p.Policies != nil && c.fill(*p.Policies, cut.lists) {
+		if decodeStrict(bytes.NewReader(cut.skeleton), &p) == nil && p.Policies != nil && c.fill(*p.Policies, &cut) {
 			return p, cut.policies, nil
 		}
 	}
@@ -58,58 +61,52 @@ func (c *ruleCache) decode(body []byte) (pushBody, json.RawMessage, error) {
 }
 
 // fill decodes the rules that were cut out of each policy.
-func (c *ruleCache) fill(policies []policy.Policy, lists [][][]byte) bool {
+func (c *ruleCache) fill(policies []policy.Policy, cut *cutter) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(policies) != len(lists) {
+	if len(policies) != len(cut.lists) {
 		return false
 	}
-	seen := map[textHash]*policy.Rule{}
+	seen, lists := map[textHash]*policy.Rule{}, map[string]*pushedList{}
+	keep := len(cut.body) <= largestKept
 	parts := newSharer()
-	for i, texts := range lists {
-		if texts == nil {
+	for i, l := range cut.lists {
+		if !l.given {
 			continue
 		}
-		policies[i].Rules = make([]policy.Rule, len(texts))
-		if !c.fillList(policies[i].Rules, texts, seen, parts) {
+		var ok bool
+		if keep {
+			policies[i].Rules, ok = l.read(parts)
+			l.rules = policies[i].Rules
+			lists[l.name] = &pushedList{text: l.text, at: l.at, rules: l.rules}
+		} else {
+			policies[i].Rules, ok = c.readHashed(l, seen, parts)
+		}
+		if !ok {
 			return false
 		}
 	}
-	c.rules = seen
+	c.rules, c.lists = seen, lists
 	return true
 }
 
-func (c *ruleCache) fillList(rules []policy.Rule, texts [][]byte, seen map[textHash]*policy.Rule, parts *sharer) bool {
-	hashes := make([]textHash, len(texts))
-	workers := runtime.GOMAXPROCS(0)
-	failed := make([]bool, workers)
-	var wait sync.WaitGroup
-	for w := range workers {
-		wait.Go(func() {
-			for i := w * len(texts) / workers; i < (w+1)*len(texts)/workers; i++ {
-				hashes[i] = hashText(texts[i])
-				if known := c.rules[hashes[i]]; known != nil {
-					rules[i] = *known
-				} else if decodeStrict(bytes.NewReader(texts[i]), &rules[i]) != nil {
-					failed[w] = true
-					return
-				}
-			}
-		})
-	}
-	wait.Wait()
-	for _, f := range failed {
-		if f {
-			return false
+func (c *ruleCache) readHashed(l *cutList, seen map[textHash]*policy.Rule, parts *sharer) ([]policy.Rule, bool) {
+	rules, hashes := make([]policy.Rule, len(l.at)), make([]textHash, len(l.at))
+	ok := inParts(len(rules), func(i int) bool {
+		hashes[i] = hashText(l.rule(i))
+		if known := c.rules[hashes[i]]; known != nil {
+			rules[i] = *known
+			return true
 		}
-	}
+		return decodeStrict(bytes.NewReader(l.rule(i)), &rules[i]) == nil
+	})
 	for i, h := range hashes {
-		if c.rules[h] == nil {
+		if ok && c.rules[h] == nil {
 			parts.share(&rules[i])
 		}
 		seen[h] = &rules[i]
 	}
-	return true
+	return rules, ok
 }
 
 // cutter takes the elements of policies[i].rules out of a body. It only finds
@@ -119,7 +116,8 @@ type cutter struct {
 	at       int
 	kept     int    // where the part begins that is not in skeleton yet
 	skeleton []byte // the body with empty arrays of rules
-	lists    [][][]byte
+	lists    []*cutList
+	last     map[string]*pushedList
 	policies json.RawMessage
 }
 
@@ -128,8 +126,9 @@ func (c *cutter) run() bool {
 	ok := c.object("policies", func() bool {
 		start := c.space()
 		ok := c.array(func() bool {
-			c.lists = append(c.lists, nil)
-			return c.object("rules", c.rules)
+			first := c.space()
+			c.lists = append(c.lists, &cutList{})
+			return c.object("rules", func() bool { return c.rules(first) })
 		})
 		c.policies = c.body[start:c.at]
 		return ok
@@ -138,19 +137,16 @@ func (c *cutter) run() bool {
 	return ok
 }
 
-func (c *cutter) rules() bool {
-	texts := [][]byte{}
-	c.space()
-	start := c.at
-	ok := c.array(func() bool {
-		first := c.at
-		ok := c.skip()
-		texts = append(texts, c.body[first:c.at])
-		return ok
-	})
+// rules cuts the rules of the policy that begins at first.
+func (c *cutter) rules(first int) bool {
+	start := c.space()
+	l := c.lists[len(c.lists)-1]
+	l.given, l.name = true, string(c.body[first:start])
+	l.old = c.last[l.name]
+	ok := c.cutRules(l)
+	l.text = c.body[start:c.at]
 	c.skeleton = append(append(c.skeleton, c.body[c.kept:start]...), "[]"...)
 	c.kept = c.at
-	c.lists[len(c.lists)-1] = texts
 	return ok
 }
 
