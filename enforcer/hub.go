@@ -20,6 +20,8 @@ type hub struct {
 	recent  []policy.Event               // the newest, oldest first; keep at most
 	missed  atomic.Uint64                // events
 	passed  atomic.Uint64                // events that came
+	// untold counts the packets of events that "logging rate-limit" dropped.
+	untold atomic.Uint64
 }
 
 func newHub() *hub { return &hub{readers: map[chan policy.Event]uint64{}} }
@@ -80,14 +82,15 @@ const consoleRate = 100
 // A console lets so many events of a second through and adds the others up.
 type console struct {
 	print func(policy.Event)
+	rate  int // events a second; 0 is no limit
 	since time.Time
 	used  int
 	held  uint64 // packets of the events that were kept back
 }
 
 // take prints the event or keeps it back; what was kept back is reported in
-// the next second that has an event.
-func (c *console) take(now time.Time, event policy.Event) {
+// the next second that has an event, by a message beyond the rate.
+func (c *console) take(now time.Time, event policy.Event) (printed bool) {
 	if now.Sub(c.since) >= time.Second {
 		c.since, c.used = now, 0
 		if c.held > 0 {
@@ -95,10 +98,11 @@ func (c *console) take(now time.Time, event policy.Event) {
 			c.held = 0
 		}
 	}
-	if c.used == consoleRate {
+	if c.rate > 0 && c.used >= c.rate {
 		c.held += event.Packets
-		return
+		return false
 	}
 	c.used++
 	c.print(event)
+	return true
 }

@@ -215,7 +215,7 @@ func (m *metrics) collectUse(out chan<- prometheus.Metric) {
 		family
 		value float64
 	}{
-		{lostMetric, float64(u.Log.Missed)}, {flowsMetric, float64(u.Log.Flows)}, {flowMaxMetric, float64(u.Log.Limit)},
+		{lostMetric, float64(u.Log.Missed + m.enforcer.events.untold.Load())}, {flowsMetric, float64(u.Log.Flows)}, {flowMaxMetric, float64(u.Log.Limit)},
 		{connMetric, float64(u.Connections)}, {connMaxMetric, float64(u.ConnectionLimit)},
 		{linesMetric, float64(u.Lines)}, {lineMaxMetric, float64(u.LineLimit)},
 		{tablesMetric, float64(u.Tables)}, {idsMetric, float64(u.Identities)}, {addrMetric, float64(u.Addresses)},

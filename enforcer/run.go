@@ -192,14 +192,19 @@ func (e *Enforcer) syncAndLog() {
 
 // readEvents gives the kernel's log events to whoever listens.
 func (e *Enforcer) readEvents(ctx context.Context) {
-	console := console{print: func(event policy.Event) {
+	printed := console{rate: consoleRate, print: func(event policy.Event) {
 		e.log.Info(event.Message(), "line", event.RuleID.String(), "subject", event.Subject)
 	}}
-	err := e.datapath.Events(ctx, func(event policy.Event) {
-		event.Node = e.name
+	told := console{print: func(event policy.Event) {
 		e.events.publish(event)
 		if !e.quiet {
-			console.take(time.Now(), event)
+			printed.take(time.Now(), event)
+		}
+	}}
+	err := e.datapath.Events(ctx, func(event policy.Event) {
+		event.Node, told.rate = e.name, int(e.current.Load().record.Logging.Rate)
+		if !told.take(time.Now(), event) {
+			e.events.untold.Add(event.Packets)
 		}
 	})
 	if err != nil && ctx.Err() == nil {

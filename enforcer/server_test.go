@@ -169,7 +169,7 @@ func TestEventsAsText(t *testing.T) {
 // The agent's own log takes so many messages a second; the rest is added up.
 func TestConsoleKeepsBack(t *testing.T) {
 	var printed []policy.Event
-	c := console{print: func(e policy.Event) { printed = append(printed, e) }}
+	c := console{rate: consoleRate, print: func(e policy.Event) { printed = append(printed, e) }}
 	now := time.Unix(1000, 0)
 	for range consoleRate + 7 {
 		c.take(now, policy.Event{Packets: 2})

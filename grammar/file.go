@@ -438,7 +438,7 @@ var iosOurs = []string{
 var iosKept = []string{
 	"ip access-list", "class-map", "policy-map",
 	"parameter-map", "cts", "mac access-list", "mac access-group", "access-class", "ipv6 access-class", "ip inspect",
-	"ip reflexive-list", "clock timezone", "clock summer-time", "access-group", "zone", "ip urlfilter", "ip verify unicast", "arp access-list", "control-plane", "ip http access-class",
+	"ip reflexive-list", "logging rate-limit", "clock timezone", "clock summer-time", "access-group", "zone", "ip urlfilter", "ip verify unicast", "arp access-list", "control-plane", "ip http access-class",
 }
 
 var iosBlocks = []string{

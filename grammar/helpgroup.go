@@ -18,7 +18,7 @@ var groupHelp = map[string]string{
 	"listsetting/match-local-traffic": "Filter the packets of the device itself", "listsetting6/match-local-traffic": "Filter the packets of the device itself",
 	"localtraffic/match-local-traffic": "Filter the packets of the device itself", "localtraffic/helper": "Lists and helper addresses",
 	"localtraffic6/match-local-traffic": "Filter the packets of the device itself", "persistent": "Keep sequence numbers over a reload",
-	"reflexive-list": "Reflexive access list", "listsetting6/log-update": "Control access list log updates",
+	"reflexive-list":           "Reflexive access list",
 	"reflexivetimeout/timeout": "Maximum time before an entry expires",
 	"addrgroup":                hidden, "portgroup": hidden, "wildcard6": "Wildcard bits", "hostname": "Name of the host",
 	"source6/address6": "Source IPv6 address", "destination6/address6": "Destination IPv6 address",

@@ -310,6 +310,8 @@ var keptClasses = []*class{
 	{name: "Time", what: "hh:mm", rows: rows("hh:mm"), accepts: isTime},
 	{name: "Hours", what: "hours", rows: rows("<-23 - 23>"), accepts: isHours},
 	{name: "Minute", what: "minutes", rows: rows("<0-59>"), accepts: between(0, 59)},
+	{name: "LogRate", what: "messages a second", rows: rows("<1-10000>"), accepts: between(1, 10000)},
+	{name: "Severity", what: "a level of messages", rows: rows("<0-7>"), accepts: between(0, 7)},
 	{name: "Day", what: "a day of the month", rows: rows("<1-31>"), accepts: between(1, 31)},
 	{name: "Year", what: "a year", rows: rows("<1993-2035>"), accepts: between(1993, 2035)},
 }

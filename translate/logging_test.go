@@ -14,7 +14,19 @@ func TestLoggingSettings(t *testing.T) {
 		"ip access-list log-update threshold 5\nip access-list logging interval 9\n":        {Threshold: 5, Spacing: 9},
 		"ipv6 access-list log-update threshold 3\nip access-list log-update threshold 5\n":  {Threshold: 3},
 		"ip access-list log-update threshold 5\nno ip access-list log-update threshold 5\n": {},
-		"ip acc log-up thr 7\nip access-list log-update threshold 8\n":                      {Threshold: 8},
+		"ip access-list log-update threshold 5\nno ip access-list log-update threshold\n":   {},
+		"ip access-list logging interval 9\nip access-list logging hash-generation\n":       {Spacing: 9},
+		"ip access-list logging interval 9\nno ip access-list logging interval\n":           {},
+		"logging rate-limit 10\n":                                      {Rate: 10},
+		"logging rate-limit all 10000 except warnings\n":               {Rate: 10000},
+		"logging rate-limit 10 except 5\n":                             {Rate: 10},
+		"logging rate-limit 10 except informational\n":                 {},
+		"logging rate-limit all 10 except 7\n":                         {},
+		"logging rate-limit console 10\n":                              {},
+		"logging rate-limit console all 10 except errors\n":            {},
+		"logging rate-limit 10\nno logging rate-limit\n":               {},
+		"logging rate-limit 10\nlogging rate-limit 20\n":               {Rate: 20},
+		"ip acc log-up thr 7\nip access-list log-update threshold 8\n": {Threshold: 8},
 	} {
 		c, _, err := grammar.ParseDialect("test", strings.NewReader("!\nip access-list extended X\n"+text), grammar.IOS)
 		if err != nil {

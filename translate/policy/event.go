@@ -29,6 +29,9 @@ type Logging struct {
 	// packets write at once; what they hold back is told later. 0 is a limit
 	// of 1,000 a second on each processor.
 	Spacing uint32 `json:"spacing,omitempty"`
+	// Rate is how many messages a node tells in a second, 1 to 10,000; what is
+	// over is dropped and counted. 0 is no limit.
+	Rate uint32 `json:"rate,omitempty"`
 }
 
 // An Event is one message about packets that a line with "log" decided: the
