@@ -66,12 +66,15 @@ func (s *scenario) tick() {
 		return
 	}
 	switch {
-	case s.port.one(48):
+	case s.port.one(32):
 		by, edge := pick(s.port.world, idles), time.Duration(s.port.IntN(3)-1)
+		if by == policy.TCPIdle && !s.port.one(8) { // which ends all else
+			by = 0
+		}
 		if s.clock.coarse {
 			edge *= time.Second
 		}
-		s.advance(by + edge)
+		s.advance(max(0, by+edge))
 	case s.clock.coarse && s.port.one(16):
 		s.advance(time.Second)
 	case !s.clock.coarse && s.port.one(2):

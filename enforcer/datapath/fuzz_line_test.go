@@ -39,6 +39,9 @@ func (at *site) draw(d policy.Direction, generation, n int) (lists []*policy.Pol
 		}
 		enrich(w, l)
 		at.season(l)
+		if at.flavour.reflexive && !at.pod && generation%2 == 1 {
+			answered(l)
+		}
 		lists = append(lists, l)
 	}
 	return lists
@@ -101,8 +104,20 @@ func (at *site) season(l *policy.Policy) {
 	}
 }
 
-// reflex makes some lines reflect and some evaluate. In half of the lists the
-// one direction answers what the other one lets out, as in Cisco's example.
+// answered makes a list one of Cisco's example: what the one direction lets out
+// behind its other lines is answered in the other one before them.
+func answered(l *policy.Policy) {
+	any := policy.Match{Source: policy.Everybody(), Destination: policy.Everybody(), Services: []policy.Service{policy.AnyService()}}
+	first, last := &l.Rules[0], &l.Rules[len(l.Rules)-1]
+	if l.Direction == policy.Egress {
+		last.Action, last.Goto, last.Match, last.Reflect = policy.Permit, 0, any, &policy.Reflect{List: "R0", Timeout: 20 * time.Second}
+		return
+	}
+	any.Evaluate = "R0"
+	first.Action, first.Goto, first.Match, first.Reflect = policy.Permit, 0, any, nil
+}
+
+// reflex makes some lines reflect and some evaluate.
 func (at *site) reflex(l *policy.Policy, r *policy.Rule) {
 	w := at.port.world
 	name := fmt.Sprint("R", w.IntN(3))

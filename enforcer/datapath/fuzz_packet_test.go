@@ -24,7 +24,8 @@ type aim struct {
 	targets []target
 	// seen are packets that were made before, to be continued, answered and
 	// complained about.
-	seen []travelled
+	seen   []travelled
+	latest int // of them
 }
 
 type travelled struct {
@@ -281,17 +282,21 @@ func (a *aim) disturb(p *policy.Packet) {
 func (a *aim) note(d policy.Direction, p *policy.Packet) {
 	t := travelled{d, *p}
 	t.packet.Inner = nil
-	if len(a.seen) < 64 {
+	if a.latest = len(a.seen); a.latest < 64 {
 		a.seen = append(a.seen, t)
 		return
 	}
-	a.seen[a.IntN(len(a.seen))] = t
+	a.latest = a.IntN(len(a.seen))
+	a.seen[a.latest] = t
 }
 
 // continued gives what may follow a packet of before: more of it, an answer,
 // its other fragments, or an error about it.
 func (a *aim) continued() (policy.Direction, policy.Packet) {
 	t := a.seen[a.IntN(len(a.seen))]
+	if !a.one(3) { // a session that goes on
+		t = a.seen[a.latest]
+	}
 	d, p := t.direction, t.packet
 	switch a.IntN(6) {
 	case 0:
