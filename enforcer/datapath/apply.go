@@ -67,13 +67,11 @@ func (d *Datapath) ApplyWhen(s State, ready func() error) error {
 
 func (d *Datapath) apply(s State, start time.Time, ready func() error) error {
 	p, err := d.prepare(&s)
-	if err != nil {
-		return err
+	if err == nil && ready != nil {
+		err = ready()
 	}
-	if ready != nil {
-		if err := ready(); err != nil {
-			return err
-		}
+	if err != nil {
+		return errors.Join(err, d.tables.trim())
 	}
 	if err := d.restorePins(); err != nil {
 		return err
@@ -178,6 +176,7 @@ func (d *Datapath) compile(p *push) error {
 	}
 	tables := make(map[*numbered]*Table, len(fresh))
 	var mu sync.Mutex
+	wait := p.tables.foresee(d.classesOf(fresh))
 	err := inParallel(runtime.GOMAXPROCS(0), fresh, func(n *numbered) error {
 		t, err := classifier.Compile(&n.policy, p.state.Identities, classifier.Numbers{Counter: n.line, Window: p.windows.number, Policer: p.limits.number, List: p.reflexives.number})
 		mu.Lock()
@@ -185,6 +184,7 @@ func (d *Datapath) compile(p *push) error {
 		tables[n] = t
 		return err
 	})
+	wait()
 	if err != nil {
 		return err
 	}

@@ -11,12 +11,15 @@ func TestApplyWhenSomethingElseFails(t *testing.T) {
 	x := newBench(t)
 	d := x.open(Options{})
 	defer d.Close()
+	// Three lists change at once: their maps are made before the error.
+	old := x.state(udpPorts("ONE", 53), udpPorts("TWO", 53), udpPorts("THREE", 53))
+	next := x.state(udpPorts("ONE", 54), udpPorts("TWO", 54), udpPorts("THREE", 54))
 	open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
-	x.apply(d, x.state(udpPorts("ONE", 53)))
+	x.apply(d, old)
 	open.send(t, 3)
 	before, ids := x.holdings(d), len(d.lines.ids)
 	full := errors.New("the disk is full")
-	if err := d.ApplyWhen(x.state(udpPorts("TWO", 54)), func() error { return full }); !errors.Is(err, full) {
+	if err := d.ApplyWhen(next, func() error { return full }); !errors.Is(err, full) {
 		t.Errorf("%v, want %v", err, full)
 	}
 	if after := x.holdings(d); after != before || len(d.lines.ids) != ids {
@@ -27,7 +30,7 @@ func TestApplyWhenSomethingElseFails(t *testing.T) {
 	}
 	wantCounts(t, x.counts(d), map[string]uint64{"ONE/10": 7, "ONE/0": 2})
 	asked := 0
-	if err := d.ApplyWhen(x.state(udpPorts("TWO", 54)), func() error {
+	if err := d.ApplyWhen(next, func() error {
 		asked++
 		if b := shut.send(t, 1); b != 0 {
 			t.Error("the new list is in force before everything is ready")

@@ -29,7 +29,8 @@ const largestSpare = 16 << 20
 // waits for a grace period. So each class in use keeps a spare map in a slot of
 // its own: a push writes its table there through mmap, and the table that it
 // replaces becomes the spare once no packet can read it. Where tables are large
-// the memory is worth more than the time: there are no spares.
+// the memory is worth more than the time: there are no spares, but foresee makes
+// the map that a push will need while its list is compiled.
 type slots struct {
 	outer  [bpf.AcliumTableClassTABLE_CLASSES]*ebpf.Map
 	lister slotLister
