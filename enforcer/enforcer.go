@@ -271,6 +271,7 @@ func (e *Enforcer) apply(r *record, out plan, ready func() error) error {
 	}
 	e.applied = appliedState{known: err == nil, plan: out}
 	e.names.adopt(r.Policies, r.Identities)
+	e.names.place(r, out.node)
 	e.current.Store(&snapshot{record: *r, ports: len(out.state.Ports), missing: out.missing, left: err})
 	e.giveBack(r.Policies)
 	for _, name := range out.missing {
@@ -307,6 +308,7 @@ func (e *Enforcer) undo(old *snapshot, before appliedState, node nodeFacts, caus
 	}
 	before.known = err == nil
 	e.names.adopt(old.record.Policies, old.record.Identities)
+	e.names.place(&old.record, before.node)
 	e.applied = before
 	e.current.Store(&restored)
 	return cause

@@ -22,6 +22,7 @@ How names become addresses
 
 	pod asks a trusted server --- copied by the port's program --> asked
 	the server's answer --------- copied -------------------------> read
+	   unless it comes from a pod that is not that server
 	   to that question, in time ---> cache: address -> names, each until its TTL is over
 	   patterns of the policies that the names fit ---> number ---> name_map
 
@@ -73,7 +74,8 @@ type namebook struct {
 	mu      sync.Mutex
 	cache   dns.Cache
 	asked   dns.Asked
-	matcher *matcher        // of the policies that are enforced
+	matcher *matcher // of the policies that are enforced
+	servers answerers
 	numbers identity.Table  // that the live tables know
 	next    datapath.Moment // before which nothing runs out
 	tally   tally
@@ -82,9 +84,10 @@ type namebook struct {
 // tally counts what became of answers.
 type tally struct {
 	// learned counts addresses that were written, refused those that there was
-	// no room for, unasked the answers to nobody's question, and unreadable the
-	// messages that make no sense.
-	learned, refused, unasked, unreadable uint64
+	// no room for, unasked the answers to nobody's question, misplaced those
+	// that came from a pod which is not the server, and unreadable the messages
+	// that make no sense.
+	learned, refused, unasked, misplaced, unreadable uint64
 }
 
 const never = ^datapath.Moment(0)
@@ -114,6 +117,10 @@ func (n *namebook) hear(m *datapath.Message) {
 			n.asked.Add(at, q, time.Duration(m.Time))
 		}
 		n.count(err)
+		return
+	}
+	if !n.servers.may(m.From, m.Server) {
+		n.tally.misplaced++
 		return
 	}
 	a, err := dns.ParseAnswer(m.Payload)

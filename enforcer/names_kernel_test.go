@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/net/dns/dnsmessage"
 
 	"aclium/enforcer/client"
@@ -29,6 +30,7 @@ type world struct {
 	t     *testing.T
 	node  *testns.Node
 	pod   *testns.Pod
+	out   *testns.Pod // the host of the world
 	agent *Enforcer
 	paths struct{ pins, state string }
 	stop  func()
@@ -62,6 +64,7 @@ func newWorld(t *testing.T) *world {
 	for _, a := range []string{trusted, trusted6} {
 		w.serve(servers, a)
 	}
+	w.out = out
 	w.serve(out, untrusted)
 	for _, a := range []string{hostAddr, hostAddr6, otherAddr, otherAddr6} {
 		w.listen(out, a)
@@ -444,4 +447,72 @@ func TestNamesOutliveTheAgent(t *testing.T) {
 	if after := w.agent.names.list(); !slices.ContainsFunc(after, func(a client.NamedAddress) bool { return a.Address == before[0].Address }) {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
+}
+
+// forgeFrom sends what the host of the world says in the server's name, as an
+// answer to a question that the pod has asked the server in vain.
+func (w *world) forgeFrom(name, address string) {
+	w.t.Helper()
+	var question, forged net.PacketConn
+	var err error
+	server := net.UDPAddr{IP: net.ParseIP(trusted), Port: 53}
+	w.pod.Do(func() { question, err = net.ListenPacket("udp", net.JoinHostPort(podAddr, "0")) })
+	w.must(err)
+	defer question.Close()
+	w.out.Do(func() {
+		lo, _ := netlink.LinkByName("lo")
+		a, _ := netlink.ParseAddr(trusted + "/32")
+		if err = netlink.AddrReplace(lo, a); err == nil {
+			forged, err = net.ListenUDP("udp", &server)
+		}
+	})
+	w.must(err)
+	defer forged.Close()
+	m := dnsmessage.Message{Header: dnsmessage.Header{ID: 99, RecursionDesired: true}}
+	m.Questions = []dnsmessage.Question{{Name: dnsmessage.MustNewName(name), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}
+	b, err := m.Pack()
+	w.must(err)
+	_, err = question.WriteTo(b, &server)
+	w.must(err)
+	w.must(question.SetReadDeadline(time.Now().Add(5 * time.Second)))
+	_, _, err = question.ReadFrom(make([]byte, 1500)) // that there is no such name
+	w.must(err)
+	m.Response = true
+	m.Answers = []dnsmessage.Resource{{
+		Header: dnsmessage.ResourceHeader{Name: m.Questions[0].Name, Class: dnsmessage.ClassINET, TTL: 60},
+		Body:   &dnsmessage.AResource{A: netip.MustParseAddr(address).As4()},
+	}}
+	b, err = m.Pack()
+	w.must(err)
+	_, err = forged.WriteTo(b, question.LocalAddr())
+	w.must(err)
+	w.must(question.SetReadDeadline(time.Now().Add(5 * time.Second)))
+	_, _, err = question.ReadFrom(make([]byte, 1500)) // so the forgery has passed the port
+	w.must(err)
+}
+
+// A pod without lists answers in a server's name: the pod that asked is given
+// the answer, the node believes it only of a pod that stands behind the server.
+func TestPodsThatAreNoServersAreNotBelieved(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.put("*.example.com")
+	w.must(w.agent.PutEndpoints(append(w.agent.Endpoints(), pod("accomplice", "bad", "vethout", "203.0.113.7"))))
+	w.forgeFrom("forged.example.com.", otherAddr)
+	w.reaches(false, otherAddr)
+	w.know("api.example.com.", answerOf{addresses: []string{hostAddr}, ttl: 60})
+	w.resolve(trusted, "api.example.com.", false)
+	w.reaches(true, hostAddr)
+	n := w.agent.names
+	n.mu.Lock()
+	misplaced, learned := n.tally.misplaced, n.tally.learned
+	n.mu.Unlock()
+	if misplaced != 1 || learned != 1 {
+		t.Errorf("%d answers were misplaced and %d learned, want 1 and 1", misplaced, learned)
+	}
+	// The same message is believed of a device that is no pod's, which shows
+	// that nothing else was wrong with it.
+	w.must(w.agent.PutEndpoints(w.agent.Endpoints()[:2]))
+	w.forgeFrom("forged.example.com.", otherAddr)
+	w.reaches(true, otherAddr)
 }

@@ -117,7 +117,8 @@ type AcliumDnsMessage struct {
 	Port    uint16
 	Length  uint16
 	Answer  uint8
-	Pad     [7]uint8
+	Pad     [3]uint8
+	From    uint32
 	Pod     AcliumIpAddr
 	Server  AcliumIpAddr
 	Payload [1500]uint8

@@ -3,7 +3,8 @@
  * dns.h copies the DNS messages of pods whose lists name an FQDN to user space:
  * the questions that they were permitted to send to a trusted server, and what
  * was permitted to come back from its port 53. Messages are never held back or
- * changed. User space believes an answer only to a question that it has seen.
+ * changed. User space believes an answer only to a question that it has seen,
+ * and not from the device of a pod that is no server.
  *
  *   dns_map           ring buffer         -              dns_message, cut behind its payload
  *   dns_budget_map    LRU hash            ifindex        dns_budget
@@ -31,7 +32,8 @@ struct dns_message {
 	__u16 port;   /* the pod's */
 	__u16 length; /* of the payload */
 	__u8 answer;  /* 0 a question, 1 what came back */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 from; /* the device that the packet came to this node by, 0 is the node */
 	struct ip_addr pod;
 	struct ip_addr server;
 	__u8 payload[DNS_LENGTH];
@@ -130,6 +132,7 @@ __noinline int copy_dns(struct __sk_buff *skb, const struct scratch *s)
 		return 0;
 	m->time = s->now;
 	m->ifindex = s->ifindex;
+	m->from = skb->ingress_ifindex;
 	m->answer = answer;
 	m->port = answer ? p->dport : p->sport;
 	m->pod = answer ? p->daddr : p->saddr;

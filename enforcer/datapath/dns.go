@@ -17,6 +17,9 @@ type Message struct {
 	Time Moment
 	// Ifindex is the pod's host device.
 	Ifindex uint32
+	// From is the device by which the message came to this node, 0 where the
+	// node itself sent it. A bridge stands for those behind it.
+	From uint32
 	// Answer says that it came back from the server.
 	Answer bool
 	Pod    netip.AddrPort
@@ -65,7 +68,7 @@ func messageOf(raw []byte) (m Message, ok bool) {
 		return m, false
 	}
 	return Message{
-		Time: Moment(head.Time), Ifindex: head.Ifindex, Answer: head.Answer != 0,
+		Time: Moment(head.Time), Ifindex: head.Ifindex, From: head.From, Answer: head.Answer != 0,
 		Pod: netip.AddrPortFrom(addrOf(head.Pod), head.Port), Server: addrOf(head.Server),
 		Payload: raw[messageHeader : messageHeader+int(head.Length)],
 	}, true
