@@ -17,54 +17,48 @@ const pairs = 10_000
 
 // TestJudgesAgree holds Compile and policy.Eval against the walk of the lines.
 func TestJudgesAgree(t *testing.T) {
-	g := acltest.NewGenerator(1)
-	judged, permitted, lines, hidden, onNodes := 0, 0, 0, 0, 0
-	for judged < pairs && !t.Failed() {
-		list := g.List()
-		c, p := mustCompileList(t, list)
-		packets := g.Packets(c, list.ACL, walk(c, list), 20)
-		for i := range packets {
-			judged++
-			if judge(t, list, c, p, &packets[i]) {
-				permitted++
-			}
-		}
-		h, n := acltest.Hidden(c, list.ACL, walk(c, list), packets)
-		hidden, lines = hidden+len(h), lines+n
-		if !list.Stateful {
-			onNodes++
-		}
-	}
-	t.Logf("%d pairs, %d%% permitted, %d of %d lines decide a packet", judged, 100*permitted/judged, lines-hidden, lines)
-	if 100*permitted < 30*judged {
-		t.Errorf("%d of %d packets are permitted, want at least 30%%", permitted, judged)
-	}
-	if onNodes == 0 || hidden*3 > lines {
-		t.Errorf("%d lists on nodes, %d of %d lines decide nothing: the lists or packets have lost their variety", onNodes, hidden, lines)
+	got := judgeAll(t, acltest.NewGenerator(1))
+	if got.onNodes == 0 || got.hidden*3 > got.lines {
+		t.Errorf("%+v: the lists or packets have lost their variety", got)
 	}
 }
 
 // TestJudgesAgreeOnNodeOnly does the same with what only a node looks at.
 func TestJudgesAgreeOnNodeOnly(t *testing.T) {
-	g := acltest.NewGenerator(3).NodeOnly()
-	judged, permitted, lines, hidden := 0, 0, 0, 0
-	for judged < pairs && !t.Failed() {
+	got := judgeAll(t, acltest.NewGenerator(3).NodeOnly())
+	if got.hidden*5 > got.lines*2 {
+		t.Errorf("%+v: the lists or packets have lost their variety", got)
+	}
+}
+
+// judgements is what the judges saw; hidden lines decide no packet.
+type judgements struct {
+	judged, permitted, lines, hidden, onNodes int
+}
+
+func judgeAll(t *testing.T, g *acltest.Generator) (n judgements) {
+	t.Helper()
+	for n.judged < pairs && !t.Failed() {
 		list := g.List()
 		c, p := mustCompileList(t, list)
 		packets := g.Packets(c, list.ACL, walk(c, list), 20)
 		for i := range packets {
-			judged++
+			n.judged++
 			if judge(t, list, c, p, &packets[i]) {
-				permitted++
+				n.permitted++
 			}
 		}
-		h, n := acltest.Hidden(c, list.ACL, walk(c, list), packets)
-		hidden, lines = hidden+len(h), lines+n
+		hidden, lines := acltest.Hidden(c, list.ACL, walk(c, list), packets)
+		n.hidden, n.lines = n.hidden+len(hidden), n.lines+lines
+		if !list.Stateful {
+			n.onNodes++
+		}
 	}
-	t.Logf("%d pairs, %d%% permitted, %d of %d lines decide a packet", judged, 100*permitted/judged, lines-hidden, lines)
-	if 100*permitted < 30*judged || hidden*5 > lines*2 {
-		t.Errorf("the lists or packets have lost their variety")
+	t.Logf("%+v", n)
+	if 100*n.permitted < 30*n.judged {
+		t.Errorf("%d of %d packets are permitted, want at least 30%%", n.permitted, n.judged)
 	}
+	return n
 }
 
 // TestHiddenLinesAreHidden searches hard for packets of the lines that decide
