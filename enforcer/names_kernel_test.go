@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,8 +33,10 @@ type world struct {
 	pod   *testns.Pod
 	out   *testns.Pod // the host of the world
 	agent *Enforcer
-	paths struct{ pins, state string }
-	stop  func()
+	// clsact says how the agent attaches.
+	clsact bool
+	paths  struct{ pins, state string }
+	stop   func()
 
 	mu    sync.Mutex
 	zone  map[string]answerOf
@@ -56,6 +59,21 @@ const (
 	connectTime, secondTime = 300 * time.Millisecond, 3 * time.Second
 )
 
+// eachWay runs the test over both ways to attach. A kernel without TCX attaches
+// the same way twice.
+func eachWay(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	for name, clsact := range map[string]bool{"tcx": false, "clsact": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.clsact = clsact
+			test(t, w)
+		})
+	}
+}
+
 func newWorld(t *testing.T) *world {
 	n := testns.New(t)
 	w := &world{t: t, node: n, pod: n.Pod("vethpod", podAddr, podAddr6), zone: map[string]answerOf{}}
@@ -69,13 +87,12 @@ func newWorld(t *testing.T) *world {
 	for _, a := range []string{hostAddr, hostAddr6, otherAddr, otherAddr6} {
 		w.listen(out, a)
 	}
-	w.paths.pins = filepath.Join("/sys/fs/bpf", fmt.Sprintf("aclium-names-%d", os.Getpid()), t.Name())
+	w.paths.pins = filepath.Join("/sys/fs/bpf", fmt.Sprintf("aclium-names-%d-%s", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-")))
 	w.paths.state = t.TempDir()
 	t.Cleanup(func() {
 		if err := datapath.Remove(w.paths.pins); err != nil {
 			t.Error(err)
 		}
-		os.Remove(filepath.Dir(w.paths.pins))
 	})
 	return w
 }
@@ -89,7 +106,7 @@ func (w *world) start() {
 	if err != nil && !errors.Is(err, errNoState) {
 		w.t.Fatal(err)
 	}
-	d, err := datapath.Open(datapath.Options{PinPath: w.paths.pins, Node: "node"})
+	d, err := datapath.Open(datapath.Options{PinPath: w.paths.pins, Node: "node", Clsact: w.clsact})
 	w.must(err)
 	e := newEnforcer("node", slog.New(slog.NewTextHandler(io.Discard, nil)), kernel{d}, s, r)
 	w.must(e.trustServers([]netip.Addr{netip.MustParseAddr(trusted), netip.MustParseAddr(trusted6)}))
@@ -321,132 +338,137 @@ func (w *world) age(d time.Duration) {
 }
 
 func TestNamesOpenAddresses(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	w.put("*.example.com", "www.example.org")
-	w.know("api.example.com.", answerOf{addresses: []string{hostAddr, hostAddr6}, ttl: 60})
-	w.know("www.example.net.", answerOf{addresses: []string{otherAddr, otherAddr6}, ttl: 60})
-	w.reaches(false, hostAddr)
-	w.reaches(false, hostAddr6)
-	w.resolve(trusted, "api.example.com.", false)
-	w.reaches(true, hostAddr)
-	w.reaches(false, hostAddr6) // only its IPv4 address was asked for
-	w.resolve(trusted6, "api.example.com.", true)
-	w.reaches(true, hostAddr6)
-	w.resolve(trusted, "www.example.net.", false) // a name that no line has
-	w.reaches(false, otherAddr)
-	if got := w.agent.names.list(); len(got) != 2 || got[0].Names[0].Name != "api.example.com" {
-		t.Errorf("learned %+v", got)
-	}
+	eachWay(t, func(t *testing.T, w *world) {
+		w.start()
+		w.put("*.example.com", "www.example.org")
+		w.know("api.example.com.", answerOf{addresses: []string{hostAddr, hostAddr6}, ttl: 60})
+		w.know("www.example.net.", answerOf{addresses: []string{otherAddr, otherAddr6}, ttl: 60})
+		w.reaches(false, hostAddr)
+		w.reaches(false, hostAddr6)
+		w.resolve(trusted, "api.example.com.", false)
+		w.reaches(true, hostAddr)
+		w.reaches(false, hostAddr6) // only its IPv4 address was asked for
+		w.resolve(trusted6, "api.example.com.", true)
+		w.reaches(true, hostAddr6)
+		w.resolve(trusted, "www.example.net.", false) // a name that no line has
+		w.reaches(false, otherAddr)
+		if got := w.agent.names.list(); len(got) != 2 || got[0].Names[0].Name != "api.example.com" {
+			t.Errorf("learned %+v", got)
+		}
+	})
 }
 
 func TestNamesFollowAliases(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	w.put("www.example.org")
-	w.know("www.example.org.", answerOf{alias: "edge.example.net.", ttl: 300})
-	w.know("edge.example.net.", answerOf{addresses: []string{hostAddr}, ttl: 60})
-	w.resolve(trusted, "edge.example.net.", false)
-	w.reaches(false, hostAddr)
-	w.resolve(trusted, "WWW.example.ORG.", false) // not in the zone under this spelling
-	w.reaches(false, hostAddr)
-	w.resolve(trusted, "www.example.org.", false)
-	w.reaches(true, hostAddr)
+	eachWay(t, func(t *testing.T, w *world) {
+		w.start()
+		w.put("www.example.org")
+		w.know("www.example.org.", answerOf{alias: "edge.example.net.", ttl: 300})
+		w.know("edge.example.net.", answerOf{addresses: []string{hostAddr}, ttl: 60})
+		w.resolve(trusted, "edge.example.net.", false)
+		w.reaches(false, hostAddr)
+		w.resolve(trusted, "WWW.example.ORG.", false) // not in the zone under this spelling
+		w.reaches(false, hostAddr)
+		w.resolve(trusted, "www.example.org.", false)
+		w.reaches(true, hostAddr)
+	})
 }
 
 func TestNamesRunOut(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	w.put("*.example.com")
-	w.know("api.example.com.", answerOf{addresses: []string{hostAddr, hostAddr6}, ttl: 600})
-	w.resolve(trusted, "api.example.com.", false)
-	w.resolve(trusted, "api.example.com.", true)
-	four, six := w.reaches(true, hostAddr), w.reaches(true, hostAddr6)
-	w.age(500 * time.Second)
-	w.reaches(true, hostAddr)
-	w.age(200 * time.Second)
-	w.reaches(false, hostAddr)
-	w.reaches(false, hostAddr6)
-	w.echoes(true, four)
-	w.echoes(true, six)
-	// A change of policies judges connections again: those that live stay.
-	w.put("*.example.com", "www.example.org")
-	w.echoes(true, four)
-	w.echoes(true, six)
-	w.must(w.agent.names.sweep(datapath.Now()))
-	w.put("*.example.com")
-	w.echoes(true, four)
-	w.reaches(false, hostAddr)
-	// A change that takes the name away ends them.
-	w.put("www.example.org")
-	w.echoes(false, four)
-	w.echoes(false, six)
-	w.put("*.example.com")
-	w.resolve(trusted, "api.example.com.", false)
-	w.reaches(true, hostAddr)
+	eachWay(t, func(t *testing.T, w *world) {
+		w.start()
+		w.put("*.example.com")
+		w.know("api.example.com.", answerOf{addresses: []string{hostAddr, hostAddr6}, ttl: 600})
+		w.resolve(trusted, "api.example.com.", false)
+		w.resolve(trusted, "api.example.com.", true)
+		four, six := w.reaches(true, hostAddr), w.reaches(true, hostAddr6)
+		w.age(500 * time.Second)
+		w.reaches(true, hostAddr)
+		w.age(200 * time.Second)
+		w.reaches(false, hostAddr)
+		w.reaches(false, hostAddr6)
+		w.echoes(true, four)
+		w.echoes(true, six)
+		// A change of policies judges connections again: those that live stay.
+		w.put("*.example.com", "www.example.org")
+		w.echoes(true, four)
+		w.echoes(true, six)
+		w.must(w.agent.names.sweep(datapath.Now()))
+		w.put("*.example.com")
+		w.echoes(true, four)
+		w.reaches(false, hostAddr)
+		// A change that takes the name away ends them.
+		w.put("www.example.org")
+		w.echoes(false, four)
+		w.echoes(false, six)
+		w.put("*.example.com")
+		w.resolve(trusted, "api.example.com.", false)
+		w.reaches(true, hostAddr)
+	})
 }
 
 func TestOnlyTrustedAnswersCount(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	w.put("*.example.com")
-	w.know("api.example.com.", answerOf{addresses: []string{hostAddr}, ttl: 60})
-	w.know("www.example.com.", answerOf{addresses: []string{otherAddr}, ttl: 60})
-	w.resolve(untrusted, "api.example.com.", false)
-	w.reaches(false, hostAddr)
-	forge := func(change func(*dnsmessage.Message)) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.extra = func(query []byte) []byte {
-			var m dnsmessage.Message
-			_ = m.Unpack(query)
-			change(&m)
-			m.Response = true
+	eachWay(t, func(t *testing.T, w *world) {
+		w.start()
+		w.put("*.example.com")
+		w.know("api.example.com.", answerOf{addresses: []string{hostAddr}, ttl: 60})
+		w.know("www.example.com.", answerOf{addresses: []string{otherAddr}, ttl: 60})
+		w.resolve(untrusted, "api.example.com.", false)
+		w.reaches(false, hostAddr)
+		forge := func(change func(*dnsmessage.Message)) {
 			w.mu.Lock()
-			w.fill(&m, m.Questions[0].Name.String())
-			w.mu.Unlock()
-			b, _ := m.Pack()
-			return b
+			defer w.mu.Unlock()
+			w.extra = func(query []byte) []byte {
+				var m dnsmessage.Message
+				_ = m.Unpack(query)
+				change(&m)
+				m.Response = true
+				w.mu.Lock()
+				w.fill(&m, m.Questions[0].Name.String())
+				w.mu.Unlock()
+				b, _ := m.Pack()
+				return b
+			}
 		}
-	}
-	for name, change := range map[string]func(*dnsmessage.Message){
-		"another name":     func(m *dnsmessage.Message) { m.Questions[0].Name = dnsmessage.MustNewName("www.example.com.") },
-		"another question": func(m *dnsmessage.Message) { m.ID++; m.Questions[0].Name = dnsmessage.MustNewName("www.example.com.") },
-		"cut": func(m *dnsmessage.Message) {
-			m.Truncated = true
-			m.Questions[0].Name = dnsmessage.MustNewName("www.example.com.")
-		},
-	} {
-		forge(change)
-		w.resolve(trusted, "api.example.com.", false)
-		if w.dial(otherAddr, connectTime) != nil {
-			t.Errorf("%s: the address is open", name)
+		for name, change := range map[string]func(*dnsmessage.Message){
+			"another name":     func(m *dnsmessage.Message) { m.Questions[0].Name = dnsmessage.MustNewName("www.example.com.") },
+			"another question": func(m *dnsmessage.Message) { m.ID++; m.Questions[0].Name = dnsmessage.MustNewName("www.example.com.") },
+			"cut": func(m *dnsmessage.Message) {
+				m.Truncated = true
+				m.Questions[0].Name = dnsmessage.MustNewName("www.example.com.")
+			},
+		} {
+			forge(change)
+			w.resolve(trusted, "api.example.com.", false)
+			if w.dial(otherAddr, connectTime) != nil {
+				t.Errorf("%s: the address is open", name)
+			}
 		}
-	}
+	})
 }
 
 // The agent ends, another one begins: what was learned goes on.
 func TestNamesOutliveTheAgent(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	w.put("*.example.com", "*")
-	w.know("api.example.com.", answerOf{addresses: []string{hostAddr}, ttl: 600})
-	w.know("www.example.com.", answerOf{addresses: []string{otherAddr}, ttl: 600})
-	w.resolve(trusted, "api.example.com.", false)
-	c := w.reaches(true, hostAddr)
-	before := w.agent.names.list()
-	w.stop()
-	w.echoes(true, c)
-	w.reaches(true, hostAddr)
-	w.resolve(trusted, "www.example.com.", false) // waits in the ring buffer
-	w.reaches(false, otherAddr)
-	w.start()
-	w.echoes(true, c)
-	w.reaches(true, hostAddr)
-	w.reaches(true, otherAddr)
-	if after := w.agent.names.list(); !slices.ContainsFunc(after, func(a client.NamedAddress) bool { return a.Address == before[0].Address }) {
-		t.Errorf("before %+v, after %+v", before, after)
-	}
+	eachWay(t, func(t *testing.T, w *world) {
+		w.start()
+		w.put("*.example.com", "*")
+		w.know("api.example.com.", answerOf{addresses: []string{hostAddr}, ttl: 600})
+		w.know("www.example.com.", answerOf{addresses: []string{otherAddr}, ttl: 600})
+		w.resolve(trusted, "api.example.com.", false)
+		c := w.reaches(true, hostAddr)
+		before := w.agent.names.list()
+		w.stop()
+		w.echoes(true, c)
+		w.reaches(true, hostAddr)
+		w.resolve(trusted, "www.example.com.", false) // waits in the ring buffer
+		w.reaches(false, otherAddr)
+		w.start()
+		w.echoes(true, c)
+		w.reaches(true, hostAddr)
+		w.reaches(true, otherAddr)
+		if after := w.agent.names.list(); !slices.ContainsFunc(after, func(a client.NamedAddress) bool { return a.Address == before[0].Address }) {
+			t.Errorf("before %+v, after %+v", before, after)
+		}
+	})
 }
 
 // forgeFrom sends what the host of the world says in the server's name, as an

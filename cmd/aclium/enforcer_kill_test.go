@@ -349,8 +349,13 @@ func wantCount(t *testing.T, c *client.Client, seq uint32, want uint64) {
 // nobody's help.
 func TestPodThatComesBackIsFiltered(t *testing.T) {
 	needRoot(t)
+	t.Run("tcx", func(t *testing.T) { podComesBack(t) })
+	t.Run("clsact", func(t *testing.T) { podComesBack(t, "--clsact") })
+}
+
+func podComesBack(t *testing.T, flags ...string) {
 	s := newSite(t)
-	place := agentPlace{dir: t.TempDir(), pin: fmt.Sprintf("/sys/fs/bpf/aclium-back-%d", os.Getpid())}
+	place := agentPlace{dir: t.TempDir(), pin: fmt.Sprintf("/sys/fs/bpf/aclium-back-%d", os.Getpid()), flags: flags}
 	t.Cleanup(func() { _ = enforcer.Remove(place.socket(), place.pin) })
 	_, c := place.start(t)
 	must(t, c.PutEndpoints(t.Context(), endpoints()))
