@@ -38,7 +38,7 @@ var arrows = map[string][]string{
 	"enforcer/dns":             {},
 	"enforcer/identity":        {"translate/policy"},
 	"enforcer/lab":             {"translate/policy", "enforcer/client", "enforcer/internal/wire"},
-	"enforcer/internal/frame":  {"translate/policy"},
+	"enforcer/internal/chance": {"translate/policy"},
 	"enforcer/internal/testns": {},
 	"enforcer/internal/wire":   {"translate/policy"},
 

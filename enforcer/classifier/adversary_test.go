@@ -203,7 +203,7 @@ func (a *adversary) compare(t *testing.T, list *policy.Policy, table *Table) (wo
 		ids := [2]uint32{}
 		for i, p := range []*policy.Peers{&m.Source, &m.Destination} {
 			end := [2]*policy.Endpoint{&x.Source, &x.Destination}[i]
-			*end, ids[i] = policy.Endpoint{Addr: a.ip(), Entity: policy.World}, world[0]
+			*end, ids[i] = policy.Endpoint{Addr: a.ip(), Entity: policy.World}, strangers[0]
 			switch {
 			case len(p.Addresses) > 0:
 				end.Addr = p.Addresses[a.IntN(len(p.Addresses))].First
@@ -227,13 +227,13 @@ func (a *adversary) compare(t *testing.T, list *policy.Policy, table *Table) (wo
 // Selectors that are answered from the index hold whom they hold one by one.
 func TestLabelIndexAgreesWithSelectors(t *testing.T) {
 	for seed := range uint64(200) {
-		w := newCast(seed)
-		ids, err := newIdentities(w.identities)
+		w := newWorld(seed)
+		ids, err := newIdentities(w.identities())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 50 {
-			p := w.peers(policy.IPv4)
+			p := w.Peers(policy.IPv4)
 			var want []int32
 			for i := range ids.list {
 				if ids.list[i].In(&p) && !p.Any {

@@ -242,7 +242,7 @@ func (r *reader) follow(ref uint32, at *place, from, best uint32) uint32 {
 	return best
 }
 
-var world = [2]uint32{uint32(bpf.AcliumIdentityIDENTITY_WORLD), uint32(bpf.AcliumIdentityIDENTITY_WORLD)}
+var strangers = [2]uint32{uint32(bpf.AcliumIdentityIDENTITY_WORLD), uint32(bpf.AcliumIdentityIDENTITY_WORLD)}
 
 func byLine(line int) uint32 { return uint32(line + 1) }
 
@@ -263,7 +263,7 @@ func agree(t *testing.T, list *policy.Policy, packets int) {
 	}
 	walk, r := ruleset.NewWalk(list), newReader(table.Bytes)
 	for i, p := range ruleset.Random(list, packets, 2) {
-		action, line := r.lookup(&p, world)
+		action, line := r.lookup(&p, strangers)
 		wantAction, wantLine := walk.Eval(&p)
 		if wantLine == policy.Implicit {
 			wantAction = 0

@@ -23,13 +23,13 @@ func wanted(p *policy.Policy, packet *policy.Packet) (policy.Action, uint32) {
 func TestTableAgreesWithEval(t *testing.T) {
 	decided := 0
 	for seed := range uint64(300) {
-		w := newCast(seed)
+		w := newWorld(seed)
 		f := pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual})
 		p := w.list("T", policy.Ingress, f, 1+w.IntN(60))
 		if p.Validate() != nil {
 			continue // some random ranges cross the corner in which IPv4 is mapped
 		}
-		table, err := Compile(p, w.identities, Numbers{Counter: byLine})
+		table, err := Compile(p, w.identities(), Numbers{Counter: byLine})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,15 +50,15 @@ func TestTableAgreesWithEval(t *testing.T) {
 	}
 }
 
-func (w *cast) id(a netip.Addr) uint32 {
-	if id, ok := w.owners[a]; ok {
+func (w *world) id(a netip.Addr) uint32 {
+	if id, ok := w.Owners[a]; ok {
 		return id
 	}
 	return uint32(bpf.AcliumIdentityIDENTITY_WORLD)
 }
 
 // dress gives some lines what is looked at beside addresses and services.
-func (w *cast) dress(p *policy.Policy) {
+func (w *world) dress(p *policy.Policy) {
 	set := func() *policy.ByteSet {
 		s := policy.Bytes(uint8(w.IntN(3)), uint8(w.IntN(256)))
 		return &s
@@ -77,7 +77,7 @@ func (w *cast) dress(p *policy.Policy) {
 	}
 }
 
-func (w *cast) schedule() *policy.Schedule {
+func (w *world) schedule() *policy.Schedule {
 	n := uint8(1 + w.IntN(3))
 	if timeOf[n] == nil {
 		timeOf[n] = &policy.Schedule{Name: string('A' + rune(n)), Periods: []policy.Period{{Days: 127, From: int(n) * 60, Span: 119}}}
@@ -91,10 +91,10 @@ func windowOf(s *policy.Schedule) (uint8, error) { return s.Name[0] - 'A', nil }
 func TestBytesAndTimesAgreeWithEval(t *testing.T) {
 	decided := 0
 	for seed := range uint64(200) {
-		w := newCast(seed)
+		w := newWorld(seed)
 		p := w.list("T", policy.Ingress, policy.IPv4, 1+w.IntN(40))
 		w.dress(p)
-		table, err := Compile(p, w.identities, Numbers{Counter: byLine, Window: windowOf})
+		table, err := Compile(p, w.identities(), Numbers{Counter: byLine, Window: windowOf})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestGroupsAreNotMultipliedOut(t *testing.T) {
 		packet := policy.Packet{Protocol: policy.TCP, DestinationPort: uint16(i % 110)}
 		packet.Source.Addr = netip.AddrFrom4([4]byte{10, 1, byte(i % 3), byte(i % 200)})
 		packet.Destination.Addr = netip.AddrFrom4([4]byte{10, 2, byte(i % 2), byte(i % 7)})
-		action, line := newReader(table.Bytes).lookup(&packet, world)
+		action, line := newReader(table.Bytes).lookup(&packet, strangers)
 		wantAction, wantLine := wanted(p, &packet)
 		if action != wantAction || line != wantLine {
 			t.Fatalf("got %v line %d, want %v line %d, packet %+v", action, line, wantAction, wantLine, packet)

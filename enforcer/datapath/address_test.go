@@ -18,6 +18,7 @@ func (k *kernel) placePrefix(prefix string, id uint32) {
 // The most specific entry says who an address is: a single address before any
 // prefix, and prefixes by their length.
 func TestMostSpecificAddressWins(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	ids := []Identity{{ID: 300, Labels: map[string]string{"app": "a"}}, {ID: 301, Labels: map[string]string{"app": "b"}}}
 	from := policy.Peers{Selectors: []policy.Selector{{{Key: "app", Op: policy.In, Values: []string{"a"}}}}}
@@ -48,40 +49,43 @@ func TestMostSpecificAddressWins(t *testing.T) {
 // Addresses move between the two maps as the state changes, and the trie is
 // asked exactly while it holds something.
 func TestAddressesFollowTheState(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{})
-	defer d.Close()
-	check := func(s State, single, prefixes int) {
-		t.Helper()
-		x.apply(d, s)
-		var settings bpf.AcliumSettings
-		if err := d.maps.Maps["settings_map"].Lookup(uint32(0), &settings); err != nil {
-			t.Fatal(err)
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		check := func(s State, single, prefixes int) {
+			t.Helper()
+			x.apply(d, s)
+			var settings bpf.AcliumSettings
+			if err := d.maps.Maps["settings_map"].Lookup(uint32(0), &settings); err != nil {
+				t.Fatal(err)
+			}
+			var address bpf.AcliumIpAddr
+			var key bpf.AcliumIpcacheKey
+			var value bpf.AcliumIpcacheValue
+			n, m := 0, 0
+			for all := d.maps.Maps["address_map"].Iterate(); all.Next(&address, &value); n++ {
+			}
+			for all := d.maps.Maps["ipcache_map"].Iterate(); all.Next(&key, &value); m++ {
+			}
+			if n != single || m != prefixes || (settings.NoPrefixes == 1) != (prefixes == 0) {
+				t.Errorf("%d addresses and %d prefixes, settings %+v; want %d and %d", n, m, settings, single, prefixes)
+			}
 		}
-		var address bpf.AcliumIpAddr
-		var key bpf.AcliumIpcacheKey
-		var value bpf.AcliumIpcacheValue
-		n, m := 0, 0
-		for all := d.maps.Maps["address_map"].Iterate(); all.Next(&address, &value); n++ {
-		}
-		for all := d.maps.Maps["ipcache_map"].Iterate(); all.Next(&key, &value); m++ {
-		}
-		if n != single || m != prefixes || (settings.NoPrefixes == 1) != (prefixes == 0) {
-			t.Errorf("%d addresses and %d prefixes, settings %+v; want %d and %d", n, m, settings, single, prefixes)
-		}
-	}
-	s := x.state(udpPorts("T", 53))
-	check(s, 4, 0)
-	wide := x.state(udpPorts("T", 53))
-	wide.Addresses[netip.MustParsePrefix("192.0.2.0/24")] = Address{Identity: 301}
-	check(wide, 4, 1)
-	check(s, 4, 0)
-	check(State{}, 0, 0)
+		s := x.state(udpPorts("T", 53))
+		check(s, 4, 0)
+		wide := x.state(udpPorts("T", 53))
+		wide.Addresses[netip.MustParsePrefix("192.0.2.0/24")] = Address{Identity: 301}
+		check(wide, 4, 1)
+		check(s, 4, 0)
+		check(State{}, 0, 0)
+	})
 }
 
 // A pod's hook knows one address of each family by heart and looks the others
 // up. The unspecified address is nobody's own.
 func TestOwnAddresses(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	own := map[netip.Prefix]Address{
 		netip.MustParsePrefix("10.0.0.5/32"):     {Identity: 300, Interface: "pod"},
@@ -115,6 +119,7 @@ func TestOwnAddresses(t *testing.T) {
 
 // In audit mode everything passes, and is counted as what it would have been.
 func TestAuditDropsNothing(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	p := tcpPacket("10.0.0.1", "10.0.0.2")
 	whole := frame(&p, frameOptions{})

@@ -13,6 +13,7 @@ import (
 // Two lists of one name, and two names of one device: what is in force stays,
 // rather than one of the two winning by chance.
 func TestApplyRefusesWhatHasTwoMeanings(t *testing.T) {
+	t.Parallel()
 	x := newBench(t)
 	d := x.open(Options{})
 	defer d.Close()

@@ -21,6 +21,25 @@ func ways() map[string]Options {
 	return all
 }
 
+// eachWay runs the test for every way to attach, beside other tests.
+func eachWay(t *testing.T, test func(t *testing.T, o Options)) {
+	t.Helper()
+	t.Parallel()
+	eachWayAlone(t, func(t *testing.T, o Options) {
+		t.Parallel()
+		test(t, o)
+	})
+}
+
+// eachWayAlone runs the test for every way to attach and nothing beside it: it
+// counts what the whole process holds.
+func eachWayAlone(t *testing.T, test func(t *testing.T, o Options)) {
+	t.Helper()
+	for name, o := range ways() {
+		t.Run(name, func(t *testing.T) { test(t, o) })
+	}
+}
+
 // stranger is somebody else's program, which counts IPv4 packets.
 type stranger struct {
 	t       *testing.T
@@ -89,99 +108,95 @@ func (s *stranger) attach(ifindex int, clsact, first bool) {
 // Programs of others before and behind ours see what they would see without
 // us, but for what we drop, and stay when ours goes.
 func TestOthersKeepTheirPlace(t *testing.T) {
-	for name, o := range ways() {
-		t.Run(name, func(t *testing.T) {
-			x := newBench(t)
-			d := x.open(o)
-			defer d.Close()
-			x.apply(d, x.state(udpPorts("T", 53)))
-			device, err := netlink.LinkByName(x.b.Device)
-			if err != nil {
-				t.Fatal(err)
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		x.apply(d, x.state(udpPorts("T", 53)))
+		device, err := netlink.LinkByName(x.b.Device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, behind := newStranger(t), newStranger(t)
+		before.attach(device.Attrs().Index, o.Clsact, true)
+		behind.attach(device.Attrs().Index, o.Clsact, false)
+		open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
+		step := func(what string, sent, arrived int, l udpLink, first, last uint64) {
+			t.Helper()
+			if n := l.send(t, sent); n != arrived || before.count() != first || behind.count() != last {
+				t.Errorf("%s: %d arrived, want %d; others counted %d before and %d behind ours, want %d and %d",
+					what, n, arrived, before.count(), behind.count(), first, last)
 			}
-			before, behind := newStranger(t), newStranger(t)
-			before.attach(device.Attrs().Index, o.Clsact, true)
-			behind.attach(device.Attrs().Index, o.Clsact, false)
-			open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
-			step := func(what string, sent, arrived int, l udpLink, first, last uint64) {
-				t.Helper()
-				if n := l.send(t, sent); n != arrived || before.count() != first || behind.count() != last {
-					t.Errorf("%s: %d arrived, want %d; others counted %d before and %d behind ours, want %d and %d",
-						what, n, arrived, before.count(), behind.count(), first, last)
-				}
-			}
-			step("permitted", 3, 3, open, 3, 3)
-			step("denied", 2, 0, shut, 5, 3)
-			x.apply(d, x.state(udpPorts("T", 53, 55))) // a push moves nobody
-			step("denied again", 1, 0, shut, 6, 3)
-			x.apply(d, State{})
-			step("without ours", 4, 4, shut, 10, 7)
-			if err := d.hooks.upgrade(); err != nil {
-				t.Error(err)
-			}
-			step("after an upgrade of nothing", 1, 1, shut, 11, 8)
-		})
-	}
+		}
+		step("permitted", 3, 3, open, 3, 3)
+		step("denied", 2, 0, shut, 5, 3)
+		x.apply(d, x.state(udpPorts("T", 53, 55))) // a push moves nobody
+		step("denied again", 1, 0, shut, 6, 3)
+		x.apply(d, State{})
+		step("without ours", 4, 4, shut, 10, 7)
+		if err := d.hooks.upgrade(); err != nil {
+			t.Error(err)
+		}
+		step("after an upgrade of nothing", 1, 1, shut, 11, 8)
+	})
 }
 
 // Whoever stands before ours is named with its place and number; whoever stands
 // behind is not, and ours comes first on a device that others were on before.
 func TestProgramsAheadAreNamed(t *testing.T) {
-	for name, o := range ways() {
-		t.Run(name, func(t *testing.T) {
-			x := newBench(t)
-			d := x.open(o)
-			defer d.Close()
-			device, err := netlink.LinkByName(x.b.Device)
-			if err != nil {
-				t.Fatal(err)
-			}
-			index := device.Attrs().Index
-			early, behind, ahead := newStranger(t), newStranger(t), newStranger(t)
-			if !o.Clsact {
-				early.attach(index, false, true) // first until we come
-			}
-			x.apply(d, x.state(udpPorts("T", 53)))
-			behind.attach(index, o.Clsact, false)
-			wantAhead(t, d)
-			ahead.attach(index, o.Clsact, true)
-			info, err := ahead.program.Info()
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		device, err := netlink.LinkByName(x.b.Device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		index := device.Attrs().Index
+		early, behind, ahead := newStranger(t), newStranger(t), newStranger(t)
+		if !o.Clsact {
+			early.attach(index, false, true) // first until we come
+		}
+		x.apply(d, x.state(udpPorts("T", 53)))
+		behind.attach(index, o.Clsact, false)
+		wantAhead(t, d)
+		ahead.attach(index, o.Clsact, true)
+		info, err := ahead.program.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, _ := info.ID()
+		kind := "tcx"
+		if o.Clsact {
+			kind = "tc"
+		}
+		want := []Earlier{{x.b.Device, "egress", kind, "stranger", uint32(id)}}
+		wantAhead(t, d, want...)
+		if o.Clsact && haveTCX() { // TCX comes before every filter
+			early.attach(index, false, false)
+			info, err := early.program.Info()
 			if err != nil {
 				t.Fatal(err)
 			}
 			id, _ := info.ID()
-			kind := "tcx"
-			if o.Clsact {
-				kind = "tc"
-			}
-			want := []Earlier{{x.b.Device, "egress", kind, "stranger", uint32(id)}}
+			want = append([]Earlier{{x.b.Device, "egress", "tcx", "stranger", uint32(id)}}, want...)
 			wantAhead(t, d, want...)
-			if o.Clsact && haveTCX() { // TCX comes before every filter
-				early.attach(index, false, false)
-				info, err := early.program.Info()
-				if err != nil {
-					t.Fatal(err)
-				}
-				id, _ := info.ID()
-				want = append([]Earlier{{x.b.Device, "egress", "tcx", "stranger", uint32(id)}}, want...)
-				wantAhead(t, d, want...)
-			}
-			xdp := passAll(t)
-			l, err := link.AttachXDP(link.XDPOptions{Program: xdp, Interface: index, Flags: link.XDPGenericMode})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			info, err = xdp.Info()
-			if err != nil {
-				t.Fatal(err)
-			}
-			id, _ = info.ID()
-			wantAhead(t, d, append([]Earlier{{x.b.Device, "ingress", "xdp", "pass_all", uint32(id)}}, want...)...)
-			x.apply(d, State{})
-			wantAhead(t, d)
-		})
-	}
+		}
+		xdp := passAll(t)
+		l, err := link.AttachXDP(link.XDPOptions{Program: xdp, Interface: index, Flags: link.XDPGenericMode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		info, err = xdp.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, _ = info.ID()
+		wantAhead(t, d, append([]Earlier{{x.b.Device, "ingress", "xdp", "pass_all", uint32(id)}}, want...)...)
+		x.apply(d, State{})
+		wantAhead(t, d)
+	})
 }
 
 func wantAhead(t *testing.T, d *Datapath, want ...Earlier) {

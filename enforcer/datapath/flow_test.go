@@ -14,6 +14,7 @@ import (
 // field only, get the verdicts of policy.Eval and count exactly, while the
 // lists change.
 func TestRememberedVerdictsAgreeWithEval(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	for seed := range uint64(12) {
 		w := newWorld(1000 + seed)
@@ -31,7 +32,7 @@ func TestRememberedVerdictsAgreeWithEval(t *testing.T) {
 			for range w.IntN(3) {
 				lists = append(lists, w.list(fmt.Sprint("B", seed, generation, len(lists)), policy.Ingress, policy.Dual, 1+w.IntN(4)))
 			}
-			k.bind(w.identities, pick(w, []bpf.AcliumHookFlags{0, bpf.AcliumHookFlagsHOOK_ANY_HOP_LIMIT | bpf.AcliumHookFlagsHOOK_ANY_TRAFFIC_CLASS}), lists, nil)
+			k.bind(w.identities(), pick(w, []bpf.AcliumHookFlags{0, bpf.AcliumHookFlagsHOOK_ANY_HOP_LIMIT | bpf.AcliumHookFlagsHOOK_ANY_TRAFFIC_CLASS}), lists, nil)
 			for range 6 * len(pool) {
 				p := pick(w, pool)
 				o := frameOptions{payload: w.IntN(20)}
@@ -97,8 +98,10 @@ func (e expected) judge(lists []*policy.Policy, p *policy.Packet, bytes uint64) 
 // generation only. That it is remembered shows where the table is gone: asked
 // again, it is a fault.
 func TestVerdictIsRemembered(t *testing.T) {
-	stay(t)
+	t.Parallel()
+	cpu := stay(t)
 	k := newKernel(t)
+	k.cpu = cpu
 	const peer = "10.0.0.2"
 	port := uint16(40000)
 	plain, logged := permitAll(), permitAll()
@@ -157,6 +160,7 @@ func TestVerdictIsRemembered(t *testing.T) {
 // A list that denies one flow and permits its neighbour, which differs in one
 // field, keeps them apart however often they come.
 func TestRememberedVerdictsDifferInEachField(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	base := tcpPacket("10.0.0.1", "10.0.0.2")
 	icmp := policy.Packet{Source: base.Source, Destination: base.Destination, Protocol: policy.ICMP, ICMPType: 8}

@@ -34,7 +34,7 @@ func FuzzPacket(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, how byte) {
 		if len(data) < 14 || len(data) > maxFrame {
-			t.Skip("such a frame is not run")
+			return // the kernel does not run such a frame
 		}
 		for _, s := range scenarios {
 			s.kernel.TB = t

@@ -36,7 +36,7 @@ func newNaming(s *scenario) *naming {
 	n := &naming{names: map[netip.Addr]fuzzName{}, addrs: slices.Concat(s.port.pods[policy.IPv4], s.port.pods[policy.IPv6])}
 	for i := range 4 {
 		a4, a6 := netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0xff, 15: byte(i)})
-		s.port.addrs4, s.port.addrs6 = append(s.port.addrs4, a4), append(s.port.addrs6, a6)
+		s.port.Addrs4, s.port.Addrs6 = append(s.port.Addrs4, a4), append(s.port.Addrs6, a6)
 		n.addrs = append(n.addrs, a4, a6)
 	}
 	for set := 1; set < 1<<len(fuzzPatterns); set++ {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"aclium/enforcer/internal/chance"
 	"aclium/translate/policy"
 )
 
@@ -216,7 +217,7 @@ func (a *aim) serve(p *policy.Packet, s *policy.Service) {
 func (a *aim) number(rs policy.Ranges) uint16 {
 	if len(rs) == 0 || rs.All() {
 		if a.one(2) {
-			return choose(a.smith, somePorts)
+			return choose(a.smith, chance.SomePorts)
 		}
 		return uint16(a.Uint32())
 	}

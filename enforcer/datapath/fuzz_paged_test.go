@@ -21,14 +21,23 @@ const pagedFrames = 6000
 // The program stands on the loopback device of a namespace, and the system
 // call that sends says whether it dropped.
 func TestPagedFrames(t *testing.T) {
-	if !haveTCX() {
-		t.Skip("needs TCX (Linux 6.6)")
-	}
-	testns.New(t)
-	k := newKernel(t)
-	tcx, err := link.AttachTCX(link.TCXOptions{Interface: loopback, Program: k.TcEgress, Attach: ebpf.AttachTCXEgress})
-	k.must(err)
-	t.Cleanup(func() { tcx.Close() })
+	eachWay(t, func(t *testing.T, o Options) {
+		testns.New(t)
+		k := newKernel(t)
+		key := attachKey{loopback, ebpf.AttachTCXEgress}
+		if o.Clsact {
+			k.must(clsact{}.put(key, k.TcEgress))
+			t.Cleanup(func() { k.must(clsact{}.drop(key)) })
+		} else {
+			l, err := link.AttachTCX(link.TCXOptions{Interface: loopback, Program: k.TcEgress, Attach: key.point})
+			k.must(err)
+			t.Cleanup(func() { l.Close() })
+		}
+		sendPaged(t, k)
+	})
+}
+
+func sendPaged(t *testing.T, k *kernel) {
 	sender := newSender(k)
 	total := &fuzzTally{}
 	for seed := uint64(1); total.run < pagedFrames; seed++ {

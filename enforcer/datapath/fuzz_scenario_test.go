@@ -155,9 +155,9 @@ func (s *scenario) addPod(ifindex uint32, own map[policy.Family][]netip.Addr) {
 // atNode gives a node's interface the whole world, not a few peers.
 func (p *port) atNode(seed uint64) {
 	w := newWorld(seed)
-	p.addrs4, p.addrs6, p.ids = w.addrs4, w.addrs6, w.identities
+	p.Addrs4, p.Addrs6, p.ids = w.Addrs4, w.Addrs6, w.identities()
 	p.owners = map[netip.Addr]Identity{}
-	for addr, id := range w.owners {
+	for addr, id := range w.Owners {
 		at := slices.IndexFunc(p.ids, func(i Identity) bool { return i.ID == id })
 		p.owners[addr] = p.ids[at]
 	}

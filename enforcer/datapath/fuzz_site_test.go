@@ -37,7 +37,7 @@ func (at *site) owns(a netip.Addr) bool {
 // point turns the port's frames to the lists that it has. Next to somebody's
 // address lies one that may be nobody's.
 func (at *site) point(s *smith) {
-	addrs := slices.Concat(at.port.addrs4, at.port.addrs6)
+	addrs := slices.Concat(at.port.Addrs4, at.port.Addrs6)
 	for a := range at.port.owners {
 		addrs = append(addrs, a.Prev(), a.Next())
 	}

@@ -46,6 +46,7 @@ func framesEach() int {
 // and police are held to the nanosecond; in the third one the kernel's own
 // clock runs.
 func TestFuzzedFrames(t *testing.T) {
+	t.Parallel()
 	testns.New(t)
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // little is alive
 	devices := []uint32{loopback, newDevice(t, "pod1"), newDevice(t, "pod2")}

@@ -87,6 +87,7 @@ func (k *kernel) everySweep() {
 // A line with "log" writes an event for the first packet of each flow that the
 // lists judge, and the sweep tells how many followed.
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	web := policy.ServiceOf(policy.Bytes(policy.TCP))
 	web.DestinationPorts = policy.NewRanges(policy.Range{First: 80, Last: 80})
@@ -135,6 +136,7 @@ func TestEvents(t *testing.T) {
 
 // "ip access-list log-update threshold 3": every third packet has a message.
 func TestEventThreshold(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	line := simple(policy.Deny, policy.Everybody(), policy.Everybody())
 	line.Log = true
@@ -191,6 +193,7 @@ func allSignals() *unix.Sigset_t {
 // Each of many packets on all processors, with sweeps beside them and tables
 // that are too small, is told once, waits in a sum, or is counted as missed.
 func TestNoLoggedPacketDisappears(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		size          uint32
 		flows, repeat int
@@ -228,6 +231,7 @@ func TestNoLoggedPacketDisappears(t *testing.T) {
 // More events than the budget wait in the sum; none disappears, and the sweep
 // tells them.
 func TestEventBudget(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	line := simple(policy.Deny, policy.Everybody(), policy.Everybody())
 	line.Log = true
@@ -253,6 +257,7 @@ func TestEventBudget(t *testing.T) {
 
 // A full ring buffer costs nothing but time.
 func TestFullRingBuffer(t *testing.T) {
+	t.Parallel()
 	k := newKernelWith(t, func(s *ebpf.CollectionSpec) { s.Maps["event_map"].MaxEntries = uint32(os.Getpagesize()) })
 	line := simple(policy.Deny, policy.Everybody(), policy.Everybody())
 	line.Log = true
@@ -275,6 +280,7 @@ func TestFullRingBuffer(t *testing.T) {
 
 // Missed packets are reported once.
 func TestMissedPacketsAreReported(t *testing.T) {
+	t.Parallel()
 	k := newKernelWith(t, func(s *ebpf.CollectionSpec) { s.Maps["log_map"].MaxEntries = 1 })
 	line := simple(policy.Deny, policy.Everybody(), policy.Everybody())
 	line.Log = true

@@ -31,8 +31,8 @@ func newPort(seed uint64) *port {
 		policy.IPv4: {parse("10.0.1.9"), parse("192.0.2.1")}, policy.IPv6: {parse("2001:db8::9"), parse("2001:db8:1::1")},
 	}
 	p.hosts = map[policy.Family][]netip.Addr{policy.IPv4: {parse("10.0.1.1")}, policy.IPv6: {parse("2001:db8::1")}}
-	p.addrs4 = slices.Concat(p.pods[policy.IPv4], p.peers[policy.IPv4], p.hosts[policy.IPv4])
-	p.addrs6 = slices.Concat(p.pods[policy.IPv6], p.peers[policy.IPv6], p.hosts[policy.IPv6])
+	p.Addrs4 = slices.Concat(p.pods[policy.IPv4], p.peers[policy.IPv4], p.hosts[policy.IPv4])
+	p.Addrs6 = slices.Concat(p.pods[policy.IPv6], p.peers[policy.IPv6], p.hosts[policy.IPv6])
 	p.ids = []Identity{
 		{ID: 1, Entity: policy.Host},
 		{ID: 300, Labels: map[string]string{"app": "a1", policy.NamespaceKey: "ns0"}},
@@ -195,6 +195,7 @@ func empty(t testing.TB, m *ebpf.Map, key, value any) {
 }
 
 func TestPodPortAgreesWithGate(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	reasons := map[policy.Reason]int{}
 	for seed := range uint64(60) {

@@ -56,6 +56,7 @@ func someFrames() map[string][]byte {
 // (it wants a whole IP header behind an IP EtherType); the tagged frames have
 // them all.
 func TestTruncatedFramesAreDropped(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	for _, flags := range []bpf.AcliumHookFlags{0, bpf.AcliumHookFlagsHOOK_POD | bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED} {
 		for name, data := range someFrames() {
@@ -92,6 +93,7 @@ func (k *kernel) truncate(name string, data []byte) {
 
 // Frames that lie about themselves are malformed, whatever the lists say.
 func TestMalformedFramesAreDropped(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	four, six := tcpPacket("10.0.0.1", "10.0.0.2"), tcpPacket("2001:db8::1", "2001:db8::2")
 	mapped := tcpPacket("2001:db8::1", "2001:db8::2")
@@ -136,6 +138,7 @@ func TestMalformedFramesAreDropped(t *testing.T) {
 }
 
 func TestNonIP(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	ether := func(kind uint16) []byte { return append(make([]byte, 12), byte(kind>>8), byte(kind), 1, 2, 3, 4) }
 	pod := bpf.AcliumHookFlagsHOOK_POD
@@ -165,6 +168,7 @@ func TestNonIP(t *testing.T) {
 // An ICMP error complains about what lies within its packet, not about what
 // the link layer has put behind it.
 func TestQuotationInThePadding(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	k.bind(nil, bpf.AcliumHookFlagsHOOK_POD|bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED,
 		[]*policy.Policy{listOf(simple(policy.Permit, policy.Everybody(), policy.Everybody(), policy.ServiceOf(policy.Bytes(47))))}, denyAll())
@@ -194,6 +198,7 @@ func TestQuotationInThePadding(t *testing.T) {
 
 // A device without a hook is not filtered; one whose table is gone drops.
 func TestMissingHookAndTable(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	p := tcpPacket("10.0.0.1", "10.0.0.2")
 	data := frame(&p, frameOptions{})
@@ -215,6 +220,7 @@ func TestMissingHookAndTable(t *testing.T) {
 // Only neighbour discovery that a receiver would accept passes unasked: IPv6,
 // hop limit 255 (RFC 4861, 7.1).
 func TestNeighbourDiscoveryIsNoLoophole(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	six, four := tcpPacket("fe80::1", "ff02::1"), tcpPacket("10.0.0.1", "10.0.0.2")
 	for _, p := range []*policy.Packet{&six, &four} {
@@ -235,6 +241,7 @@ func TestNeighbourDiscoveryIsNoLoophole(t *testing.T) {
 
 // A segmented packet counts as its segments with their headers.
 func TestSegmentsAreCounted(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	p := tcpPacket("10.0.0.1", "10.0.0.2")
 	k.bind(nil, 0, permitAll(), nil)
@@ -245,16 +252,16 @@ func TestSegmentsAreCounted(t *testing.T) {
 	}
 }
 
-// Connections end after policy's idle times; here the clock is made fast.
+// Connections end after policy's idle times; here these are short, and the
+// packets carry the time.
 func TestIdleTimes(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
-	spec, err := programSpec()
-	k.must(err)
+	constants := map[string]any{"clock_in_packet": true}
 	for name, ms := range map[string]uint64{"tcp_open": 200, "tcp_idle": 900, "tcp_fin": 50, "udp_idle": 200, "icmp_len": 100, "seen_step": 1} {
-		k.must(spec.Variables[name].Set(ms * uint64(time.Millisecond)))
+		constants[name] = ms * uint64(time.Millisecond)
 	}
-	k.AcliumObjects.Close()
-	k.must(spec.LoadAndAssign(&k.AcliumObjects, nil))
+	k.reload(constants)
 	web := policy.ServiceOf(policy.Bytes(policy.TCP, policy.UDP, policy.ICMP))
 	web.SourcePorts = policy.NewRanges(policy.Range{First: 40000, Last: 40000})
 	k.bind(nil, bpf.AcliumHookFlagsHOOK_POD|bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED,
@@ -272,26 +279,29 @@ func TestIdleTimes(t *testing.T) {
 		p.SourcePort, p.DestinationPort, p.Flags, p.ICMPType = p.DestinationPort, p.SourcePort, flags, icmp
 		return p
 	}
+	now := uint64(time.Hour)
 	syn, udp, echo := packet(policy.TCP, policy.SYN, 0), packet(policy.UDP, 0, 0), packet(policy.ICMP, 0, 8)
 	send := func(d policy.Direction, p policy.Packet) int {
-		return k.run(k.programOf(d), frame(&p, frameOptions{}), skBuff{IngressIfindex: 7})
+		return k.run(k.programOf(d), frame(&p, frameOptions{}), skBuff{IngressIfindex: 7, Tstamp: now})
 	}
 	for _, c := range []struct {
 		name        string
 		open, reply policy.Packet
 		established bool
 		last        policy.Packet
-		wait        int
+		wait        time.Duration // ms
 		want        int
 	}{
-		{"half open, early", syn, back(syn, policy.ACK, 0), false, syn, 60, permit},
-		{"half open, late", syn, back(syn, policy.ACK, 0), false, syn, 260, drop},
-		{"established, early", syn, back(syn, policy.ACK, 0), true, syn, 300, permit},
-		{"established, late", syn, back(syn, policy.ACK, 0), true, syn, 1000, drop},
-		{"closing, late", syn, back(syn, policy.ACK, 0), true, packet(policy.TCP, policy.FIN|policy.ACK, 0), 90, drop},
-		{"udp, early", udp, back(udp, 0, 0), false, udp, 60, permit},
-		{"udp, late", udp, back(udp, 0, 0), false, udp, 260, drop},
-		{"icmp, late", echo, back(echo, 0, 0), false, echo, 150, drop},
+		{"half open, early", syn, back(syn, policy.ACK, 0), false, syn, 199, permit},
+		{"half open, late", syn, back(syn, policy.ACK, 0), false, syn, 202, drop},
+		{"established, early", syn, back(syn, policy.ACK, 0), true, syn, 899, permit},
+		{"established, late", syn, back(syn, policy.ACK, 0), true, syn, 902, drop},
+		{"closing, early", syn, back(syn, policy.ACK, 0), true, packet(policy.TCP, policy.FIN|policy.ACK, 0), 49, permit},
+		{"closing, late", syn, back(syn, policy.ACK, 0), true, packet(policy.TCP, policy.FIN|policy.ACK, 0), 52, drop},
+		{"udp, early", udp, back(udp, 0, 0), false, udp, 199, permit},
+		{"udp, late", udp, back(udp, 0, 0), false, udp, 202, drop},
+		{"icmp, early", echo, back(echo, 0, 0), false, echo, 99, permit},
+		{"icmp, late", echo, back(echo, 0, 0), false, echo, 102, drop},
 	} {
 		empty(t, k.ConnMap, new(bpf.AcliumConnKey), nil)
 		if got := send(policy.Ingress, c.open); got != permit {
@@ -303,7 +313,7 @@ func TestIdleTimes(t *testing.T) {
 				send(policy.Ingress, c.last)
 			}
 		}
-		time.Sleep(time.Duration(c.wait) * time.Millisecond)
+		now += uint64(c.wait * time.Millisecond)
 		if got := send(policy.Egress, c.reply); got != c.want {
 			t.Errorf("%s: the reply got %d, want %d", c.name, got, c.want)
 		}
@@ -312,6 +322,7 @@ func TestIdleTimes(t *testing.T) {
 
 // An ICMP query is judged again by the code that it had.
 func TestQueryKeepsItsCode(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	echo := tcpPacket("10.0.0.1", "10.0.0.2")
 	echo.Protocol, echo.Flags, echo.ICMPType, echo.ICMPCode, echo.ICMPID = policy.ICMP, 0, 8, 1, 9
@@ -331,9 +342,10 @@ func TestQueryKeepsItsCode(t *testing.T) {
 }
 
 func TestBigList(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	p, w := enterprise(10000)
-	k.bind(w.identities, 0, []*policy.Policy{p}, nil)
+	k.bind(w.identities(), 0, []*policy.Policy{p}, nil)
 	want, lines := expected{}, map[int]bool{}
 	for range 20000 {
 		packet := w.hit(p)
@@ -357,6 +369,7 @@ func TestBigList(t *testing.T) {
 // The largest list, with the deciding line at its end and chains of Next and
 // masked lines before it, so that the walk is as long as it can be.
 func TestLongestWalk(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	everybody := policy.Everybody()
 	masked := policy.Peers{Masked: []policy.Masked{{Addr: netip.MustParseAddr("10.0.0.0"), Wildcard: netip.MustParseAddr("0.255.0.255")}}}
@@ -408,7 +421,7 @@ func BenchmarkClassify(b *testing.B) {
 				packets = append(packets, w.hit(p))
 			}
 			if n > 0 {
-				k.bind(w.identities, 0, []*policy.Policy{p}, nil)
+				k.bind(w.identities(), 0, []*policy.Policy{p}, nil)
 			}
 			b.ResetTimer()
 			ns := 0.0

@@ -67,6 +67,7 @@ func someClasses(r *rand.Rand, seed uint64) (out []*policy.Police) {
 // TestPoliceAgreesWithGate has packets of random lengths at random times pass
 // lists that limit most of what they permit, alone and in series.
 func TestPoliceAgreesWithGate(t *testing.T) {
+	t.Parallel()
 	k := newPoliceKernel(t)
 	reasons := map[policy.Reason]int{}
 	for seed := range uint64(30) {
@@ -171,30 +172,32 @@ func (l udpLink) sendBulk(t *testing.T, n int) (arrived int) {
 // take from one bucket that hardly fills: what passes is what it held, and
 // every packet is told to have conformed or exceeded.
 func TestPoliceConserves(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{})
-	defer d.Close()
-	class := &policy.Police{Name: "C", Rate: 8, Burst: 10*bulk + 3}
-	x.apply(d, x.state(permitPoliced(class)))
-	one, two := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
-	arrived := one.sendBulk(t, 3) + two.sendBulk(t, 2)
-	for range 3 {
-		if _, err := one.to.WriteTo(make([]byte, bulk-28), one.from.LocalAddr()); err != nil {
-			t.Fatal(err)
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		class := &policy.Police{Name: "C", Rate: 8, Burst: 10*bulk + 3}
+		x.apply(d, x.state(permitPoliced(class)))
+		one, two := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
+		arrived := one.sendBulk(t, 3) + two.sendBulk(t, 2)
+		for range 3 {
+			if _, err := one.to.WriteTo(make([]byte, bulk-28), one.from.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if arrived += one.sendBulk(t, 12); arrived != 10-3 {
-		t.Errorf("%d datagrams passed beside 3 answers, want 7", arrived)
-	}
-	want := policy.PoliceCounter{
-		Police: *class, Node: "node", ConformedPackets: 10, ConformedBytes: 10 * bulk, ExceededPackets: 10, ExceededBytes: 10 * bulk,
-	}
-	x.wantPolicers(d, want)
-	drops, err := d.Drops()
-	if err != nil || drops["police"].Packets != 10 || drops["police"].Bytes != 10*bulk {
-		t.Errorf("drops are %+v, %v", drops["police"], err)
-	}
-	wantCounts(t, x.counts(d), map[string]uint64{"T/10": 15, "T/20": 2})
+		if arrived += one.sendBulk(t, 12); arrived != 10-3 {
+			t.Errorf("%d datagrams passed beside 3 answers, want 7", arrived)
+		}
+		want := policy.PoliceCounter{
+			Police: *class, Node: "node", ConformedPackets: 10, ConformedBytes: 10 * bulk, ExceededPackets: 10, ExceededBytes: 10 * bulk,
+		}
+		x.wantPolicers(d, want)
+		drops, err := d.Drops()
+		if err != nil || drops["police"].Packets != 10 || drops["police"].Bytes != 10*bulk {
+			t.Errorf("drops are %+v, %v", drops["police"], err)
+		}
+		wantCounts(t, x.counts(d), map[string]uint64{"T/10": 15, "T/20": 2})
+	})
 }
 
 func (x *bench) wantPolicers(d *Datapath, want ...policy.PoliceCounter) {
@@ -209,41 +212,43 @@ func (x *bench) wantPolicers(d *Datapath, want ...policy.PoliceCounter) {
 // process fill it; another rate begins with a full one, and a class that
 // nothing names is forgotten.
 func TestPushFillsNoBucket(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{})
-	defer func() { d.Close() }()
-	class := &policy.Police{Name: "C", Rate: 8, Burst: 3*bulk + 100}
-	list := permitPoliced(class)
-	x.apply(d, x.state(list))
-	l := x.link(addrA, addrB, 53)
-	wantArrived := func(when string, want int) {
-		t.Helper()
-		if n := l.sendBulk(t, 5); n != want {
-			t.Errorf("%s: %d of 5 datagrams arrived, want %d", when, n, want)
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer func() { d.Close() }()
+		class := &policy.Police{Name: "C", Rate: 8, Burst: 3*bulk + 100}
+		list := permitPoliced(class)
+		x.apply(d, x.state(list))
+		l := x.link(addrA, addrB, 53)
+		wantArrived := func(when string, want int) {
+			t.Helper()
+			if n := l.sendBulk(t, 5); n != want {
+				t.Errorf("%s: %d of 5 datagrams arrived, want %d", when, n, want)
+			}
 		}
-	}
-	wantArrived("full", 3)
-	other := permitPoliced(&policy.Police{Name: "C", Rate: 8, Burst: 3*bulk + 100})
-	other.Rules = append(other.Rules, udpPorts("T", 99).Rules...)
-	other.Rules[2].Police = &policy.Police{Name: "B", Rate: 8000, Burst: 1}
-	x.apply(d, x.state(other))
-	wantArrived("with another line", 0)
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantArrived("without a process", 0)
-	d = x.open(Options{})
-	x.apply(d, x.state(list))
-	wantArrived("after a restart", 0)
-	x.wantPolicers(d, policy.PoliceCounter{Police: *class, Node: "node", ConformedPackets: 3, ConformedBytes: 3 * bulk, ExceededPackets: 17, ExceededBytes: 17 * bulk})
-	x.apply(d, x.state(permitPoliced(&policy.Police{Name: "C", Rate: 9, Burst: 3*bulk + 100})))
-	wantArrived("with another rate", 3)
-	x.apply(d, x.state(udpPorts("T", 53)))
-	wantArrived("without police", 5)
-	x.wantPolicers(d)
-	if n := countElements(t, d.maps.Maps["policer_map"]); n != 0 {
-		t.Errorf("%d policers are left", n)
-	}
+		wantArrived("full", 3)
+		other := permitPoliced(&policy.Police{Name: "C", Rate: 8, Burst: 3*bulk + 100})
+		other.Rules = append(other.Rules, udpPorts("T", 99).Rules...)
+		other.Rules[2].Police = &policy.Police{Name: "B", Rate: 8000, Burst: 1}
+		x.apply(d, x.state(other))
+		wantArrived("with another line", 0)
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantArrived("without a process", 0)
+		d = x.open(o)
+		x.apply(d, x.state(list))
+		wantArrived("after a restart", 0)
+		x.wantPolicers(d, policy.PoliceCounter{Police: *class, Node: "node", ConformedPackets: 3, ConformedBytes: 3 * bulk, ExceededPackets: 17, ExceededBytes: 17 * bulk})
+		x.apply(d, x.state(permitPoliced(&policy.Police{Name: "C", Rate: 9, Burst: 3*bulk + 100})))
+		wantArrived("with another rate", 3)
+		x.apply(d, x.state(udpPorts("T", 53)))
+		wantArrived("without police", 5)
+		x.wantPolicers(d)
+		if n := countElements(t, d.maps.Maps["policer_map"]); n != 0 {
+			t.Errorf("%d policers are left", n)
+		}
+	})
 }
 
 func countElements(t *testing.T, m *ebpf.Map) (n int) {

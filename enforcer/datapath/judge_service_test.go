@@ -34,8 +34,8 @@ func newMall(seed uint64) *mall {
 			m.peers[f] = append(m.peers[f], a)
 		}
 	}
-	m.addrs4 = slices.Concat(m.addrs4, m.peers[policy.IPv4], m.vips[policy.IPv4], m.vips[policy.IPv4])
-	m.addrs6 = slices.Concat(m.addrs6, m.peers[policy.IPv6], m.vips[policy.IPv6], m.vips[policy.IPv6])
+	m.Addrs4 = slices.Concat(m.Addrs4, m.peers[policy.IPv4], m.vips[policy.IPv4], m.vips[policy.IPv4])
+	m.Addrs6 = slices.Concat(m.Addrs6, m.peers[policy.IPv6], m.vips[policy.IPv6], m.vips[policy.IPv6])
 	return m
 }
 
@@ -207,6 +207,7 @@ func (h *hall) judge(i int) {
 }
 
 func TestServicesAgreeWithGate(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	reasons := map[policy.Reason]int{}
 	for seed := range uint64(60) {

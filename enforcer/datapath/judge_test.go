@@ -52,6 +52,8 @@ type kernel struct {
 	reflexives reflexives
 	services   uint32  // the set that the hooks name
 	limits     *limits // of the lists that are bound
+	cpu        int     // that the test stays on, if it does
+	reloaded   bool    // with other programs than those of programSpec
 }
 
 // counterOf names a counter: list and line.
@@ -60,13 +62,15 @@ type counterOf struct {
 	line int
 }
 
-func newKernel(t testing.TB) *kernel {
-	t.Helper()
-	return newKernelWith(t, func(*ebpf.CollectionSpec) {})
-}
-
 // newKernelWith lets the test change what is loaded.
 func newKernelWith(t testing.TB, change func(*ebpf.CollectionSpec)) *kernel {
+	t.Helper()
+	k := loadKernel(t, change)
+	t.Cleanup(k.close)
+	return k
+}
+
+func loadKernel(t testing.TB, change func(*ebpf.CollectionSpec)) *kernel {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root to load programs into the kernel")
@@ -91,7 +95,6 @@ func newKernelWith(t testing.TB, change func(*ebpf.CollectionSpec)) *kernel {
 	for slot := range k.counters.chunks {
 		k.chunk(uint32(slot))
 	}
-	t.Cleanup(func() { k.closeTables(); k.counters.close(); k.AcliumObjects.Close() })
 	return k
 }
 
@@ -254,12 +257,13 @@ func (e expected) compare(k *kernel) {
 
 // populate tells the kernel who the addresses of the world belong to.
 func (k *kernel) populate(w *world) {
-	for a, id := range w.owners {
+	for a, id := range w.Owners {
 		k.place(a, id, 0)
 	}
 }
 
 func TestNodeInterfaceAgreesWithEval(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	for seed := range uint64(40) {
 		judgeStateless(k, seed)
@@ -276,7 +280,7 @@ func judgeStateless(k *kernel, seed uint64) {
 	}
 	k.lines = map[counterOf]uint32{}
 	k.must(clearCounters(k))
-	k.bind(w.identities, 0, lists, nil)
+	k.bind(w.identities(), 0, lists, nil)
 	want := expected{}
 	for range 400 {
 		p := w.packet(w.family(policy.Dual))

@@ -11,6 +11,7 @@ import (
 // (RFC 4291, 2.5.5.1). No line that names one speaks of the other, by whatever
 // its address is written: host, prefix, range, mask, or several of them.
 func TestAddressesOfBothFamiliesAreNoTwins(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	parse := netip.MustParseAddr
 	ranges := func(bounds ...string) (p policy.Peers) {
@@ -63,6 +64,7 @@ func TestAddressesOfBothFamiliesAreNoTwins(t *testing.T) {
 
 // The lowest and the highest port, type and code are numbers like others.
 func TestPortsAtTheEnds(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	for _, r := range []policy.Range{{First: 0, Last: 0}, {First: 65535, Last: 65535}, {First: 0, Last: 65534}, {First: 1, Last: 65535}, {First: 1, Last: 65534}, {First: 255, Last: 256}} {
 		for field, set := range map[string]func(*policy.Service){

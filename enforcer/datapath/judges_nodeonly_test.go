@@ -16,6 +16,7 @@ import (
 // packet at its own moment or at an unknown one. Reflexive lists need numbers,
 // and Compile knows none: it must refuse them, and not ignore what they say.
 func TestThreeJudgesNodeOnly(t *testing.T) {
+	t.Parallel()
 	j := newJudges(t)
 	g := acltest.NewGenerator(5).NodeOnly()
 	lists, refused, timed := 0, 0, 0

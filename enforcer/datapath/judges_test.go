@@ -24,6 +24,7 @@ const judgedPairs = 10_000
 // program against each other: random lists, written as text, and packets made
 // for their lines. They must agree about the verdict and about the line.
 func TestThreeJudges(t *testing.T) {
+	t.Parallel()
 	j := newJudges(t)
 	g := acltest.NewGenerator(3)
 	hidden, lines := 0, 0
@@ -48,6 +49,7 @@ func TestThreeJudges(t *testing.T) {
 
 // TestThreeJudgesTable gives the packets that were judged by hand to all three.
 func TestThreeJudgesTable(t *testing.T) {
+	t.Parallel()
 	j := newJudges(t)
 	sheets, err := acltest.Table()
 	if err != nil {

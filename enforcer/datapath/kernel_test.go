@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,14 +32,14 @@ const (
 )
 
 func newBench(t *testing.T) *bench {
+	t.Helper()
 	n := testns.New(t)
 	x := &bench{t: t, node: n, a: n.Pod("vetha", addrA, addrA6), b: n.Pod("vethb", addrB, addrB6)}
-	x.pins = filepath.Join(bpffs, fmt.Sprintf("aclium-test-%d", os.Getpid()), t.Name())
+	x.pins = filepath.Join(bpffs, fmt.Sprintf("aclium-test-%d-%s", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-")))
 	t.Cleanup(func() {
 		if err := Remove(x.pins); err != nil {
 			t.Error(err)
 		}
-		os.Remove(filepath.Dir(x.pins))
 	})
 	return x
 }
@@ -164,151 +165,155 @@ func wantCounts(t *testing.T, got map[string]uint64, want map[string]uint64) {
 }
 
 func TestPacketsAreFilteredAndCounted(t *testing.T) {
-	for name, o := range ways() {
-		t.Run(name, func(t *testing.T) {
-			x := newBench(t)
-			d := x.open(o)
-			defer d.Close()
-			open4, open6, shut := x.link(addrA, addrB, 53), x.link(addrA6, addrB6, 53), x.link(addrA, addrB, 54)
-			if n := shut.send(t, 3); n != 3 {
-				t.Fatalf("%d of 3 arrived without any list", n)
-			}
-			six := udpPorts("SIX", 53)
-			six.Family = policy.IPv6
-			x.apply(d, x.state(udpPorts("T", 53), six))
-			if a, b, c := open4.send(t, 7), open6.send(t, 5), shut.send(t, 4); a != 7 || b != 5 || c != 0 {
-				t.Errorf("arrived %d, %d, %d, want 7, 5, 0", a, b, c)
-			}
-			wantCounts(t, x.counts(d), map[string]uint64{"T/10": 7, "T/0": 4, "SIX/10": 5})
-			x.apply(d, State{})
-			if n := shut.send(t, 3); n != 3 {
-				t.Errorf("%d of 3 arrived after the lists were taken off", n)
-			}
-		})
-	}
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		open4, open6, shut := x.link(addrA, addrB, 53), x.link(addrA6, addrB6, 53), x.link(addrA, addrB, 54)
+		if n := shut.send(t, 3); n != 3 {
+			t.Fatalf("%d of 3 arrived without any list", n)
+		}
+		six := udpPorts("SIX", 53)
+		six.Family = policy.IPv6
+		x.apply(d, x.state(udpPorts("T", 53), six))
+		if a, b, c := open4.send(t, 7), open6.send(t, 5), shut.send(t, 4); a != 7 || b != 5 || c != 0 {
+			t.Errorf("arrived %d, %d, %d, want 7, 5, 0", a, b, c)
+		}
+		wantCounts(t, x.counts(d), map[string]uint64{"T/10": 7, "T/0": 4, "SIX/10": 5})
+		x.apply(d, State{})
+		if n := shut.send(t, 3); n != 3 {
+			t.Errorf("%d of 3 arrived after the lists were taken off", n)
+		}
+	})
 }
 
 // A flow that both lists permit loses nothing, one that both deny passes
 // nothing, while they replace each other.
 func TestReplacementIsAtomic(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{})
-	defer d.Close()
-	always, never := x.link(addrA, addrB, 53), x.link(addrA, addrB, 99)
-	one, two := x.state(udpPorts("ONE", 53, 54)), x.state(udpPorts("TWO", 55, 53))
-	x.apply(d, one)
-	sent, passed := 0, 0
-	for i := range 100 {
-		done := make(chan error, 1)
-		s := two
-		if i%2 == 1 {
-			s = one
-		}
-		go func() { done <- x.node.Enter(func() error { return d.Apply(s) }) }()
-		for busy := true; busy; {
-			select {
-			case err := <-done:
-				if err != nil {
-					t.Fatal(err)
-				}
-				busy = false
-			default:
-				sent += 5
-				passed += always.send(t, 5)
-				if _, err := never.from.Write([]byte("x")); err != nil {
-					t.Fatal(err)
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		always, never := x.link(addrA, addrB, 53), x.link(addrA, addrB, 99)
+		one, two := x.state(udpPorts("ONE", 53, 54)), x.state(udpPorts("TWO", 55, 53))
+		x.apply(d, one)
+		sent, passed := 0, 0
+		for i := range 100 {
+			done := make(chan error, 1)
+			s := two
+			if i%2 == 1 {
+				s = one
+			}
+			go func() { done <- x.node.Enter(func() error { return d.Apply(s) }) }()
+			for busy := true; busy; {
+				select {
+				case err := <-done:
+					if err != nil {
+						t.Fatal(err)
+					}
+					busy = false
+				default:
+					sent += 5
+					passed += always.send(t, 5)
+					if _, err := never.from.Write([]byte("x")); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 		}
-	}
-	leaked := never.send(t, 1)
-	if passed != sent || leaked != 0 {
-		t.Errorf("%d of %d permitted packets passed, %d denied ones", passed, sent, leaked)
-	}
-	if sent < 200 {
-		t.Errorf("only %d packets met 100 replacements", sent)
-	}
+		leaked := never.send(t, 1)
+		if passed != sent || leaked != 0 {
+			t.Errorf("%d of %d permitted packets passed, %d denied ones", passed, sent, leaked)
+		}
+		if sent < 200 {
+			t.Errorf("only %d packets met 100 replacements", sent)
+		}
+	})
 }
 
 // Neither the process's end nor a restart disturbs enforcement and counters.
 func TestEnforcementOutlivesTheProcess(t *testing.T) {
-	for name, o := range ways() {
-		t.Run(name, func(t *testing.T) {
-			x := newBench(t)
-			d := x.open(o)
-			s := x.state(udpPorts("T", 53))
-			x.apply(d, s)
-			open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
-			open.send(t, 2)
-			if err := d.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if a, b := open.send(t, 3), shut.send(t, 2); a != 3 || b != 0 {
-				t.Errorf("without a process %d and %d arrived, want 3 and 0", a, b)
-			}
-			d = x.open(o)
-			defer d.Close()
-			if a, b := open.send(t, 3), shut.send(t, 2); a != 3 || b != 0 {
-				t.Errorf("before the first apply %d and %d arrived, want 3 and 0", a, b)
-			}
-			x.apply(d, s)
-			open.send(t, 1)
-			wantCounts(t, x.counts(d), map[string]uint64{"T/10": 9, "T/0": 4})
-		})
-	}
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		s := x.state(udpPorts("T", 53))
+		x.apply(d, s)
+		open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
+		open.send(t, 2)
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if a, b := open.send(t, 3), shut.send(t, 2); a != 3 || b != 0 {
+			t.Errorf("without a process %d and %d arrived, want 3 and 0", a, b)
+		}
+		d = x.open(o)
+		defer d.Close()
+		if a, b := open.send(t, 3), shut.send(t, 2); a != 3 || b != 0 {
+			t.Errorf("before the first apply %d and %d arrived, want 3 and 0", a, b)
+		}
+		x.apply(d, s)
+		open.send(t, 1)
+		wantCounts(t, x.counts(d), map[string]uint64{"T/10": 9, "T/0": 4})
+	})
 }
 
 func TestCountersFollowTheirLines(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{})
-	defer d.Close()
-	l53, l54 := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
-	x.apply(d, x.state(udpPorts("T", 53)))
-	l53.send(t, 5)
-	x.apply(d, x.state(udpPorts("T", 54, 53))) // an insert renumbers the line
-	l53.send(t, 1)
-	l54.send(t, 2)
-	wantCounts(t, x.counts(d), map[string]uint64{"T/10": 2, "T/20": 6})
-	if err := d.Clear("OTHER"); err != nil {
-		t.Fatal(err)
-	}
-	wantCounts(t, x.counts(d), map[string]uint64{"T/20": 6})
-	if err := d.Clear("T"); err != nil {
-		t.Fatal(err)
-	}
-	l53.send(t, 3)
-	wantCounts(t, x.counts(d), map[string]uint64{"T/10": 0, "T/20": 3})
-	x.apply(d, x.state(udpPorts("T", 54)))
-	x.apply(d, x.state(udpPorts("T", 54, 53))) // deleted and typed again: from zero
-	wantCounts(t, x.counts(d), map[string]uint64{"T/20": 0})
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		l53, l54 := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
+		x.apply(d, x.state(udpPorts("T", 53)))
+		l53.send(t, 5)
+		x.apply(d, x.state(udpPorts("T", 54, 53))) // an insert renumbers the line
+		l53.send(t, 1)
+		l54.send(t, 2)
+		wantCounts(t, x.counts(d), map[string]uint64{"T/10": 2, "T/20": 6})
+		if err := d.Clear("OTHER"); err != nil {
+			t.Fatal(err)
+		}
+		wantCounts(t, x.counts(d), map[string]uint64{"T/20": 6})
+		if err := d.Clear("T"); err != nil {
+			t.Fatal(err)
+		}
+		l53.send(t, 3)
+		wantCounts(t, x.counts(d), map[string]uint64{"T/10": 0, "T/20": 3})
+		x.apply(d, x.state(udpPorts("T", 54)))
+		x.apply(d, x.state(udpPorts("T", 54, 53))) // deleted and typed again: from zero
+		wantCounts(t, x.counts(d), map[string]uint64{"T/20": 0})
+	})
 }
 
 func TestFailedApplyChangesNothing(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{Counters: 8})
-	defer d.Close()
-	open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
-	x.apply(d, x.state(udpPorts("T", 53)))
-	bad := map[string]State{
-		"missing device":    {Ports: []Port{{Interface: "nosuch", Pod: true, Ingress: []policy.Policy{udpPorts("U", 54)}}}},
-		"too many counters": x.state(udpPorts("U", 54, 55, 56, 57, 58, 59, 60, 61)),
-		"too many lists":    x.state(make([]policy.Policy, 9)...),
-	}
-	outside := udpPorts("U", 54)
-	outside.Rules[0].Match.Source.Outside = []policy.AddrRange{policy.PrefixRange(netip.MustParsePrefix("192.0.2.0/24"))}
-	bad["addresses of the world"] = x.state(outside)
-	for name, s := range bad {
-		if err := d.Apply(s); err == nil {
-			t.Errorf("%s: accepted", name)
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		o.Counters = 8
+		d := x.open(o)
+		defer d.Close()
+		open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
+		x.apply(d, x.state(udpPorts("T", 53)))
+		bad := map[string]State{
+			"missing device":    {Ports: []Port{{Interface: "nosuch", Pod: true, Ingress: []policy.Policy{udpPorts("U", 54)}}}},
+			"too many counters": x.state(udpPorts("U", 54, 55, 56, 57, 58, 59, 60, 61)),
+			"too many lists":    x.state(make([]policy.Policy, 9)...),
 		}
-	}
-	if a, b := open.send(t, 2), shut.send(t, 2); a != 2 || b != 0 {
-		t.Errorf("%d and %d arrived, want 2 and 0", a, b)
-	}
-	wantCounts(t, x.counts(d), map[string]uint64{"T/10": 2, "T/0": 2})
+		outside := udpPorts("U", 54)
+		outside.Rules[0].Match.Source.Outside = []policy.AddrRange{policy.PrefixRange(netip.MustParsePrefix("192.0.2.0/24"))}
+		bad["addresses of the world"] = x.state(outside)
+		for name, s := range bad {
+			if err := d.Apply(s); err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		}
+		if a, b := open.send(t, 2), shut.send(t, 2); a != 2 || b != 0 {
+			t.Errorf("%d and %d arrived, want 2 and 0", a, b)
+		}
+		wantCounts(t, x.counts(d), map[string]uint64{"T/10": 2, "T/0": 2})
+	})
 }
 
 func TestOneProcessPerPath(t *testing.T) {
+	t.Parallel()
 	x := newBench(t)
 	d := x.open(Options{})
 	defer d.Close()
@@ -321,6 +326,7 @@ func TestOneProcessPerPath(t *testing.T) {
 // A link whose pin is lost, as when the file system is mounted anew, must not
 // leave a second copy of the program behind.
 func TestStaleCopyIsTakenOff(t *testing.T) {
+	t.Parallel()
 	if !haveTCX() {
 		t.Skip("filters of clsact have no pins")
 	}
@@ -361,45 +367,45 @@ func TestStaleCopyIsTakenOff(t *testing.T) {
 }
 
 func TestVanishedDeviceIsForgotten(t *testing.T) {
-	for name, o := range ways() {
-		t.Run(name, func(t *testing.T) {
-			x := newBench(t)
-			d := x.open(o)
-			defer d.Close()
-			x.apply(d, x.state(udpPorts("T", 53)))
-			l, err := netlink.LinkByName(x.b.Device)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := netlink.LinkDel(l); err != nil {
-				t.Fatal(err)
-			}
-			x.apply(d, State{})
-			if left, err := d.hooks.driver.present(); err != nil || len(left) != 0 {
-				t.Errorf("%d programs are left, %v", len(left), err)
-			}
-		})
-	}
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		x.apply(d, x.state(udpPorts("T", 53)))
+		l, err := netlink.LinkByName(x.b.Device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := netlink.LinkDel(l); err != nil {
+			t.Fatal(err)
+		}
+		x.apply(d, State{})
+		if left, err := d.hooks.driver.present(); err != nil || len(left) != 0 {
+			t.Errorf("%d programs are left, %v", len(left), err)
+		}
+	})
 }
 
 func TestEventsNameTheLine(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{})
-	defer d.Close()
-	p := udpPorts("T", 53)
-	p.Rules[0].Log = true
-	x.apply(d, x.state(p))
-	events, err := d.Events(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.link(addrA, addrB, 53).send(t, 1)
-	select {
-	case e := <-events:
-		if e.RuleID != (policy.RuleID{ACL: "T", Seq: 10}) || e.Action != policy.Permit || e.Destination != netip.MustParseAddrPort(addrB+":53") {
-			t.Errorf("got %+v", e)
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		p := udpPorts("T", 53)
+		p.Rules[0].Log = true
+		x.apply(d, x.state(p))
+		events, err := d.Events(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-	case <-time.After(5 * time.Second):
-		t.Error("no event came")
-	}
+		x.link(addrA, addrB, 53).send(t, 1)
+		select {
+		case e := <-events:
+			if e.RuleID != (policy.RuleID{ACL: "T", Seq: 10}) || e.Action != policy.Permit || e.Destination != netip.MustParseAddrPort(addrB+":53") {
+				t.Errorf("got %+v", e)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("no event came")
+		}
+	})
 }

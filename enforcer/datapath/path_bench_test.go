@@ -27,7 +27,7 @@ func BenchmarkPath(b *testing.B) {
 		p := w.hit(list)
 		hits[i] = frame(&p, frameOptions{})
 	}
-	node := func() { k.bind(w.identities, 0, []*policy.Policy{list}, nil) }
+	node := func() { k.bind(w.identities(), 0, []*policy.Policy{list}, nil) }
 	for _, c := range []struct {
 		name   string
 		bind   func()
@@ -35,7 +35,7 @@ func BenchmarkPath(b *testing.B) {
 	}{
 		{"no-hook", func() {}, [][]byte{frame(&four, frameOptions{})}},
 		{"node-hits", node, hits},
-		{"node-hits-asked", func() { k.bind(w.identities, bpf.AcliumHookFlagsHOOK_NO_CACHE, []*policy.Policy{list}, nil) }, hits},
+		{"node-hits-asked", func() { k.bind(w.identities(), bpf.AcliumHookFlagsHOOK_NO_CACHE, []*policy.Policy{list}, nil) }, hits},
 		{"node-tcp", node, [][]byte{frame(&four, frameOptions{})}},
 		{"node-udp", node, [][]byte{frame(&udp, frameOptions{})}},
 		{"node-tcp6", node, [][]byte{frame(&six, frameOptions{})}},

@@ -77,92 +77,96 @@ func (x *bench) reflexiveNode(out, in string) State {
 // Entries stand under the names of their lists: they outlive the process and
 // the numbers, and no other list gets them.
 func TestEntriesOutliveTheProcess(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{})
-	link := x.link(addrA, addrB, 53)
-	answers := func() bool {
-		t.Helper()
-		if _, err := link.to.WriteTo([]byte("y"), link.from.LocalAddr()); err != nil {
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		link := x.link(addrA, addrB, 53)
+		answers := func() bool {
+			t.Helper()
+			if _, err := link.to.WriteTo([]byte("y"), link.from.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+			link.from.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+			_, err := link.from.Read(make([]byte, 8))
+			return err == nil
+		}
+		x.apply(d, x.reflexiveNode("R", "R"))
+		if answers() {
+			t.Error("an answer passed before the question")
+		}
+		if n := link.send(t, 1); n != 1 || !answers() {
+			t.Errorf("%d arrived, or its answer did not", n)
+		}
+		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}
-		link.from.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-		_, err := link.from.Read(make([]byte, 8))
-		return err == nil
-	}
-	x.apply(d, x.reflexiveNode("R", "R"))
-	if answers() {
-		t.Error("an answer passed before the question")
-	}
-	if n := link.send(t, 1); n != 1 || !answers() {
-		t.Errorf("%d arrived, or its answer did not", n)
-	}
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if !answers() {
-		t.Error("without the process no answer passes")
-	}
-	d = x.open(Options{})
-	defer d.Close()
-	x.apply(d, x.reflexiveNode("A", "R")) // A has the number that R had
-	if !answers() {
-		t.Error("after a restart no answer passes")
-	}
-	x.apply(d, x.reflexiveNode("R", "A"))
-	if answers() {
-		t.Error("another list has the entry")
-	}
+		if !answers() {
+			t.Error("without the process no answer passes")
+		}
+		d = x.open(o)
+		defer d.Close()
+		x.apply(d, x.reflexiveNode("A", "R")) // A has the number that R had
+		if !answers() {
+			t.Error("after a restart no answer passes")
+		}
+		x.apply(d, x.reflexiveNode("R", "A"))
+		if answers() {
+			t.Error("another list has the entry")
+		}
+	})
 }
 
 // What a question reflects is listed with what it permits, how often it did and
 // when it ends, as long as a list in force is called so.
 func TestReflectedListsWhatEntriesPermit(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{})
-	defer d.Close()
-	link := x.link(addrA, addrB, 53)
-	listed := func() []policy.Reflected {
-		t.Helper()
-		all, err := d.Reflected()
-		if err != nil {
-			t.Fatal(err)
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		link := x.link(addrA, addrB, 53)
+		listed := func() []policy.Reflected {
+			t.Helper()
+			all, err := d.Reflected()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return all
 		}
-		return all
-	}
-	x.apply(d, x.reflexiveNode("R", "R"))
-	if all := listed(); len(all) != 0 {
-		t.Errorf("before the question: %+v", all)
-	}
-	began := time.Now()
-	if n := link.send(t, 1); n != 1 {
-		t.Fatal("the question did not arrive")
-	}
-	for range 2 {
-		if _, err := link.to.WriteTo([]byte("y"), link.from.LocalAddr()); err != nil {
-			t.Fatal(err)
+		x.apply(d, x.reflexiveNode("R", "R"))
+		if all := listed(); len(all) != 0 {
+			t.Errorf("before the question: %+v", all)
 		}
-		link.from.SetReadDeadline(time.Now().Add(5 * time.Second))
-		if _, err := link.from.Read(make([]byte, 8)); err != nil {
-			t.Fatal("an answer did not arrive")
+		began := time.Now()
+		if n := link.send(t, 1); n != 1 {
+			t.Fatal("the question did not arrive")
 		}
-	}
-	from := link.from.LocalAddr().(*net.UDPAddr).AddrPort()
-	want := policy.Reflected{
-		List: "R", Node: "node", Protocol: policy.UDP, Packets: 2,
-		Source: netip.AddrPortFrom(netip.MustParseAddr(addrB), 53), Destination: netip.AddrPortFrom(netip.MustParseAddr(addrA), from.Port()),
-	}
-	all := listed()
-	if len(all) != 1 {
-		t.Fatalf("got %+v, want one entry", all)
-	}
-	if left := all[0].Expires.Sub(began); left < 59*time.Minute || left > 61*time.Minute {
-		t.Errorf("the entry has %v left of an hour", left)
-	}
-	if all[0].Expires = (time.Time{}); all[0] != want {
-		t.Errorf("got %+v, want %+v", all[0], want)
-	}
-	x.apply(d, x.reflexiveNode("OTHER", "OTHER"))
-	if all := listed(); len(all) != 0 {
-		t.Errorf("of a list that is gone: %+v", all)
-	}
+		for range 2 {
+			if _, err := link.to.WriteTo([]byte("y"), link.from.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+			link.from.SetReadDeadline(time.Now().Add(5 * time.Second))
+			if _, err := link.from.Read(make([]byte, 8)); err != nil {
+				t.Fatal("an answer did not arrive")
+			}
+		}
+		from := link.from.LocalAddr().(*net.UDPAddr).AddrPort()
+		want := policy.Reflected{
+			List: "R", Node: "node", Protocol: policy.UDP, Packets: 2,
+			Source: netip.AddrPortFrom(netip.MustParseAddr(addrB), 53), Destination: netip.AddrPortFrom(netip.MustParseAddr(addrA), from.Port()),
+		}
+		all := listed()
+		if len(all) != 1 {
+			t.Fatalf("got %+v, want one entry", all)
+		}
+		if left := all[0].Expires.Sub(began); left < 59*time.Minute || left > 61*time.Minute {
+			t.Errorf("the entry has %v left of an hour", left)
+		}
+		if all[0].Expires = (time.Time{}); all[0] != want {
+			t.Errorf("got %+v, want %+v", all[0], want)
+		}
+		x.apply(d, x.reflexiveNode("OTHER", "OTHER"))
+		if all := listed(); len(all) != 0 {
+			t.Errorf("of a list that is gone: %+v", all)
+		}
+	})
 }

@@ -103,6 +103,7 @@ func (p *port) filtered(generation int) (ingress, egress []*policy.Policy) {
 // sessions with FIN and RST, fragments of all protocols, and time. The clock
 // goes in ticks; timeouts end between two of them.
 func TestReflexiveListsAgreeWithNode(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	by := map[string]int{}
 	for seed := range uint64(40) {
@@ -221,6 +222,7 @@ func reflexiveSequence(k *kernel, seed uint64, by map[string]int) {
 // both FINs, from either side, does not renew the entry, and a new session on
 // the same ports does.
 func TestReflexiveEndAgreesWithNode(t *testing.T) {
+	t.Parallel()
 	k := newKernel(t)
 	p := newPort(1)
 	ingress, egress := p.filtered(0)

@@ -143,10 +143,11 @@ func (p *probes) burst() {
 // and none is lost uncounted: on both ways to attach, on a pod's port and on a
 // node's own interface.
 func TestReplacementUnderTraffic(t *testing.T) {
-	for name, o := range ways() {
-		for kind, pod := range map[string]bool{"pod": true, "node": false} {
-			t.Run(name+" "+kind, func(t *testing.T) { replaceUnderTraffic(t, o, pod) })
-		}
+	t.Parallel()
+	for kind, pod := range map[string]bool{"pod": true, "node": false} {
+		t.Run(kind, func(t *testing.T) {
+			eachWay(t, func(t *testing.T, o Options) { replaceUnderTraffic(t, o, pod) })
+		})
 	}
 }
 

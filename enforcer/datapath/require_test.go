@@ -31,6 +31,7 @@ func TestOldKernelIsNamed(t *testing.T) {
 }
 
 func TestThisKernelHasWhatIsRequired(t *testing.T) {
+	t.Parallel()
 	newBench(t)
 	if err := checkKernel(kernelRelease(), requirements); err != nil {
 		t.Error(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"aclium/enforcer/internal/chance"
 	"aclium/translate/policy"
 )
 
@@ -26,25 +27,28 @@ type history struct {
 // tables, counters and remembered verdicts. Behind each push every packet is
 // judged as policy.Eval does by that state alone, however often it comes.
 func TestStatesFollowEachOther(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			permitted := 0
-			h := &history{world: newWorld(seed), bench: newBench(t), next: 1000}
-			h.d = h.open(Options{})
-			defer h.d.Close()
-			device := findIndex(t, h.bench.a.Device)
-			for push := range 25 {
-				h.change()
-				h.apply(h.d, h.now())
-				for range 60 {
-					if h.agree(push, device) {
-						permitted++
+			eachWay(t, func(t *testing.T, o Options) {
+				permitted := 0
+				h := &history{world: newWorld(seed), bench: newBench(t), next: 1000}
+				h.d = h.open(o)
+				defer h.d.Close()
+				device := findIndex(t, h.bench.a.Device)
+				for push := range 25 {
+					h.change()
+					h.apply(h.d, h.now())
+					for range 60 {
+						if h.agree(push, device) {
+							permitted++
+						}
 					}
 				}
-			}
-			if permitted < 25*60/10 || permitted > 25*60*9/10 {
-				t.Errorf("%d of %d packets were permitted, so the test sees too little", permitted, 25*60)
-			}
+				if permitted < 25*60/10 || permitted > 25*60*9/10 {
+					t.Errorf("%d of %d packets were permitted, so the test sees too little", permitted, 25*60)
+				}
+			})
 		})
 	}
 }
@@ -66,8 +70,8 @@ func (h *history) change() {
 	}
 	for range h.IntN(4) {
 		a := h.addr(h.family(policy.Dual))
-		if h.owners[a] = pick(h.world, h.identities).ID; h.one(3) {
-			delete(h.owners, a)
+		if h.Owners[a] = pick(h.world, h.Identities).ID; h.one(3) {
+			delete(h.Owners, a)
 		}
 	}
 	if len(h.lists) == 0 || len(h.lists) < 3 && h.one(4) {
@@ -114,31 +118,31 @@ func (h *history) enrich(l *policy.Policy) {
 // changeIdentity gives an identity other labels, takes it away with its
 // addresses, or adds one.
 func (h *history) changeIdentity() {
-	h.identities = slices.Clone(h.identities)
-	at := 3 + h.IntN(len(h.identities)-3)
+	h.Identities = slices.Clone(h.Identities)
+	at := 3 + h.IntN(len(h.Identities)-3)
 	labels := map[string]string{policy.NamespaceKey: fmt.Sprint("ns", h.IntN(2)), "app": fmt.Sprint("a", h.IntN(3)), fmt.Sprint("k", h.IntN(4)): "v"}
 	switch h.IntN(3) {
 	case 0:
-		h.identities[at].Labels = labels
+		h.Identities[at].Labels = labels
 	case 1:
-		if len(h.identities) > 6 {
-			gone := h.identities[at].ID
-			h.identities = slices.Delete(h.identities, at, at+1)
-			for a, id := range h.owners {
+		if len(h.Identities) > 6 {
+			gone := h.Identities[at].ID
+			h.Identities = slices.Delete(h.Identities, at, at+1)
+			for a, id := range h.Owners {
 				if id == gone {
-					delete(h.owners, a)
+					delete(h.Owners, a)
 				}
 			}
 		}
 	case 2:
 		h.next++
-		h.identities = append(h.identities, Identity{ID: h.next, Labels: labels})
+		h.Identities = append(h.Identities, chance.Identity{ID: h.next, Labels: labels})
 	}
 }
 
 func (h *history) now() State {
-	s := State{Ports: []Port{{Interface: h.bench.a.Device, Ingress: h.lists}}, Identities: h.identities, Addresses: map[netip.Prefix]Address{}}
-	for a, id := range h.owners {
+	s := State{Ports: []Port{{Interface: h.bench.a.Device, Ingress: h.lists}}, Identities: h.identities(), Addresses: map[netip.Prefix]Address{}}
+	for a, id := range h.Owners {
 		s.Addresses[netip.PrefixFrom(a, a.BitLen())] = Address{Identity: id}
 	}
 	return s

@@ -75,58 +75,60 @@ func (d *Datapath) held(t *testing.T) (sets [3][2]int) {
 }
 
 func TestServicesFollowThePush(t *testing.T) {
-	x := newShop(t)
-	d := x.open(Options{})
-	link := x.link(addrA, testVIP.String(), 53)
-	drops := func() string {
-		all, err := d.Drops()
-		if err != nil {
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newShop(t)
+		d := x.open(o)
+		link := x.link(addrA, testVIP.String(), 53)
+		drops := func() string {
+			all, err := d.Drops()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprint(all["mixed-service"].Packets, all["no-backend"].Packets)
+		}
+		send := func(s State, want int) {
+			t.Helper()
+			x.apply(d, s)
+			if n := link.send(t, 3); n != want {
+				t.Errorf("%d of 3 arrived, want %d", n, want)
+			}
+		}
+		unknown := x.shop()
+		unknown.Services = nil
+		send(unknown, 0)
+		send(x.shop(addrB+":8053"), 3)
+		send(x.shop(addrB+":8053", "192.0.2.9:8053"), 0) // nobody's address
+		if got := drops(); got != "3 0" {
+			t.Errorf("dropped %s as mixed and without backend, want 3 0", got)
+		}
+		send(x.shop(addrB+":8054"), 3)
+		send(x.shop(), 0)
+		if got := drops(); got != "3 3" {
+			t.Errorf("dropped %s as mixed and without backend, want 3 3", got)
+		}
+		wantCounts(t, x.counts(d), map[string]uint64{"OUT/10": 3, "OUT/20": 3, "OUT/0": 6})
+		send(x.shop(addrB+":8053"), 3)
+		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprint(all["mixed-service"].Packets, all["no-backend"].Packets)
-	}
-	send := func(s State, want int) {
-		t.Helper()
-		x.apply(d, s)
-		if n := link.send(t, 3); n != want {
-			t.Errorf("%d of 3 arrived, want %d", n, want)
+		if n := link.send(t, 3); n != 3 {
+			t.Errorf("%d of 3 arrived without a process", n)
 		}
-	}
-	unknown := x.shop()
-	unknown.Services = nil
-	send(unknown, 0)
-	send(x.shop(addrB+":8053"), 3)
-	send(x.shop(addrB+":8053", "192.0.2.9:8053"), 0) // nobody's address
-	if got := drops(); got != "3 0" {
-		t.Errorf("dropped %s as mixed and without backend, want 3 0", got)
-	}
-	send(x.shop(addrB+":8054"), 3)
-	send(x.shop(), 0)
-	if got := drops(); got != "3 3" {
-		t.Errorf("dropped %s as mixed and without backend, want 3 3", got)
-	}
-	wantCounts(t, x.counts(d), map[string]uint64{"OUT/10": 3, "OUT/20": 3, "OUT/0": 6})
-	send(x.shop(addrB+":8053"), 3)
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if n := link.send(t, 3); n != 3 {
-		t.Errorf("%d of 3 arrived without a process", n)
-	}
-	d = x.open(Options{})
-	defer func() { d.Close() }()
-	send(x.shop(addrB+":8053"), 3)
-	for range 3 {
-		x.apply(d, x.shop(addrB+":8053", addrB+":8054"))
-		x.apply(d, x.shop(addrB+":8053"))
-	}
-	if sets := d.held(t); sets[d.set] != [2]int{1, 1} || sets[3-d.set] != [2]int{} {
-		t.Errorf("the maps hold %v, want one port and one backend in set %d", sets, d.set)
-	}
-	x.apply(d, unknown)
-	if sets := d.held(t); sets != [3][2]int{} {
-		t.Errorf("the maps hold %v without services", sets)
-	}
+		d = x.open(o)
+		defer func() { d.Close() }()
+		send(x.shop(addrB+":8053"), 3)
+		for range 3 {
+			x.apply(d, x.shop(addrB+":8053", addrB+":8054"))
+			x.apply(d, x.shop(addrB+":8053"))
+		}
+		if sets := d.held(t); sets[d.set] != [2]int{1, 1} || sets[3-d.set] != [2]int{} {
+			t.Errorf("the maps hold %v, want one port and one backend in set %d", sets, d.set)
+		}
+		x.apply(d, unknown)
+		if sets := d.held(t); sets != [3][2]int{} {
+			t.Errorf("the maps hold %v without services", sets)
+		}
+	})
 }
 
 // again gives the link another source port.
@@ -145,66 +147,70 @@ func (x *bench) again(l udpLink) udpLink {
 // New connections that are permitted before and behind a change of the services
 // are permitted all the while. Other services make the change take its time.
 func TestServicesAreReplacedAtOnce(t *testing.T) {
-	x := newShop(t)
-	d := x.open(Options{})
-	defer d.Close()
-	one, two := x.shop(addrB+":8053"), x.shop(addrB+":8054", addrB+":8053")
-	for i := range 200 {
-		two.Services = append(two.Services, Service{Addr: testVIP, Protocol: policy.TCP, Port: uint16(i), Backends: two.Services[0].Backends})
-	}
-	x.apply(d, one)
-	link := x.link(addrA, testVIP.String(), 53)
-	sent, passed := 0, 0
-	for i := range 40 {
-		s := []State{two, one}[i%2]
-		done := make(chan error, 1)
-		go func() { done <- x.node.Enter(func() error { return d.Apply(s) }) }()
-		for busy := true; busy; {
-			select {
-			case err := <-done:
-				if err != nil {
-					t.Fatal(err)
-				}
-				busy = false
-			default:
-				sent += 5
-				for range 5 {
-					passed += x.again(link).send(t, 1)
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newShop(t)
+		d := x.open(o)
+		defer d.Close()
+		one, two := x.shop(addrB+":8053"), x.shop(addrB+":8054", addrB+":8053")
+		for i := range 200 {
+			two.Services = append(two.Services, Service{Addr: testVIP, Protocol: policy.TCP, Port: uint16(i), Backends: two.Services[0].Backends})
+		}
+		x.apply(d, one)
+		link := x.link(addrA, testVIP.String(), 53)
+		sent, passed := 0, 0
+		for i := range 40 {
+			s := []State{two, one}[i%2]
+			done := make(chan error, 1)
+			go func() { done <- x.node.Enter(func() error { return d.Apply(s) }) }()
+			for busy := true; busy; {
+				select {
+				case err := <-done:
+					if err != nil {
+						t.Fatal(err)
+					}
+					busy = false
+				default:
+					sent += 5
+					for range 5 {
+						passed += x.again(link).send(t, 1)
+					}
 				}
 			}
 		}
-	}
-	if passed != sent || sent < 80 {
-		t.Errorf("%d of %d packets passed while services were replaced", passed, sent)
-	}
+		if passed != sent || sent < 80 {
+			t.Errorf("%d of %d packets passed while services were replaced", passed, sent)
+		}
+	})
 }
 
 func TestServicesThatDoNotFit(t *testing.T) {
-	x := newShop(t)
-	d := x.open(Options{})
-	defer d.Close()
-	x.apply(d, x.shop(addrB+":8053"))
-	for want, edit := range map[string]func(s *State){
-		"257 backends, want 256": func(s *State) {
-			for i := range 256 {
-				s.Services[0].Backends = append(s.Services[0].Backends, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(i)}), 53))
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newShop(t)
+		d := x.open(o)
+		defer d.Close()
+		x.apply(d, x.shop(addrB+":8053"))
+		for want, edit := range map[string]func(s *State){
+			"257 backends, want 256": func(s *State) {
+				for i := range 256 {
+					s.Services[0].Backends = append(s.Services[0].Backends, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(i)}), 53))
+				}
+			},
+			"32769 ports of services, want 32768": func(s *State) {
+				for i := range 32768 {
+					s.Services = append(s.Services, Service{Addr: testVIP, Protocol: policy.TCP, Port: uint16(i)})
+				}
+			},
+			"protocol 1 has no ports":  func(s *State) { s.Services[0].Protocol = policy.ICMP },
+			"protocol 17 stands twice": func(s *State) { s.Services = append(s.Services, s.Services[0]) },
+		} {
+			s := x.shop(addrB + ":8053")
+			edit(&s)
+			if err := d.Apply(s); !errors.As(err, new(*Refused)) || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
 			}
-		},
-		"32769 ports of services, want 32768": func(s *State) {
-			for i := range 32768 {
-				s.Services = append(s.Services, Service{Addr: testVIP, Protocol: policy.TCP, Port: uint16(i)})
-			}
-		},
-		"protocol 1 has no ports":  func(s *State) { s.Services[0].Protocol = policy.ICMP },
-		"protocol 17 stands twice": func(s *State) { s.Services = append(s.Services, s.Services[0]) },
-	} {
-		s := x.shop(addrB + ":8053")
-		edit(&s)
-		if err := d.Apply(s); !errors.As(err, new(*Refused)) || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
 		}
-	}
-	if n := x.link(addrA, testVIP.String(), 53).send(t, 3); n != 3 {
-		t.Errorf("%d of 3 arrived after what was refused", n)
-	}
+		if n := x.link(addrA, testVIP.String(), 53).send(t, 3); n != 3 {
+			t.Errorf("%d of 3 arrived after what was refused", n)
+		}
+	})
 }

@@ -11,27 +11,25 @@ import (
 // A second enforcer with other pins would take the first one's programs for
 // its own leftovers and off their devices.
 func TestOneEnforcerInANetworkNamespace(t *testing.T) {
-	for name, o := range map[string]Options{"tcx": {}, "clsact": {Clsact: true}} {
-		t.Run(name, func(t *testing.T) {
-			x := newBench(t)
-			d := x.open(o)
-			defer d.Close()
-			x.apply(d, x.state(udpPorts("T", 53)))
-			open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
-			o.PinPath = x.pins + "-second"
-			t.Cleanup(func() { _ = Remove(o.PinPath) })
-			if second, err := Open(o); err == nil {
-				t.Error("a second enforcer was opened")
-				if err := second.Apply(x.state(udpPorts("U", 53, 54))); err != nil {
-					t.Error(err)
-				}
-				second.Close()
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		x.apply(d, x.state(udpPorts("T", 53)))
+		open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
+		o.PinPath = x.pins + "-second"
+		t.Cleanup(func() { _ = Remove(o.PinPath) })
+		if second, err := Open(o); err == nil {
+			t.Error("a second enforcer was opened")
+			if err := second.Apply(x.state(udpPorts("U", 53, 54))); err != nil {
+				t.Error(err)
 			}
-			if a, b := open.send(t, 2), shut.send(t, 2); a != 2 || b != 0 {
-				t.Errorf("%d and %d arrived, want 2 and 0", a, b)
-			}
-		})
-	}
+			second.Close()
+		}
+		if a, b := open.send(t, 2), shut.send(t, 2); a != 2 || b != 0 {
+			t.Errorf("%d and %d arrived, want 2 and 0", a, b)
+		}
+	})
 }
 
 // A process that attaches another way takes off what an earlier one attached:
@@ -40,6 +38,7 @@ func TestOneEnforcerInANetworkNamespace(t *testing.T) {
 func TestOtherWayOfAttaching(t *testing.T) {
 	for name, clsact := range map[string]bool{"to clsact": true, "to tcx": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			x := newBench(t)
 			d := x.open(Options{Clsact: !clsact})
 			x.apply(d, x.state(udpPorts("T", 53)))

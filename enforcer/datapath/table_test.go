@@ -17,7 +17,7 @@ func byLine(line int) uint32 { return uint32(line + 1) }
 func TestCompileIsDeterministic(t *testing.T) {
 	build := func() *Table {
 		w := newWorld(7)
-		table, err := Compile(w.list("T", policy.Ingress, policy.Dual, 50), w.identities, byLine)
+		table, err := Compile(w.list("T", policy.Ingress, policy.Dual, 50), w.identities(), byLine)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func BenchmarkCompile(b *testing.B) {
 			p, w := enterprise(n)
 			size := 0
 			for b.Loop() {
-				table, err := Compile(p, w.identities, byLine)
+				table, err := Compile(p, w.identities(), byLine)
 				if err != nil {
 					b.Fatal(err)
 				}

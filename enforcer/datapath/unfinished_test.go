@@ -37,9 +37,10 @@ func (x *bench) moved() State {
 // Addresses that do not follow the flip turn it back: neither the new lists nor
 // a part of the new addresses stay.
 func TestFlipWithoutItsAddressesIsUndone(t *testing.T) {
-	for way, o := range ways() {
-		for _, broken := range []string{"address_map", "ipcache_map"} {
-			t.Run(way+"/"+broken, func(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []string{"address_map", "ipcache_map"} {
+		t.Run(broken, func(t *testing.T) {
+			eachWay(t, func(t *testing.T, o Options) {
 				x := newBench(t)
 				d := x.open(o)
 				defer d.Close()
@@ -74,33 +75,35 @@ func TestFlipWithoutItsAddressesIsUndone(t *testing.T) {
 					t.Errorf("arrived %d and %d, want none from what is no a any more", a, b)
 				}
 			})
-		}
+		})
 	}
 }
 
 // Where the flip cannot be turned back either, the error says that the new
 // lists are in force, and they are.
 func TestFlipThatStaysIsNamed(t *testing.T) {
-	x := newBench(t)
-	d := x.open(Options{})
-	defer d.Close()
-	x.apply(d, x.state(udpPorts("OLD", 53)))
-	open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
-	mend := x.cannotWrite(d, "settings_map")
-	next := x.moved()
-	if err := d.Apply(next); !errors.As(err, new(*Unfinished)) {
-		t.Fatalf("got %v, want an Unfinished", err)
-	}
-	if a, b := open.send(t, 2), shut.send(t, 3); a != 0 || b != 3 {
-		t.Errorf("arrived %d and %d, want 0 and 3 by the new list", a, b)
-	}
-	wantCounts(t, x.counts(d), map[string]uint64{"NEW/10": 3, "NEW/0": 2})
-	mend()
-	x.apply(d, next)
-	if n := shut.send(t, 4); n != 0 {
-		t.Errorf("%d arrived from what is no a any more", n)
-	}
-	wantCounts(t, x.counts(d), map[string]uint64{"NEW/10": 3, "NEW/0": 6})
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		x.apply(d, x.state(udpPorts("OLD", 53)))
+		open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
+		mend := x.cannotWrite(d, "settings_map")
+		next := x.moved()
+		if err := d.Apply(next); !errors.As(err, new(*Unfinished)) {
+			t.Fatalf("got %v, want an Unfinished", err)
+		}
+		if a, b := open.send(t, 2), shut.send(t, 3); a != 0 || b != 3 {
+			t.Errorf("arrived %d and %d, want 0 and 3 by the new list", a, b)
+		}
+		wantCounts(t, x.counts(d), map[string]uint64{"NEW/10": 3, "NEW/0": 2})
+		mend()
+		x.apply(d, next)
+		if n := shut.send(t, 4); n != 0 {
+			t.Errorf("%d arrived from what is no a any more", n)
+		}
+		wantCounts(t, x.counts(d), map[string]uint64{"NEW/10": 3, "NEW/0": 6})
+	})
 }
 
 // stuck is a driver that takes nothing off.
@@ -111,31 +114,29 @@ func (stuck) drop(attachKey) error { return errors.New("it will not come off") }
 // What is only taken away too late leaves the new lists in force, says so, and
 // is made up for by the next push.
 func TestLeftoversAreNamedAndMended(t *testing.T) {
-	for way, o := range ways() {
-		t.Run(way, func(t *testing.T) {
-			x := newBench(t)
-			d := x.open(o)
-			defer d.Close()
-			both := x.state(udpPorts("OLD", 53))
-			both.Ports = append(both.Ports, Port{Interface: x.a.Device, Pod: true, Egress: both.Ports[0].Ingress})
-			x.apply(d, both)
-			shut := x.link(addrA, addrB, 54)
-			real := d.hooks.driver
-			d.hooks.driver = stuck{real}
-			next := x.state(udpPorts("NEW", 54))
-			err := d.Apply(next)
-			d.hooks.driver = real
-			if !errors.As(err, new(*Unfinished)) {
-				t.Fatalf("got %v, want an Unfinished", err)
-			}
-			if n := shut.send(t, 3); n != 3 {
-				t.Errorf("%d of 3 arrived by the new list", n)
-			}
-			x.apply(d, next)
-			if at, err := d.hooks.driver.present(); err != nil || len(at) != 2 {
-				t.Errorf("programs stand on %d places, want both of one port: %v", len(at), err)
-			}
-			wantCounts(t, x.counts(d), map[string]uint64{"NEW/10": 3})
-		})
-	}
+	eachWay(t, func(t *testing.T, o Options) {
+		x := newBench(t)
+		d := x.open(o)
+		defer d.Close()
+		both := x.state(udpPorts("OLD", 53))
+		both.Ports = append(both.Ports, Port{Interface: x.a.Device, Pod: true, Egress: both.Ports[0].Ingress})
+		x.apply(d, both)
+		shut := x.link(addrA, addrB, 54)
+		real := d.hooks.driver
+		d.hooks.driver = stuck{real}
+		next := x.state(udpPorts("NEW", 54))
+		err := d.Apply(next)
+		d.hooks.driver = real
+		if !errors.As(err, new(*Unfinished)) {
+			t.Fatalf("got %v, want an Unfinished", err)
+		}
+		if n := shut.send(t, 3); n != 3 {
+			t.Errorf("%d of 3 arrived by the new list", n)
+		}
+		x.apply(d, next)
+		if at, err := d.hooks.driver.present(); err != nil || len(at) != 2 {
+			t.Errorf("programs stand on %d places, want both of one port: %v", len(at), err)
+		}
+		wantCounts(t, x.counts(d), map[string]uint64{"NEW/10": 3})
+	})
 }
