@@ -653,7 +653,7 @@ const (
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION     AcliumTableConst = 3
+	AcliumTableConstTABLE_VERSION     AcliumTableConst = 4
 	AcliumTableConstTABLE_SUBRULES    AcliumTableConst = 262144
 	AcliumTableConstTABLE_SHAPES      AcliumTableConst = 64
 	AcliumTableConstTABLE_WORDS       AcliumTableConst = 6
@@ -675,13 +675,13 @@ const (
 
 type AcliumTableEnd struct {
 	_              structs.HostLayout
-	Ipv4           AcliumTableIndex
+	Ipv4           uint32
+	Ranks          uint32
+	Sets           uint32
+	First6         uint32
 	Ipv6           AcliumTableIndex
 	Halves         uint32
 	Lows           uint32
-	First6         uint32
-	Shapes         uint32
-	Any            uint64
 	Identity       AcliumTableIndex
 	Classes        uint32
 	IdentityShapes uint32
@@ -726,6 +726,12 @@ type AcliumTableNode struct {
 	Value    uint32
 	Cuts     [7]uint32
 	Children [8]uint32
+}
+
+type AcliumTableRank struct {
+	_      structs.HostLayout
+	Before uint32
+	Set    uint32
 }
 
 type AcliumTableRecord struct {
@@ -822,6 +828,7 @@ type AcliumWalk struct {
 		L4        uint32
 		Protocols uint32
 	}
+	Ends     [2]uint64
 	Shapes   uint64
 	Possible uint64
 	Ref      uint32
@@ -920,6 +927,7 @@ const (
 	AcliumVarUnusedNode           = "unused_node"
 	AcliumVarUnusedNodeValue      = "unused_node_value"
 	AcliumVarUnusedPolicer        = "unused_policer"
+	AcliumVarUnusedRank           = "unused_rank"
 	AcliumVarUnusedRefKind        = "unused_ref_kind"
 	AcliumVarUnusedReflexiveConst = "unused_reflexive_const"
 	AcliumVarUnusedResidue        = "unused_residue"
@@ -1060,6 +1068,7 @@ type AcliumVariableSpecs struct {
 	UnusedNode           *ebpf.VariableSpec `ebpf:"unused_node"`
 	UnusedNodeValue      *ebpf.VariableSpec `ebpf:"unused_node_value"`
 	UnusedPolicer        *ebpf.VariableSpec `ebpf:"unused_policer"`
+	UnusedRank           *ebpf.VariableSpec `ebpf:"unused_rank"`
 	UnusedRefKind        *ebpf.VariableSpec `ebpf:"unused_ref_kind"`
 	UnusedReflexiveConst *ebpf.VariableSpec `ebpf:"unused_reflexive_const"`
 	UnusedResidue        *ebpf.VariableSpec `ebpf:"unused_residue"`
@@ -1212,6 +1221,7 @@ type AcliumVariables struct {
 	UnusedNode           *ebpf.Variable `ebpf:"unused_node"`
 	UnusedNodeValue      *ebpf.Variable `ebpf:"unused_node_value"`
 	UnusedPolicer        *ebpf.Variable `ebpf:"unused_policer"`
+	UnusedRank           *ebpf.Variable `ebpf:"unused_rank"`
 	UnusedRefKind        *ebpf.Variable `ebpf:"unused_ref_kind"`
 	UnusedReflexiveConst *ebpf.Variable `ebpf:"unused_reflexive_const"`
 	UnusedResidue        *ebpf.Variable `ebpf:"unused_residue"`

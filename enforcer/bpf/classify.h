@@ -33,6 +33,7 @@ struct place {
  * the steps of a walk all look the same to it. */
 struct walk {
 	struct place place;
+	__u64 ends[2];  /* shapes that may have an entry for the source, the destination */
 	__u64 shapes;   /* still to visit */
 	__u64 possible; /* all that may have an entry for the packet */
 	__u32 ref;    /* the node where the walk stands inside a shape, or 0 */
@@ -97,6 +98,15 @@ static __always_inline __u64 negative(__u64 x)
 
 	opaque(sign);
 	return sign;
+}
+
+/* Gives the node below the one whose cell this is, or the same for a leaf. */
+static __always_inline __u64 below_cell(__u64 cell, __u64 node)
+{
+	__u64 down = -(cell >> 31 & 1);
+
+	opaque(down);
+	return (cell << 3 & 0x3fffffff8 & down) | (node & ~down);
 }
 
 static __always_inline __u64 high(const struct ip_addr *a)

@@ -14,6 +14,8 @@
  *          count << 28 | rank: the rank at the cell's first key, and how many
  *          more starts lie in the cell (7 at most)
  *
+ * Nodes lie so that few of the processor's cache lines hold what one key needs.
+ *
  * A ref is what a slot, and the child of a node, refers to; its lowest two
  * bits are an enum ref_kind:
  *
@@ -28,7 +30,7 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 3,
+	TABLE_VERSION = 4,
 	TABLE_SUBRULES = 262144, /* rules of one table */
 	TABLE_SHAPES = 64,
 	TABLE_WORDS = 6,      /* of a key: enum key_word */
@@ -91,17 +93,24 @@ struct table_index {
 	__u32 starts;
 };
 
+/* table_rank is what the table says of a rank: the last key below it (the
+ * first rank's is not asked; ~0 of IPv6) and the number of its set. */
+struct table_rank {
+	__u32 before;
+	__u32 set;
+};
+
 /* table_end finds the ranks of one end's addresses. IPv6 addresses go through
  * their high half, whose rank selects u32[2]: the address's rank, and the node
  * over the low halves or 0. IPv6 ranks follow the IPv4 ones. */
 struct table_end {
-	struct table_index ipv4;
+	__u32 ipv4;     /* the first node over IPv4 addresses */
+	__u32 ranks;    /* table_rank of every rank, and INDEX_AHEAD more */
+	__u32 sets;     /* u64[]: shapes with an entry for a rank */
+	__u32 first6;   /* rank of :: */
 	struct table_index ipv6;
 	__u32 halves;   /* u32[2] by rank of the high half */
 	__u32 lows;     /* u64 starts of low halves, by rank - first6 */
-	__u32 first6;   /* rank of :: */
-	__u32 shapes;   /* u64 by rank: shapes with an entry for it */
-	__u64 any;      /* shapes with an entry for any address and identity */
 	struct table_index identity;
 	__u32 classes;  /* u32 by rank of an identity: its class, 0 is none */
 	__u32 identity_shapes; /* u64 by class */

@@ -128,22 +128,71 @@ static __always_inline __u32 OF(rank_of_ipv6)(const void *t, const struct table_
 	return rank;
 }
 
-/* locate fills in one end's key and rank and gives the shapes for it. */
-static __always_inline __u64 OF(locate)(struct search *s, const struct table_end *e, const struct ip_addr *a, __u8 family, int end)
+/* Gives the rank of an IPv4 address in the cell, which is a leaf. All that may
+ * be asked is loaded at once. */
+static __always_inline __u64 OF(rank_in)(const void *t, const struct table_end *e, __u64 cell, __u64 key)
 {
-	const void *t = s->table;
-	__u64 rank, under = low(a);
+	__u64 rank = cell & ((1 << INDEX_COUNT_SHIFT) - 1), more = 0;
+	const struct table_rank *r = OF(at)(t, e->ranks + rank * sizeof(*r));
+	int i;
 
-	if (family == FAMILY_IPV6) {
-		s->walk->place.key[2 * end] = high(a);
-		rank = OF(rank_of_ipv6)(t, e, high(a), under);
-	} else {
-		under &= 0xffffffff;
-		rank = OF(rank_of)(t, &e->ipv4, under);
+#pragma unroll
+	for (i = 1; i <= INDEX_AHEAD; i++)
+		more += less(r[i].before, key);
+	return rank + more;
+}
+
+/* Gives the shapes that have an entry for the rank of an address. */
+static __always_inline __u64 OF(shapes_of)(const void *t, const struct table_end *e, __u64 rank)
+{
+	const struct table_rank *r = OF(at)(t, e->ranks + rank * sizeof(*r));
+
+	return OF(load64)(t, e->sets + (__u64)r->set * 8);
+}
+
+/* locate_ipv4 fills in the keys and ranks of both ends and gives their shapes.
+ * It takes both indexes at once, so that the processor waits for the memory of
+ * both at the same time; a leaf that is asked again stays the same. */
+__noinline int OF(locate_ipv4)(const struct OF(table) *t, const struct packet *p, struct walk *w)
+{
+	const struct table_header *h = (const void *)t;
+	__u64 source, destination, a, b, x = 0, y = 0;
+	int i;
+
+	if (!t || !p || !w)
+		return 0;
+	source = low(&p->saddr) & 0xffffffff;
+	destination = low(&p->daddr) & 0xffffffff;
+	a = h->source.ipv4;
+	b = h->destination.ipv4;
+	for (i = 0; i < INDEX_DEPTH; i++) {
+		x = OF(narrow_cell_of)(t, a, source);
+		y = OF(narrow_cell_of)(t, b, destination);
+		if (!((x | y) & INDEX_NODE))
+			break;
+		a = below_cell(x, a);
+		b = below_cell(y, b);
 	}
-	s->walk->place.key[2 * end + 1] = under;
+	w->place.key[KEY_SOURCE_LOW] = source;
+	w->place.key[KEY_DESTINATION_LOW] = destination;
+	a = OF(rank_in)(t, &h->source, x, source);
+	b = OF(rank_in)(t, &h->destination, y, destination);
+	w->place.values[VALUE_SOURCE] = a;
+	w->place.values[VALUE_DESTINATION] = b;
+	w->ends[0] = OF(shapes_of)(t, &h->source, a);
+	w->ends[1] = OF(shapes_of)(t, &h->destination, b);
+	return 0;
+}
+
+/* The same of one end that is IPv6. */
+static __always_inline void OF(locate_ipv6)(struct search *s, const struct table_end *e, const struct ip_addr *a, int end)
+{
+	__u64 rank = OF(rank_of_ipv6)(s->table, e, high(a), low(a));
+
+	s->walk->place.key[2 * end] = high(a);
+	s->walk->place.key[2 * end + 1] = low(a);
 	s->walk->place.values[VALUE_SOURCE + end] = rank;
-	return OF(load64)(t, e->shapes + rank * 8) | e->any;
+	s->walk->ends[end] = OF(shapes_of)(s->table, e, rank);
 }
 
 /* class_of fills in the class of one end's identity and gives its shapes. */
@@ -397,9 +446,16 @@ static __always_inline long OF(step)(struct search *s)
 static __always_inline void OF(locate_packet)(struct search *s, const struct packet *p)
 {
 	const struct table_header *h = s->table;
-	__u64 source = OF(locate)(s, &h->source, &p->saddr, p->family, 0);
-	__u64 destination = OF(locate)(s, &h->destination, &p->daddr, p->family, 1);
+	__u64 source, destination;
 
+	if (p->family == FAMILY_IPV6) {
+		OF(locate_ipv6)(s, &h->source, &p->saddr, 0);
+		OF(locate_ipv6)(s, &h->destination, &p->daddr, 1);
+	} else {
+		OF(locate_ipv4)(s->table, p, s->walk);
+	}
+	source = s->walk->ends[0];
+	destination = s->walk->ends[1];
 	if (h->flags & TABLE_IDENTITIES) {
 		source |= OF(class_of)(s, &h->source, p->source_identity, 0);
 		destination |= OF(class_of)(s, &h->destination, p->destination_identity, 1);

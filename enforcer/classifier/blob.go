@@ -20,6 +20,17 @@ func (b *blob) align() {
 	}
 }
 
+// line is the size of a processor's cache line, bytes.
+const line = 64
+
+// keepTogether begins a cache line where n bytes that would fit into one would
+// lie in two. The value of a map that can be mapped begins at a page.
+func (b *blob) keepTogether(n int) {
+	for at := len(b.bytes) % line; n <= line && at != 0 && at+n > line; at = len(b.bytes) % line {
+		b.u64(0)
+	}
+}
+
 // grow makes room for n more bytes.
 func (b *blob) grow(n int) {
 	if free := cap(b.bytes) - len(b.bytes); free < n {

@@ -21,8 +21,8 @@ const (
 // largest key needs no carry.
 func node[T uint32 | uint64](b *blob, starts []T, first, behind int) uint32 {
 	b.align()
-	at := b.size()
 	if first == behind {
+		at := b.size()
 		b.u64(0)
 		b.u32(63)
 		b.u32(0)
@@ -35,6 +35,8 @@ func node[T uint32 | uint64](b *blob, starts []T, first, behind int) uint32 {
 	span := uint64(starts[behind-1]) - base
 	shift := min(max(0, bits.Len64(span)-cellBits(n)), 63)
 	last := span >> shift
+	b.keepTogether(nodeHeader + 4*int(last+1))
+	at := b.size()
 	b.u64(base)
 	b.u32(uint32(shift))
 	b.u32(uint32(last))
@@ -83,16 +85,41 @@ func (b *blob) index(starts []uint32) bpf.AcliumTableIndex {
 // encodeEnd writes one end's indexes.
 func (c *compiler) encodeEnd(b *blob, side int, h *bpf.AcliumTableEnd) {
 	e := &c.ends[side]
-	h.Ipv4 = b.index(e.starts4)
+	h.Ipv4 = node(b, e.starts4, 1, len(e.starts4))
 	h.First6 = uint32(len(e.starts4))
 	b.encodeIPv6(e.starts6, h)
-	h.Shapes = putAll(b, e.sweep())
+	b.encodeRanks(e, h)
+	c.encodeIdentities(b, side, h)
+}
+
+// encodeRanks writes what the table says of each rank. Few sets of shapes
+// differ, so that they stand apart.
+func (b *blob) encodeRanks(e *ends, h *bpf.AcliumTableEnd) {
+	any := uint64(0)
 	for i := range e.list {
 		if e.list[i].any {
-			h.Any |= e.shapes[i]
+			any |= e.shapes[i]
 		}
 	}
-	c.encodeIdentities(b, side, h)
+	known, sets := map[uint64]uint32{}, []uint64{}
+	ranks := make([]bpf.AcliumTableRank, e.size()+maxCount)
+	for i := range ranks {
+		ranks[i].Before = math.MaxUint32
+	}
+	for i, start := range e.starts4 {
+		ranks[i].Before = start - 1
+	}
+	for i, shapes := range e.sweep() {
+		set, ok := known[shapes|any]
+		if !ok {
+			set = uint32(len(sets))
+			known[shapes|any], sets = set, append(sets, shapes|any)
+		}
+		ranks[i].Set = set
+	}
+	b.keepTogether(line)
+	h.Ranks = putAll(b, ranks)
+	h.Sets = putAll(b, sets)
 }
 
 // encodeIPv6 writes the index of high halves, and those of the low halves

@@ -56,7 +56,7 @@ func (r *reader) narrow(x *bpf.AcliumTableIndex, k uint32) uint32 {
 func (r *reader) end(e *bpf.AcliumTableEnd, a netip.Addr) uint32 {
 	p := pointOf(a)
 	if a.Is4() {
-		return r.narrow(&e.Ipv4, uint32(p.lo))
+		return r.rank(e.Ipv4, func(n uint32) uint64 { return uint64(r.rankOf(e, n).Before) + 1 }, p.lo)
 	}
 	half := r.rank(e.Ipv6.Root, func(n uint32) uint64 { return r.u64(e.Ipv6.Starts + 8*n) }, p.hi)
 	rank, node := r.u32(e.Halves+8*half), r.u32(e.Halves+8*half+4)
@@ -64,6 +64,10 @@ func (r *reader) end(e *bpf.AcliumTableEnd, a netip.Addr) uint32 {
 		rank = e.First6 + r.rank(node, func(n uint32) uint64 { return r.u64(e.Lows + 8*n) }, p.lo)
 	}
 	return rank
+}
+
+func (r *reader) rankOf(e *bpf.AcliumTableEnd, rank uint32) *bpf.AcliumTableRank {
+	return view[bpf.AcliumTableRank](r.b, e.Ranks+8*rank)
 }
 
 func (r *reader) in(set, k uint32) bool {
@@ -95,7 +99,7 @@ func (r *reader) locate(p *policy.Packet, ids [2]uint32) (at place, shapes uint6
 		class := r.u32(e.Classes + 4*r.narrow(&e.Identity, ids[i]))
 		at.values[int(bpf.AcliumNodeValueVALUE_SOURCE_CLASS)+i] = class
 		at.key[bpf.AcliumKeyWordKEY_CLASSES] |= uint64(class) << (32 * i)
-		shapes &= r.u64(e.Shapes+8*at.values[i]) | e.Any | r.u64(e.IdentityShapes+8*class)
+		shapes &= r.u64(e.Sets+8*r.rankOf(e, at.values[i]).Set) | r.u64(e.IdentityShapes+8*class)
 	}
 	at.values[bpf.AcliumNodeValueVALUE_PROTOCOL] = uint32(p.Protocol)
 	if !at.l4 {
@@ -277,7 +281,7 @@ func agree(t *testing.T, list *policy.Policy, packets int) {
 
 func shapesOf(t *Table) int {
 	h := newReader(t.Bytes).h
-	return int(h.Source.Ipv4.Root-h.Shapes) / int(unsafe.Sizeof(bpf.AcliumTableShape{}))
+	return int(h.Source.Ipv4-h.Shapes) / int(unsafe.Sizeof(bpf.AcliumTableShape{}))
 }
 
 func BenchmarkCompile(b *testing.B) {
