@@ -37,11 +37,11 @@ type tcpFlags struct {
 
 // option is an option that every IPv4 protocol has. Options stand in any order.
 type option struct {
-	Words []lexer.Token `parser:"@( 'log' Cookie? | 'log-input' Cookie? | 'fragments' | 'time-range' TimeRange | 'dscp' DSCP | 'precedence' Precedence | 'tos' TOS | 'option' IPOption | 'ttl' ( ('eq' | 'neq') Byte+ | ('lt' | 'gt') Byte | 'range' Byte Byte ) | 'reflect' Word ('timeout' Seconds)? )"`
+	Words []lexer.Token `parser:"@( 'log' Cookie? | 'log-input' Cookie? | 'fragments' | 'time-range' TimeRange | 'dscp' DSCP | 'precedence' Precedence | 'tos' TOS | 'option' IPOption | 'ttl' ( ('eq' | 'neq') Byte+ | ('lt' | 'gt') Byte | 'range' Byte Byte ) | 'reflect' Reflexive ('timeout' Seconds)? )"`
 }
 
 type option6 struct {
-	Words []lexer.Token `parser:"@( 'log' Cookie? | 'log-input' Cookie? | 'fragments' | 'time-range' TimeRange | 'dscp' DSCP | 'flow-label' FlowLabel | 'auth' | 'dest-option' | 'hbh' | 'mobility' | 'routing' | 'undetermined-transport' | ('dest-option-type' | 'mobility-type' | 'routing-type') Byte | 'sequence' Sequence | 'reflect' Word ('timeout' Seconds)? )"`
+	Words []lexer.Token `parser:"@( 'log' Cookie? | 'log-input' Cookie? | 'fragments' | 'time-range' TimeRange | 'dscp' DSCP | 'flow-label' FlowLabel | 'auth' | 'dest-option' | 'hbh' | 'mobility' | 'routing' | 'undetermined-transport' | ('dest-option-type' | 'mobility-type' | 'routing-type') Byte | 'sequence' Sequence | 'reflect' Reflexive ('timeout' Seconds)? )"`
 }
 
 type tcpOption struct {
@@ -213,11 +213,11 @@ type (
 	}
 	evaluateLine struct {
 		Sequence lexer.Token `parser:"@Sequence?"`
-		List     lexer.Token `parser:"'evaluate' @Word"`
+		List     lexer.Token `parser:"'evaluate' @Reflexive"`
 	}
 	evaluateLine6 struct {
 		Sequence lexer.Token `parser:"('sequence' @Sequence)?"`
-		List     lexer.Token `parser:"'evaluate' @Word"`
+		List     lexer.Token `parser:"'evaluate' @Reflexive"`
 	}
 	sequenceLine struct {
 		Sequence lexer.Token `parser:"@Sequence"`

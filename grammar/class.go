@@ -60,6 +60,7 @@ var iosClasses = []*class{
 	{name: "HTTPClassName", what: "an HTTP class-map", rows: rows("WORD"), accepts: isName, free: true, defined: httpClassNames},
 	{name: "HTTPPolicyName", what: "an HTTP policy-map", rows: rows("WORD"), accepts: isName, free: true, defined: httpPolicyNames},
 	{name: "Word", what: "a name", rows: rows("WORD"), accepts: isName, free: true},
+	{name: "Reflexive", what: "a name", rows: rows("WORD"), accepts: isName, free: true, defined: reflexiveNames},
 	{name: "Cookie", what: "a log tag", rows: rows("WORD"), accepts: isName, free: true},
 	{name: "Text", what: "text", rows: rows("LINE"), accepts: always, rest: true},
 	{name: "Label", what: "a label condition", rows: rows("WORD"), accepts: isLabel, free: true},

@@ -54,6 +54,10 @@ func TestHelp(t *testing.T) {
   object-group  Destination network object group
   range         Match only packets in the range of port numbers
 `},
+		{"ip access-list extended A; permit tcp any any reflect MIRROR", "evaluate ", `
+  MIRROR  Access-list name
+  WORD    Access-list name
+`},
 		{"ip access-list extended A", "permit tcp any any l", `
   log        Log matches against this entry
   log-input  Log matches against this entry, including input interface
@@ -133,7 +137,7 @@ func TestHelpErrors(t *testing.T) {
 
 // examples has a word for each kind of argument that is not a range.
 var sampleWords = map[string][]string{
-	"Word": {"NAME", "in", "any"}, "Cookie": {"COOKIE"}, "Text": {"free text ! with 7"}, "Label": {"app", "app=web", "!app", "x.io/a!=b"},
+	"Word": {"NAME", "in", "any"}, "Reflexive": {"MIRROR", "timeout"}, "Cookie": {"COOKIE"}, "Text": {"free text ! with 7"}, "Label": {"app", "app=web", "!app", "x.io/a!=b"},
 	"LabelValues": {"(a,b)", "(a, b)"}, "Pattern": {"*.example.com"}, "Port": {"eth0", "Gi"}, "PortNumber": {"0/0"},
 	"Address": {"10.1.2.3"}, "Wildcard": {"0.0.0.255", "0.255.0.255"}, "Netmask": {"255.255.0.0"}, "Length": {"/24"},
 	"AddressLength": {"10.0.0.0/8"}, "Address6": {"2001:db8::1"}, "Prefix6": {"2001:db8::/32", "::/0"}, "Namespace": {"my-ns"},

@@ -79,6 +79,7 @@ var iosHelp = map[string]string{
 	"month/december":              "Month of the year",
 	"time-range":                  "Define time range entries",
 	"timerange":                   "Time range name",
+	"reflexive":                   "Access-list name",
 	"absolute":                    "absolute time and date",
 	"periodic":                    "periodic time and date",
 	"absolute/start":              "starting time and date",

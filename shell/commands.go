@@ -249,13 +249,23 @@ func (s *Shell) find(c *call) error {
 
 func (s *Shell) aclNames() []grammar.Completion {
 	var all []grammar.Completion
-	for _, name := range append(s.reflexiveLists(false), s.reflexiveLists(true)...) {
+	for _, name := range append(s.running.ReflexiveLists(false), s.running.ReflexiveLists(true)...) {
 		all = append(all, grammar.Completion{Token: name, Help: "Reflexive list", Kind: grammar.Defined})
 	}
 	for _, a := range s.running.ACLs {
-		all = append(all, grammar.Completion{Token: a.Name, Help: entries(len(a.Entries)), Kind: grammar.Defined})
+		all = append(all, grammar.Completion{Token: a.Name, Help: entries(lines(a)), Kind: grammar.Defined})
 	}
 	return all
+}
+
+// lines counts what permits or denies: remarks are none of a list's entries.
+func lines(a *grammar.ACL) (n int) {
+	for _, e := range a.Entries {
+		if e.ACE != nil {
+			n++
+		}
+	}
+	return n
 }
 
 func entries(n int) string {

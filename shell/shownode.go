@@ -163,7 +163,14 @@ func (s *Shell) services(c *call) ([]serviceRow, error) {
 		return nil, refusal("No enforcer: no services are known")
 	}
 	services, err := s.o.Agent.Services(c.ctx)
-	return servicesOf(services, c.arg()), err
+	if err != nil {
+		return nil, err
+	}
+	rows := servicesOf(services, c.arg())
+	if len(rows) == 0 && c.arg() != "" {
+		return nil, refusal("The node knows no service %s", c.arg())
+	}
+	return rows, nil
 }
 
 func (s *Shell) serviceNames() (all []grammar.Completion) {

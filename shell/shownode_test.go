@@ -57,7 +57,7 @@ shop/web  TCP   10.96.0.10:80       OPERATIONAL  2
 shop/web  TCP   [fd00::10]:80       OPERATIONAL  1
                   [fd00:1::5]:8080
 `,
-		"show ip slb vservers nosuch": "service  prot  virtual  state  reals\n------------------------------------\n",
+		"show ip slb vservers nosuch": "% The node knows no service nosuch\n",
 		"show ip slb reals": `real              service   prot  state
 ---------------------------------------------
 10.1.20.5:8080    shop/web  TCP   OPERATIONAL

@@ -20,26 +20,10 @@ func (s *Shell) reflexive(c *call) ([]policy.Reflected, error) {
 	return s.o.Agent.Reflected(c.ctx)
 }
 
-// reflexiveLists gives the reflexive lists that lines of IPv4, or IPv6, lists
-// fill or ask, in the order of the configuration.
-func (s *Shell) reflexiveLists(ipv6 bool) (names []string) {
-	for _, a := range s.running.ACLs {
-		if a.Kind.IsIPv6() != ipv6 {
-			continue
-		}
-		for _, e := range a.Entries {
-			if e.ACE != nil && e.ACE.Reflect.Text != "" && !slices.Contains(names, e.ACE.Reflect.Text) {
-				names = append(names, e.ACE.Reflect.Text)
-			}
-		}
-	}
-	return names
-}
-
 // showReflexive prints the reflexive lists of a family, or the one that was
 // named, each with its entries and what is left of them.
 func (s *Shell) showReflexive(c *call, ipv6 bool, entries []policy.Reflected) (rows []aclRow) {
-	for _, name := range s.reflexiveLists(ipv6) {
+	for _, name := range s.running.ReflexiveLists(ipv6) {
 		if c.arg() != "" && c.arg() != name {
 			continue
 		}
