@@ -33,7 +33,8 @@ func (c *compiler) encode() ([]byte, error) {
 	slots.Go(func() { s, t = c.buildSlots() })
 	defer slots.Wait()
 	b := &blob{}
-	b.grow(int(unsafe.Sizeof(h)) + 8192 + 112*len(c.rules))
+	// Most tables fit, trees and up to four slots for each entry included.
+	b.grow(int(unsafe.Sizeof(h)) + 8192 + 112*len(c.rules) + (16+4*int(unsafe.Sizeof(slot{})))*len(c.entries))
 	put(b, &h)
 	b.align()
 	if err := c.encodeRules(b, &h); err != nil {

@@ -209,8 +209,8 @@ func (c *compiler) enter() {
 		c.members[side] = make([]stretch, len(c.ends[side].list))
 		c.covers[side] = make([]int32, len(c.ends[side].list))
 	}
-	limit := c.limit()
-	c.entries = make([]entry, 0, len(c.rules)*5/4+16)
+	limit, entries := c.limit()
+	c.entries = make([]entry, 0, entries)
 	for i := range c.rules {
 		c.enterRule(int32(i), limit)
 	}
@@ -253,20 +253,27 @@ func (c *compiler) around(side int, n int32) stretch {
 }
 
 // limit gives how many entries one rule may have, so that all have at most
-// four times as many as there are rules.
-func (c *compiler) limit() int {
+// four times as many as there are rules, and about how many that makes: a rule
+// is entered for whole packets and for later fragments.
+func (c *compiler) limit() (limit, entries int) {
 	for _, limit := range []int{4096, 1024, 256, 64} {
-		sum := 0
+		sum, entries := 0, 0
 		for i := range c.rules {
 			r := &c.rules[i]
 			a, b := reduce(c.count(0, r.end[0]), c.count(1, r.end[1]), limit)
 			sum += a * b
+			if r.whole {
+				entries += a * b
+			}
+			if r.later {
+				entries += a * b
+			}
 		}
 		if sum <= 4*len(c.rules)+1024 {
-			return limit
+			return limit, entries
 		}
 	}
-	return 16
+	return 16, 2 * len(c.rules)
 }
 
 // reduce gives how many members of each end are entered: all, or 1 where the

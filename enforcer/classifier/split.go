@@ -14,12 +14,13 @@ const maxRules = int(bpf.AcliumTableConstTABLE_SUBRULES)
 // split makes the rules.
 func (c *compiler) split() error {
 	c.kindOf = map[kind]uint32{}
-	c.rules = make([]rule, 0, len(c.policy.Rules))
+	few := len(c.policy.Rules) / 8 // more than lines: the members of unions
+	c.rules = make([]rule, 0, len(c.policy.Rules)+few)
 	c.starts = make([]uint32, 0, len(c.policy.Rules)+1)
 	c.portSets = make([]policy.Ranges, 1)
 	for i := range c.ends {
-		c.ends[i].list = make([]end, 0, len(c.policy.Rules))
-		c.ends[i].spans = make([]span, 0, len(c.policy.Rules))
+		c.ends[i].list = make([]end, 0, len(c.policy.Rules)+few)
+		c.ends[i].spans = make([]span, 0, len(c.policy.Rules)+few)
 	}
 	for i := range c.policy.Rules {
 		c.starts = append(c.starts, uint32(len(c.rules)))
