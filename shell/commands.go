@@ -61,6 +61,8 @@ func showCommands(lists func(string, func(*Shell, *call) error) []command) []com
 	anyInterface := command{word: "LINE", help: "Interface", accepts: wordArgument, rest: true, names: (*Shell).interfaceNames, run: (*Shell).showIPInterface}
 	policed := anyInterface
 	policed.run = (*Shell).showPolicyMapInterfaces
+	filtered := anyInterface
+	filtered.names, filtered.run = (*Shell).boundInterfaces, (*Shell).showBoundLists
 	host := command{word: "WORD", help: "Name of a host", accepts: wordArgument, names: (*Shell).hostNames, run: (*Shell).showNames}
 	backends := command{word: "detail", help: "Backends below each port", run: (*Shell).showServices}
 	services := []command{{word: "WORD", help: "Service name", accepts: wordArgument, names: (*Shell).serviceNames, run: (*Shell).showServices, next: []command{backends}}, backends}
@@ -78,7 +80,8 @@ func showCommands(lists func(string, func(*Shell, *call) error) []command) []com
 		{word: "history", help: "Display the session command history", run: (*Shell).showHistory},
 		{word: "hosts", help: "Names learned from the DNS, with what is left of their TTLs", run: (*Shell).showNames, next: []command{host}},
 		{word: "ip", help: "IP information", next: []command{
-			{word: "access-lists", help: "List IP access lists", run: (*Shell).showIPAccessLists, next: lists("ACL name", (*Shell).showIPAccessLists)},
+			{word: "access-lists", help: "List IP access lists", run: (*Shell).showIPAccessLists, next: append(lists("ACL name", (*Shell).showIPAccessLists),
+				command{word: "interface", help: "Access lists of an interface, with what they matched there", next: []command{filtered}})},
 			{word: "interface", help: "IP interface status and configuration", run: (*Shell).showIPInterface, next: []command{anyInterface}},
 			{word: "slb", help: "Services and what answers behind them", next: []command{
 				{word: "reals", help: "Backends of services", run: (*Shell).showReals},

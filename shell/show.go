@@ -84,7 +84,11 @@ func (s *Shell) showLists(c *call, wanted func(grammar.ACLKind) bool) error {
 
 // printList prints a list exactly as IOS does.
 func (s *Shell) printList(out io.Writer, a *grammar.ACL, total totals) {
-	fmt.Fprintln(out, listHeader(a))
+	s.printEntries(out, listHeader(a), a, total)
+}
+
+func (s *Shell) printEntries(out io.Writer, header string, a *grammar.ACL, total totals) {
+	fmt.Fprintln(out, header)
 	for _, e := range a.Entries {
 		if e.ACE != nil {
 			fmt.Fprintf(out, "    %s\n", e.Show(total[policy.RuleID{ACL: a.Name, Seq: e.Seq}], s.rangeState(e.ACE)))

@@ -203,6 +203,25 @@ func TestDirectionsOfThePortAndOfTheDevice(t *testing.T) {
 	}
 }
 
+// A list that stands on several interfaces counts on each.
+func TestShowListsOfAnInterface(t *testing.T) {
+	count := func(subject string, d policy.Direction, n uint64) policy.Counter {
+		return policy.Counter{RuleID: policy.RuleID{ACL: "A", Seq: 10}, Direction: d, Subject: subject, Packets: n}
+	}
+	m := &memory{revision: 1, source: "object-group network W\n workload label a=b\nip access-list extended A\n deny ip any any\n!\ninterface eth0\n ip access-group A in\n ip access-group A out\ninterface workload W\n ip access-group A in\n ip access-group NONE out\n",
+		counters: []policy.Counter{count("eth0", policy.Ingress, 1), count("eth0", policy.Egress, 2), count("workload W", policy.Ingress, 4), count("workload W", policy.Egress, 8), count("eth1", policy.Ingress, 16)}}
+	in, out := "Extended IP access list A in\n    10 deny ip any any (1 match)\n", "Extended IP access list A out\n    10 deny ip any any (2 matches)\n"
+	shows(t, m, &node{}, map[string]string{
+		"show ip access-lists interface eth0":              in + out,
+		"show ip access-lists interface eth0 in":           in,
+		"show ip access-lists interface eth0 out":          out,
+		"show ip access-lists interface workload W":        "Extended IP access list A in\n    10 deny ip any any (8 matches)\n",
+		"show ip access-lists interface workload  W out":   "",
+		"show ip access-lists interface eth1":              "",
+		"show ip access-lists interface eth0 in | count 1": "Number of lines which match regexp = 1\n",
+	})
+}
+
 // Temporary entries stand in lists of their own, as IOS prints them, each
 // family apart.
 func TestShowReflexiveEntries(t *testing.T) {
