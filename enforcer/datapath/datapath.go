@@ -109,12 +109,12 @@ type Datapath struct {
 }
 
 // Open loads the programs and adopts the maps and links that an earlier
-// process has pinned. It fails without root, without a BPF file system, on
-// a kernel that lacks what the programs need, and when another process holds
+// process has pinned. It fails without root's rights, without a BPF file system,
+// on a kernel that lacks what the programs need, and when another process holds
 // the same path or this network namespace.
 func Open(o Options) (*Datapath, error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("loading BPF programs needs root")
+	if err := checkAccess(); err != nil {
+		return nil, err
 	}
 	if err := checkKernel(kernelRelease(), requirements); err != nil {
 		return nil, err

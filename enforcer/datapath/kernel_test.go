@@ -328,7 +328,7 @@ func TestOneProcessPerPath(t *testing.T) {
 func TestStaleCopyIsTakenOff(t *testing.T) {
 	t.Parallel()
 	if !haveTCX() {
-		t.Skip("filters of clsact have no pins")
+		t.Skip("needs TCX (Linux 6.6): filters of clsact have no pins")
 	}
 	x := newBench(t)
 	d := x.open(Options{})

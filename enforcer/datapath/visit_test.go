@@ -83,7 +83,7 @@ func function(name string, parameters ...string) *btf.Func {
 func TestVisitOutlastsPackets(t *testing.T) {
 	x := newBench(t)
 	if !haveTCX() {
-		t.Skip("needs TCX")
+		t.Skip("needs TCX (Linux 6.6)")
 	}
 	notes, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE})
 	if err != nil {
