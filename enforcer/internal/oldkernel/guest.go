@@ -54,13 +54,10 @@ func load(path string) error {
 
 // runTests reports whether every test binary ended well.
 func runTests() bool {
-	args := []string{"-test.v", "-test.timeout=14m"}
-	if line, err := os.ReadFile("/proc/cmdline"); err == nil {
-		for _, word := range strings.Fields(string(line)) {
-			if run, ok := strings.CutPrefix(word, "oldkernel.run="); ok && run != "" {
-				args = append(args, "-test.run="+run)
-			}
-		}
+	flags, err := os.ReadFile("/flags")
+	if err != nil {
+		fmt.Println("oldkernel:", err)
+		return false
 	}
 	var name unix.Utsname
 	_ = unix.Uname(&name)
@@ -69,7 +66,7 @@ func runTests() bool {
 	binaries, _ := filepath.Glob("/src/*/*/package.test")
 	one, _ := filepath.Glob("/src/*/package.test")
 	for _, path := range append(one, binaries...) {
-		c := exec.Command(path, args...)
+		c := exec.Command(path, strings.Split(string(flags), "\n")...)
 		c.Dir, c.Stdout, c.Stderr = filepath.Dir(path), os.Stdout, os.Stdout
 		c.Env = append(os.Environ(), "HOME=/tmp", "TMPDIR=/tmp", "PATH=/bin")
 		if err := c.Run(); err != nil {

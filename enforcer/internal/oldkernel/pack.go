@@ -53,6 +53,7 @@ func fill(a *archive, dir string, o options) error {
 			return err
 		}
 	}
+	a.entry("flags", 0o100644, []byte(strings.Join(o.testFlags(), "\n")))
 	for _, p := range o.packages {
 		if err := addPackage(a, dir, filepath.Clean(p)); err != nil {
 			return err
