@@ -8,18 +8,30 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"aclium/enforcer/datapath"
 )
 
-// readNames learns from answers as they come.
+// readNames learns from answers as they come. Its thread goes before others:
+// the pod that has its answer connects a moment later, and is turned away until
+// the address is written.
 func (e *Enforcer) readNames(ctx context.Context) {
+	runtime.LockOSThread() // for good, so that the thread ends with its priority
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, highest); err != nil {
+		e.log.Warn("names are learned at an ordinary priority, more first connections to them are repeated", "error", err)
+	}
 	if err := e.datapath.Messages(ctx, e.names.hear); err != nil && ctx.Err() == nil {
 		e.log.Error("names of the DNS are not learned any more", "error", err)
 	}
 }
+
+// highest is the nice value of the thread that reads answers.
+const highest = -20
 
 // sweepPeriod is how often names that have run out are looked at again.
 const sweepPeriod = 30 * time.Second
