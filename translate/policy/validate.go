@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 )
 
 // Validate reports the first thing that makes the policy meaningless. What
@@ -12,7 +13,24 @@ func (p *Policy) Validate() error {
 	if err := p.validateHead(); err != nil {
 		return fmt.Errorf("policy %q: %w", p.ACL, err)
 	}
-	for i := range p.Rules {
+	const long = 4096 // rules; two processors do not share less
+	half := len(p.Rules)
+	if half > long {
+		half /= 2
+	}
+	var wait sync.WaitGroup
+	var behind error
+	wait.Go(func() { behind = p.validateRules(half, len(p.Rules)) })
+	err := p.validateRules(0, half)
+	wait.Wait()
+	if err != nil {
+		return err
+	}
+	return behind
+}
+
+func (p *Policy) validateRules(first, behind int) error {
+	for i := first; i < behind; i++ {
 		if err := p.validateRule(i); err != nil {
 			return fmt.Errorf("policy %q, rule %d (sequence %d): %w", p.ACL, i, p.Rules[i].ID.Seq, err)
 		}
