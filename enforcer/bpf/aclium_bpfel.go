@@ -653,13 +653,14 @@ const (
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION     AcliumTableConst = 4
+	AcliumTableConstTABLE_VERSION     AcliumTableConst = 5
 	AcliumTableConstTABLE_SUBRULES    AcliumTableConst = 262144
 	AcliumTableConstTABLE_SHAPES      AcliumTableConst = 64
 	AcliumTableConstTABLE_WORDS       AcliumTableConst = 6
 	AcliumTableConstTABLE_VALUES      AcliumTableConst = 8
 	AcliumTableConstTABLE_IDENTITIES  AcliumTableConst = 1
 	AcliumTableConstTABLE_SHORT       AcliumTableConst = 2
+	AcliumTableConstSPARSE_SHAPES     AcliumTableConst = 4
 	AcliumTableConstRECORD_LOG        AcliumTableConst = 1
 	AcliumTableConstRECORD_TIMED      AcliumTableConst = 2
 	AcliumTableConstRECORD_ADDRESSES  AcliumTableConst = 4
@@ -703,6 +704,8 @@ type AcliumTableHeader struct {
 	Dport       AcliumTableIndex
 	SportShapes uint32
 	DportShapes uint32
+	Sparse      uint32
+	Pad         uint32
 	Factors     [6]uint64
 	Source      AcliumTableEnd
 	Destination AcliumTableEnd

@@ -135,6 +135,31 @@ static __always_inline bool window_holds(const struct packet *p, __u8 window, __
 	return in_bytes(p->windows, window);
 }
 
+/* Fills in the packet's key, but for its classes, and those of its values that
+ * need no table. */
+static __always_inline void enter_packet(struct walk *w, const struct packet *p)
+{
+	bool wide = p->family == FAMILY_IPV6, later = p->fragment == FRAGMENT_LATER, typed = has_type(p->protocol);
+	__u32 sport = typed ? 0 : p->sport, dport = typed ? p->icmp_type << 8 | p->icmp_code : p->dport;
+	__u32 *v = w->place.values;
+	__u64 *key = w->place.key;
+
+	key[KEY_SOURCE_HIGH] = wide ? high(&p->saddr) : 0;
+	key[KEY_SOURCE_LOW] = wide ? low(&p->saddr) : (__u32)low(&p->saddr);
+	key[KEY_DESTINATION_HIGH] = wide ? high(&p->daddr) : 0;
+	key[KEY_DESTINATION_LOW] = wide ? low(&p->daddr) : (__u32)low(&p->daddr);
+	v[VALUE_PROTOCOL] = p->protocol;
+	if (later) {
+		w->place.protocols = 32;
+		return;
+	}
+	w->place.l4 = ~0U;
+	key[KEY_DPORT] = dport;
+	v[VALUE_SPORT] = sport;
+	v[VALUE_DPORT] = dport;
+	v[VALUE_TCP_FLAGS] = p->tcp_flags;
+}
+
 /* The end of a round. A rule that says "go on at" begins another one. */
 static __always_inline long finish(struct walk *w)
 {

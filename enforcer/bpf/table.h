@@ -30,13 +30,14 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 4,
+	TABLE_VERSION = 5,
 	TABLE_SUBRULES = 262144, /* rules of one table */
 	TABLE_SHAPES = 64,
 	TABLE_WORDS = 6,      /* of a key: enum key_word */
 	TABLE_VALUES = 8,     /* that a node may ask: enum node_value */
 	TABLE_IDENTITIES = 1, /* header flag: some line looks at identities */
 	TABLE_SHORT = 2,      /* header flag: shape n is rule n and no more */
+	SPARSE_SHAPES = 4, /* are few */
 	RECORD_LOG = 1,       /* record flag: write an event */
 	RECORD_TIMED = 2,     /* record flag: exists in a time window only */
 	RECORD_ADDRESSES = 4,     /* record flag: may mean a service by its address */
@@ -131,6 +132,8 @@ struct table_header {
 	struct table_index dport; /* or ICMP's and IGMP's type << 8 | code */
 	__u32 sport_shapes;       /* u64 by rank */
 	__u32 dport_shapes;
+	__u32 sparse; /* number of shapes, if they are few and hold few of all packets, else 0 */
+	__u32 pad;
 	__u64 factors[TABLE_WORDS];
 	struct table_end source;
 	struct table_end destination;

@@ -150,19 +150,19 @@ static __always_inline __u64 OF(shapes_of)(const void *t, const struct table_end
 	return OF(load64)(t, e->sets + (__u64)r->set * 8);
 }
 
-/* locate_ipv4 fills in the keys and ranks of both ends and gives their shapes.
+/* locate_ipv4 fills in the ranks of both ends and gives their shapes.
  * It takes both indexes at once, so that the processor waits for the memory of
  * both at the same time; a leaf that is asked again stays the same. */
-__noinline int OF(locate_ipv4)(const struct OF(table) *t, const struct packet *p, struct walk *w)
+__noinline int OF(locate_ipv4)(const struct OF(table) *t, struct walk *w)
 {
 	const struct table_header *h = (const void *)t;
 	__u64 source, destination, a, b, x = 0, y = 0;
 	int i;
 
-	if (!t || !p || !w)
+	if (!t || !w)
 		return 0;
-	source = low(&p->saddr) & 0xffffffff;
-	destination = low(&p->daddr) & 0xffffffff;
+	source = w->place.key[KEY_SOURCE_LOW];
+	destination = w->place.key[KEY_DESTINATION_LOW];
 	a = h->source.ipv4;
 	b = h->destination.ipv4;
 	for (i = 0; i < INDEX_DEPTH; i++) {
@@ -173,8 +173,6 @@ __noinline int OF(locate_ipv4)(const struct OF(table) *t, const struct packet *p
 		a = below_cell(x, a);
 		b = below_cell(y, b);
 	}
-	w->place.key[KEY_SOURCE_LOW] = source;
-	w->place.key[KEY_DESTINATION_LOW] = destination;
 	a = OF(rank_in)(t, &h->source, x, source);
 	b = OF(rank_in)(t, &h->destination, y, destination);
 	w->place.values[VALUE_SOURCE] = a;
@@ -185,12 +183,11 @@ __noinline int OF(locate_ipv4)(const struct OF(table) *t, const struct packet *p
 }
 
 /* The same of one end that is IPv6. */
-static __always_inline void OF(locate_ipv6)(struct search *s, const struct table_end *e, const struct ip_addr *a, int end)
+static __always_inline void OF(locate_ipv6)(struct search *s, const struct table_end *e, int end)
 {
-	__u64 rank = OF(rank_of_ipv6)(s->table, e, high(a), low(a));
+	const __u64 *key = &s->walk->place.key[2 * end];
+	__u64 rank = OF(rank_of_ipv6)(s->table, e, key[0], key[1]);
 
-	s->walk->place.key[2 * end] = high(a);
-	s->walk->place.key[2 * end + 1] = low(a);
 	s->walk->place.values[VALUE_SOURCE + end] = rank;
 	s->walk->ends[end] = OF(shapes_of)(s->table, e, rank);
 }
@@ -210,25 +207,14 @@ static __always_inline __u64 OF(class_of)(struct search *s, const struct table_e
 static __always_inline __u64 OF(locate_l4)(struct search *s, const struct packet *p)
 {
 	const struct table_header *h = s->table;
-	__u64 sport = p->sport, dport = p->dport, shapes;
+	const __u32 *v = s->walk->place.values;
+	__u64 shapes;
 
-	s->walk->place.values[VALUE_PROTOCOL] = p->protocol;
-	if (p->fragment == FRAGMENT_LATER) {
-		s->walk->place.protocols = 32;
+	if (p->fragment == FRAGMENT_LATER)
 		return OF(load64)(s->table, h->later + p->protocol * 8);
-	}
-	s->walk->place.l4 = ~0U;
-	if (has_type(p->protocol)) {
-		sport = 0;
-		dport = p->icmp_type << 8 | p->icmp_code;
-	}
-	s->walk->place.values[VALUE_SPORT] = sport;
-	s->walk->place.values[VALUE_DPORT] = dport;
-	s->walk->place.values[VALUE_TCP_FLAGS] = p->tcp_flags;
-	s->walk->place.key[KEY_DPORT] = dport;
 	shapes = OF(load64)(s->table, h->protocol + p->protocol * 8);
-	shapes &= OF(load64)(s->table, h->sport_shapes + 8 * OF(rank_of)(s->table, &h->sport, sport));
-	return shapes & OF(load64)(s->table, h->dport_shapes + 8 * OF(rank_of)(s->table, &h->dport, dport));
+	shapes &= OF(load64)(s->table, h->sport_shapes + 8 * OF(rank_of)(s->table, &h->sport, v[VALUE_SPORT]));
+	return shapes & OF(load64)(s->table, h->dport_shapes + 8 * OF(rank_of)(s->table, &h->dport, v[VALUE_DPORT]));
 }
 
 /* Whether the key lies in the set. */
@@ -333,24 +319,14 @@ static __always_inline bool OF(try_rule)(struct search *s, __u64 number)
 	return true;
 }
 
-/* Looks the packet up in the next shape; 0 where nothing is. */
-static __always_inline __u32 OF(probe)(struct search *s)
+/* Looks the packet up in a shape; 0 where nothing is. */
+static __always_inline __u32 OF(entry)(const struct search *s, const struct table_shape *shape)
 {
 	const struct table_header *h = s->table;
-	__u64 number = lowest(s->walk->shapes), hash;
-	const struct table_shape *shape;
+	__u64 hash = shape->salt;
 	const struct table_slot *slot;
 	int i;
 
-	s->walk->shapes &= s->walk->shapes - 1;
-	if (h->flags & TABLE_SHORT)
-		return number << 2 | REF_RULE;
-	shape = OF(at)(s->table, h->shapes + number * sizeof(*shape));
-	hash = shape->salt;
-	if (!less(shape->first, s->walk->best)) {
-		s->walk->shapes = 0;
-		return 0;
-	}
 #pragma unroll
 	for (i = 0; i < TABLE_WORDS; i++)
 		hash += (s->walk->place.key[i] & shape->mask[i]) * h->factors[i];
@@ -358,6 +334,43 @@ static __always_inline __u32 OF(probe)(struct search *s)
 	hash *= h->factors[0];
 	slot = OF(at)(s->table, h->slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot));
 	return !slot->check || slot->check == (__u32)hash ? slot->ref : 0;
+}
+
+/* Whether no shape of a sparse table has anything for the packet. Most packets
+ * that no rule is for end here, and nothing else was read for them. */
+__noinline int OF(misses)(const struct OF(table) *t, struct walk *w)
+{
+	const struct table_header *h = (const void *)t;
+	struct search s = {t, 0, w};
+	__u32 refs = 0, i;
+
+	if (!t || !w || !h->sparse)
+		return 0;
+#pragma unroll
+	for (i = 0; i < SPARSE_SHAPES; i++) {
+		if (i >= h->sparse)
+			break;
+		refs |= OF(entry)(&s, OF(at)(t, h->shapes + i * sizeof(struct table_shape)));
+	}
+	return !refs;
+}
+
+/* Looks the packet up in the next shape; 0 where nothing is. */
+static __always_inline __u32 OF(probe)(struct search *s)
+{
+	const struct table_header *h = s->table;
+	__u64 number = lowest(s->walk->shapes);
+	const struct table_shape *shape;
+
+	s->walk->shapes &= s->walk->shapes - 1;
+	if (h->flags & TABLE_SHORT)
+		return number << 2 | REF_RULE;
+	shape = OF(at)(s->table, h->shapes + number * sizeof(*shape));
+	if (!less(shape->first, s->walk->best)) {
+		s->walk->shapes = 0;
+		return 0;
+	}
+	return OF(entry)(s, shape);
 }
 
 /* Gives the child of the node that the packet belongs to. */
@@ -449,10 +462,10 @@ static __always_inline void OF(locate_packet)(struct search *s, const struct pac
 	__u64 source, destination;
 
 	if (p->family == FAMILY_IPV6) {
-		OF(locate_ipv6)(s, &h->source, &p->saddr, 0);
-		OF(locate_ipv6)(s, &h->destination, &p->daddr, 1);
+		OF(locate_ipv6)(s, &h->source, 0);
+		OF(locate_ipv6)(s, &h->destination, 1);
 	} else {
-		OF(locate_ipv4)(s->table, p, s->walk);
+		OF(locate_ipv4)(s->table, s->walk);
 	}
 	source = s->walk->ends[0];
 	destination = s->walk->ends[1];
@@ -494,6 +507,11 @@ __noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct 
 	w->from = found->next;
 	if (h->flags & TABLE_IDENTITIES)
 		identify(p);
+	enter_packet(w, p);
+	if (OF(misses)(t, w)) {
+		*found = w->found;
+		return 0;
+	}
 	OF(locate_packet)(&s, p);
 	bpf_loop(MAX_STEPS, OF(callback), &s, 0);
 	*found = w->found;

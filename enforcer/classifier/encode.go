@@ -26,6 +26,9 @@ func (c *compiler) encode() ([]byte, error) {
 	if c.short() {
 		h.Flags |= uint32(bpf.AcliumTableConstTABLE_SHORT)
 	}
+	if c.sparse() {
+		h.Sparse = uint32(len(c.shapes))
+	}
 	kinds := c.noteShapes()
 	var s *slots
 	var t *trees

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"aclium/enforcer/bpf"
 )
 
 // tuple is the finest shape of some entries.
@@ -101,6 +103,24 @@ func (c *compiler) number(m *merger) {
 	for _, i := range live {
 		c.shapes = append(c.shapes, m.shapes[i])
 	}
+}
+
+// sparseBits is how many bits of the key each shape of a sparse table gives.
+const sparseBits = 24
+
+// sparse reports whether most packets that no rule is for meet no entry, and
+// few lookups tell.
+func (c *compiler) sparse() bool {
+	if c.short() || c.identities.uses() || len(c.shapes) > int(bpf.AcliumTableConstSPARSE_SHAPES) {
+		return false
+	}
+	return !slices.ContainsFunc(c.shapes, func(s shape) bool {
+		n := 0
+		for _, w := range s.mask {
+			n += bits.OnesCount64(w)
+		}
+		return n < sparseBits
+	})
 }
 
 // sample takes keys at equal distances, and one of each tuple at least.
