@@ -51,6 +51,10 @@ its goal do not count.
 Short lists. Where there are no more rules than shapes may be, each rule is a
 shape: the AND of the sets holds the rules to check, and nothing is looked up.
 
+Sparse lists. Where few shapes give many bits of the key, as in a list of hosts
+and ports, hardly a packet without a rule meets an entry: all shapes are looked
+up first, and only a packet that one of them has something for is located.
+
 Later fragments carry no ports. A rule that they can match has entries without
 ports for them, in shapes of their own.
 
