@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"strconv"
+	"sync"
 )
 
 // AppendJSON appends the JSON that json.Marshal gives of the policies, in about
@@ -74,15 +75,36 @@ func (e *encoder) policy(p *Policy) {
 	e.any(`,"family":`, p.Family)
 	e.any(`,"stateful":`, p.Stateful)
 	e.text(`,"rules":`)
-	if p.Rules == nil {
-		e.text("null")
-	} else {
-		appendList(e, p.Rules, e.rule)
-	}
+	e.rules(p.Rules)
 	if p.Open {
 		e.text(`,"open":true`)
 	}
 	e.text("}")
+}
+
+// rules has a second processor write half of a long list.
+func (e *encoder) rules(list []Rule) {
+	const long = 4096
+	switch {
+	case list == nil:
+		e.text("null")
+		return
+	case len(list) <= long:
+		appendList(e, list, e.rule)
+		return
+	}
+	half := len(list) / 2
+	var behind encoder
+	var wait sync.WaitGroup
+	wait.Go(func() { appendList(&behind, list[half:], behind.rule) })
+	appendList(e, list[:half], e.rule)
+	wait.Wait()
+	if e.err == nil {
+		e.err = behind.err
+	}
+	// The bracket that shuts one half and that which opens the other are a comma.
+	e.b[len(e.b)-1] = ','
+	e.b = append(e.b, behind.b[1:]...)
 }
 
 func (e *encoder) rule(r *Rule) {

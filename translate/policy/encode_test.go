@@ -87,3 +87,21 @@ func TestAppendJSON(t *testing.T) {
 		t.Error("too few can be encoded")
 	}
 }
+
+// What cannot be encoded is refused in either half of a long list.
+func TestAppendJSONOfALongList(t *testing.T) {
+	for _, at := range []int{0, 10, 2999, 3000, 5999} {
+		rules := make([]Rule, 6000)
+		for i := range rules {
+			rules[i].Action = Permit
+		}
+		list := []Policy{{Direction: Ingress, Family: IPv4, Rules: rules}}
+		if _, err := AppendJSON(nil, list); err != nil {
+			t.Fatal(err)
+		}
+		rules[at].Action = 0
+		if _, err := AppendJSON(nil, list); err == nil {
+			t.Errorf("rule %d without an action is encoded", at)
+		}
+	}
+}
