@@ -115,27 +115,6 @@ func (c *counters) grow(n uint32) error {
 	return nil
 }
 
-// putMaps puts maps into an array of maps, with one wait for a grace period
-// where the kernel has it so (Linux 6.8), and one by one where it refuses
-// several (Linux 6.1).
-func putMaps(outer *ebpf.Map, slots []uint32, inner []*ebpf.Map) error {
-	if len(slots) > 1 {
-		fds := make([]uint32, len(inner))
-		for i, m := range inner {
-			fds[i] = uint32(m.FD())
-		}
-		if _, err := outer.BatchUpdate(slots, fds, nil); err == nil {
-			return nil
-		}
-	}
-	for i, slot := range slots {
-		if err := outer.Put(slot, inner[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (c *counters) name(id uint32) *bpf.AcliumCounterName {
 	return &c.chunks[id/chunkSize].names[id%chunkSize]
 }

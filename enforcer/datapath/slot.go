@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -114,7 +113,7 @@ func (u *upload) store() error {
 	if err := u.slots.make(missing); err != nil {
 		return err
 	}
-	return inParallel(runtime.GOMAXPROCS(0), slices.Collect(maps.Keys(u.fresh)), func(at place) error {
+	return inParallel(lookupsAtOnce(), slices.Collect(maps.Keys(u.fresh)), func(at place) error {
 		return u.slots.write(at, u.fresh[at])
 	})
 }
@@ -210,7 +209,7 @@ func (s *slots) trim() error {
 		needed[at.class] = false
 	}
 	// Each waits for a grace period, all for the same one.
-	err := inParallel(64, surplus, func(at place) error {
+	err := inParallel(waitsAtOnce, surplus, func(at place) error {
 		if err := s.outer[at.class].Delete(at.slot); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("free a table: %w", err)
 		}
