@@ -20,11 +20,12 @@ func (s *Shell) showBoundLists(c *call) error {
 	}
 	name, way := wayOf(c.arg())
 	rows := []aclRow{}
+	interfaces, err := s.interfacesCalled(name)
+	if err != nil {
+		return err
+	}
 	s.banner(c.ctx, c.out)
-	for _, i := range s.running.Interfaces {
-		if !isCalled(name, i) {
-			continue
-		}
+	for _, i := range interfaces {
 		for _, d := range []grammar.Direction{grammar.Inbound, grammar.Outbound} {
 			if a := s.running.ACL(bound(i, d)); a != nil && (way == "" || way == directionWord(d)) {
 				total := sum(s.countedAt(counters, i, d))
@@ -37,6 +38,20 @@ func (s *Shell) showBoundLists(c *call) error {
 		c.rows = rows
 	}
 	return nil
+}
+
+// interfacesCalled gives the interface that the words name, or all when there
+// are none.
+func (s *Shell) interfacesCalled(words string) ([]*grammar.Interface, error) {
+	if words == "" {
+		return s.running.Interfaces, nil
+	}
+	for _, i := range s.running.Interfaces {
+		if isCalled(words, i) {
+			return []*grammar.Interface{i}, nil
+		}
+	}
+	return nil, refusal("Interface %s is not configured", words)
 }
 
 // wayOf takes the direction off the end of an interface's name.

@@ -169,10 +169,11 @@ Service-policy inspect : P
 
 		"show policy-map type inspect zone-pair":           pair,
 		"show policy-map type inspect zone-pair IN":        pair,
-		"show policy-map type inspect zone-pair OUT":       "",
+		"show policy-map type inspect zone-pair OUT":       "% Zone-pair OUT does not exist\n",
 		"show policy-map interface workload X":             " workload X \n\n" + pair,
 		"show policy-map interface":                        " workload X \n\n" + pair,
 		"show policy-map interface workload Y":             "",
+		"show policy-map interface workload Z":             "% Interface workload Z is not configured\n",
 		"show policy-map type inspect | include (Class|P)": "  Policy Map type inspect P\n    Class WEB\n      Police rate 8000 burst 1000\n    Class OTHER\n      Police rate 16000\n    Class class-default\n",
 	})
 	if got := screenOf(t, &memory{source: policedPair, revision: 1}, n, "show police | json"); !strings.Contains(got, `"exceededPackets": 1`) {
@@ -217,7 +218,7 @@ func TestShowListsOfAnInterface(t *testing.T) {
 		"show ip access-lists interface eth0 out":          out,
 		"show ip access-lists interface workload W":        "Extended IP access list A in\n    10 deny ip any any (8 matches)\n",
 		"show ip access-lists interface workload  W out":   "",
-		"show ip access-lists interface eth1":              "",
+		"show ip access-lists interface eth1":              "% Interface eth1 is not configured\n",
 		"show ip access-lists interface eth0 in | count 1": "Number of lines which match regexp = 1\n",
 	})
 }

@@ -3,6 +3,7 @@ package shell
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"aclium/grammar"
 	"aclium/translate/policy"
@@ -146,6 +147,9 @@ func (s *Shell) showPolicyMapZonePairs(c *call) error {
 	if err != nil {
 		return err
 	}
+	if name := c.arg(); name != "" && !slices.ContainsFunc(s.running.ZonePairs, func(z *grammar.ZonePair) bool { return z.Name == name }) {
+		return refusal("Zone-pair %s does not exist", name)
+	}
 	for _, z := range s.running.ZonePairs {
 		if m := s.running.PolicyMap(z.Policy.Text); m != nil && (c.arg() == "" || c.arg() == z.Name) {
 			s.printZonePair(c.out, z, m, use)
@@ -180,8 +184,12 @@ func (s *Shell) showPolicyMapInterfaces(c *call) error {
 	if err != nil {
 		return err
 	}
-	for _, i := range s.running.Interfaces {
-		if i.Zone.Text == "" || c.arg() != "" && !isCalled(c.arg(), i) {
+	interfaces, err := s.interfacesCalled(c.arg())
+	if err != nil {
+		return err
+	}
+	for _, i := range interfaces {
+		if i.Zone.Text == "" {
 			continue
 		}
 		fmt.Fprintf(c.out, " %s \n\n", interfaceName(i))
