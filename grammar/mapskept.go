@@ -13,7 +13,8 @@ func (l *language) addKeptMaps() {
 		kept{production: "ZoneVPN", modes: []Mode{ModeZone}, grammar: `"vpn" <threshold>`, key: 1, no: `"vpn"`},
 		kept{
 			production: "Police", modes: []Mode{ModePolicyClass}, key: 1, no: `"police"`, quiet: true,
-			grammar: `"police" "rate" <threshold> ("bps" | "cps" | "pps")? ("burst" <threshold> ("bytes" | "packets")?)?`,
+			grammar: `"police" "rate" PoliceRate ("bps" | "cps" | "pps")? ("burst" PoliceBurst ("bytes" | "packets")?)?`,
+			parts:   "PoliceRate = <threshold> .\nPoliceBurst = <threshold> .\n",
 		},
 		kept{
 			production: "ApplicationPolicy", modes: []Mode{ModePolicyClass}, key: 2,

@@ -69,9 +69,10 @@ func (s *Shell) visible(all []command) []command {
 }
 
 // match finds the command for a word: the exact keyword; else the only keyword
-// with that prefix; else the argument that accepts it. Where names may stand a
-// keyword must be typed in full, or it would swallow a name.
-func match(all []command, text string) (found *command, ambiguous bool) {
+// with that prefix; else the argument that accepts it. A name that is there is
+// no abbreviation, and where names may stand that nobody lists a keyword must
+// be typed in full, or it would swallow one.
+func (s *Shell) match(all []command, text string) (found *command, ambiguous bool) {
 	lower := strings.ToLower(text)
 	var prefixed []*command
 	var argument *command
@@ -88,13 +89,24 @@ func match(all []command, text string) (found *command, ambiguous bool) {
 			prefixed = append(prefixed, c)
 		}
 	}
-	if argument != nil || len(prefixed) == 0 {
+	if argument != nil && (len(prefixed) != 1 || argument.names == nil || s.defined(argument, text)) || len(prefixed) == 0 {
 		return argument, false
 	}
 	if len(prefixed) > 1 {
 		return nil, true
 	}
 	return prefixed[0], false
+}
+
+// defined reports whether the word is one of the names, or begins one of
+// several words.
+func (s *Shell) defined(argument *command, text string) bool {
+	for _, n := range argument.names(s) {
+		if n.Token == text || argument.rest && hasPrefix(n, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // parse finds the command of a line. Columns are those of the text plus shift.
@@ -106,7 +118,7 @@ func (s *Shell) parse(text string, shift int) (*command, *call, *grammar.LineErr
 		if w.text == "" {
 			break
 		}
-		found, ambiguous := match(level, w.text)
+		found, ambiguous := s.match(level, w.text)
 		if found == nil {
 			return nil, nil, refuse(level, text, w, shift, ambiguous)
 		}

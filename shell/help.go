@@ -98,7 +98,7 @@ func (s *Shell) execCompletions(text string) ([]grammar.Completion, error) {
 	}
 	level, run := s.visible(s.commands), false
 	for _, w := range words(head) {
-		found, ambiguous := match(level, w.text)
+		found, ambiguous := s.match(level, w.text)
 		if found == nil {
 			return nil, refuse(level, text, w, 0, ambiguous)
 		}

@@ -223,6 +223,24 @@ func TestShowListsOfAnInterface(t *testing.T) {
 	})
 }
 
+// A keyword may be abbreviated beside names, but not where the abbreviation is
+// a name.
+func TestKeywordsBesideNames(t *testing.T) {
+	m := &memory{revision: 1, source: "ip access-list extended det\n deny ip any any\nip access-list extended A\n permit ip any any\n!\ninterface eth0\n ip access-group A in\n"}
+	n := &node{services: []Service{{Name: "web", Namespace: "shop", Addresses: addresses("10.96.0.10"), Ports: []ServicePort{{Protocol: policy.TCP, Port: 80, Backends: ports("10.1.20.5:8080")}}}}}
+	full := screenOf(t, m, n, "show services detail")
+	shows(t, m, n, map[string]string{
+		"show services det":             full,
+		"show ser web d":                full,
+		"show ip access-lists det":      "Extended IP access list det\n    10 deny ip any any\n",
+		"show ip access-lists int eth0": "Extended IP access list A in\n    10 permit ip any any\n",
+		"show ip access-lists interfac": "% Incomplete command.\n\n",
+		"show ip access-lists nosuch":   "",
+		"show ip access-lists A deta":   screenOf(t, m, n, "show ip access-lists A detail"),
+		"show object-group na nosuch":   "",
+	})
+}
+
 // Temporary entries stand in lists of their own, as IOS prints them, each
 // family apart.
 func TestShowReflexiveEntries(t *testing.T) {
