@@ -12,11 +12,13 @@ import (
 )
 
 // Reading and compiling a large push takes several times the memory of what
-// stays. The collector would keep that for the next one; it goes back to the
-// system when pushes have rested for a while.
+// stays. When pushes have rested for a while it is collected, so that no
+// collection falls into the next one. What is more than keptAtRest goes back to
+// the system; pages that stay spare the next push some milliseconds.
 const (
-	largePush = 2000 // rules
-	restTime  = time.Second
+	largePush  = 2000 // rules
+	restTime   = time.Second
+	keptAtRest = 96 << 20 // bytes
 )
 
 // giveBack returns memory once nothing was applied for restTime. Whoever calls
@@ -38,7 +40,11 @@ func (e *Enforcer) giveBack(policies []policy.Policy) {
 // among it the text of the last answer, for one collection.
 func freeMemory() {
 	runtime.GC()
-	debug.FreeOSMemory()
+	runtime.GC()
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.HeapSys-m.HeapReleased > keptAtRest {
+		debug.FreeOSMemory()
+	}
 }
 
 // A sharer lets equal parts of rules stand once in the memory: thousands of

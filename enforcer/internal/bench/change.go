@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,7 @@ func (b *bench) changeOf(shape ruleset.Shape, n int) (err error) {
 	for range b.rounds {
 		l := &s.state.Ports[0].Ingress[0]
 		l.Rules = changeLine(l.Rules)
+		runtime.GC() // as the agent does when pushes rest
 		started := time.Now()
 		if err := s.Apply(s.state); err != nil {
 			return err
