@@ -46,9 +46,9 @@ func newAim(s *smith, lists map[policy.Direction][]*policy.Policy, addrs []netip
 			masks = append(append(masks, m.Source.Masked...), m.Destination.Masked...)
 		}
 	}
-	addrs = append(addrs, under(masks, addrs)...)
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	for _, addr := range slices.Compact(addrs) {
+	addrs = distinct(addrs)
+	addrs = distinct(append(addrs, under(masks, addrs)...))
+	for _, addr := range addrs {
 		if addr.IsValid() && !addr.Is4In6() {
 			f := familyOf(addr)
 			a.addrs[f] = append(a.addrs[f], addr)
@@ -82,21 +82,29 @@ func edges(p *policy.Peers) (out []netip.Addr) {
 	return out
 }
 
+func distinct(addrs []netip.Addr) []netip.Addr {
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return slices.Compact(addrs)
+}
+
 // under moves each address under each mask, which keeps what the mask leaves
-// open. At most 4,000 addresses come out.
+// open. At most 20,000 addresses come out.
 func under(masks []policy.Masked, addrs []netip.Addr) (out []netip.Addr) {
+	known := map[netip.Addr]bool{}
 	for _, m := range masks {
 		base, wild := m.Addr.AsSlice(), m.Wildcard.AsSlice()
 		for _, addr := range addrs {
-			if !addr.IsValid() || addr.BitLen() != m.Addr.BitLen() || len(out) == 4000 {
+			if !addr.IsValid() || addr.BitLen() != m.Addr.BitLen() || len(out) == 20_000 {
 				continue
 			}
 			b := addr.AsSlice()
 			for i := range b {
 				b[i] = base[i] | b[i]&wild[i]
 			}
-			moved, _ := netip.AddrFromSlice(b)
-			out = append(out, moved)
+			if moved, _ := netip.AddrFromSlice(b); !known[moved] {
+				known[moved] = true
+				out = append(out, moved)
+			}
 		}
 	}
 	return out

@@ -247,7 +247,7 @@ func (r *reach) decides(in ruleSet, f policy.Family) (lines []counterOf) {
 			if !in.has(r.first[n] + i) {
 				continue
 			}
-			if rule := &l.Rules[i]; rule.Action != policy.Next || r.dark && rule.Match.Time != nil {
+			if rule := &l.Rules[i]; r.ends(rule) {
 				action, line = rule.Action, i
 				break
 			}
@@ -259,6 +259,12 @@ func (r *reach) decides(in ruleSet, f policy.Family) (lines []counterOf) {
 		}
 	}
 	return lines
+}
+
+// ends reports whether a rule decides what it matches: "go on at" does where
+// its hour is not known.
+func (r *reach) ends(rule *policy.Rule) bool {
+	return rule.Action != policy.Next || r.dark && rule.Match.Time != nil
 }
 
 // A question is about the packets of one direction and family.
@@ -388,7 +394,7 @@ func (r *reach) known(found map[counterOf]policy.Packet, rule int) bool {
 			}
 		} else if i >= 0 && i < len(l.Rules) {
 			_, ok := found[counterOf{l.ACL, i}]
-			return ok || l.Rules[i].Action == policy.Next
+			return ok || !r.ends(&l.Rules[i])
 		}
 	}
 	return true

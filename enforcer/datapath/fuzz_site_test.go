@@ -41,7 +41,10 @@ func (at *site) point(s *smith) {
 	for a := range at.port.owners {
 		addrs = append(addrs, a.Prev(), a.Next())
 	}
-	slices.SortFunc(addrs, netip.Addr.Compare) // the same ones in each run
+	for net := range at.port.nets {
+		r := policy.PrefixRange(net)
+		addrs = append(addrs, r.First, r.Last, r.First.Prev(), r.Last.Next())
+	}
 	at.aim = newAim(s, at.judge.lists, addrs, at.end)
 }
 
