@@ -138,6 +138,24 @@ static __always_inline bool host_permits(const struct scratch *s, struct packet 
 	return p->source_identity == IDENTITY_HOST;
 }
 
+/* Keeps a connection under the lines of s->again. A function of its own, it
+ * takes no stack where judge_again goes down to the lists. */
+static __noinline int live_on(struct scratch *s, const struct conn *old)
+{
+	const struct judgement *j = &s->again;
+	__u32 i;
+
+	__builtin_memcpy(&s->conn, old, sizeof(s->conn));
+	s->conn.generation = s->era;
+	s->conn.count = j->count;
+	s->conn.logged = j->logged;
+	for (i = 0; i < MAX_SERIES; i++)
+		s->conn.lines[i] = j->lines[i];
+	remember_police(&s->conn, j);
+	bpf_map_update_elem(&conn_map, &s->key, &s->conn, BPF_EXIST);
+	return 0;
+}
+
 /* Judges the connection s->key anew after a change of the lists: 0 when it
  * may live on under its new lines. Without a hook nothing filters it. */
 __noinline int judge_again(const struct conn *old)
@@ -145,7 +163,6 @@ __noinline int judge_again(const struct conn *old)
 	struct scratch *s = own_scratch();
 	const struct hook *hook;
 	struct judgement *j;
-	__u32 i;
 
 	if (!s || !old)
 		return -1;
@@ -163,15 +180,7 @@ __noinline int judge_again(const struct conn *old)
 			return -1;
 		__builtin_memset(j, 0, sizeof(*j));
 	}
-	__builtin_memcpy(&s->conn, old, sizeof(s->conn));
-	s->conn.generation = s->era;
-	s->conn.count = j->count;
-	s->conn.logged = j->logged;
-	for (i = 0; i < MAX_SERIES; i++)
-		s->conn.lines[i] = j->lines[i];
-	remember_police(&s->conn, j);
-	bpf_map_update_elem(&conn_map, &s->key, &s->conn, BPF_EXIST);
-	return 0;
+	return live_on(s, old);
 }
 
 /* Gives the live connection s->key, judged again where the lists have changed
