@@ -113,13 +113,10 @@ func TestOthersKeepTheirPlace(t *testing.T) {
 		d := x.open(o)
 		defer d.Close()
 		x.apply(d, x.state(udpPorts("T", 53)))
-		device, err := netlink.LinkByName(x.b.Device)
-		if err != nil {
-			t.Fatal(err)
-		}
+		index := x.index(x.b.Device)
 		before, behind := newStranger(t), newStranger(t)
-		before.attach(device.Attrs().Index, o.Clsact, true)
-		behind.attach(device.Attrs().Index, o.Clsact, false)
+		before.attach(index, o.Clsact, true)
+		behind.attach(index, o.Clsact, false)
 		open, shut := x.link(addrA, addrB, 53), x.link(addrA, addrB, 54)
 		step := func(what string, sent, arrived int, l udpLink, first, last uint64) {
 			t.Helper()
@@ -148,11 +145,7 @@ func TestProgramsAheadAreNamed(t *testing.T) {
 		x := newBench(t)
 		d := x.open(o)
 		defer d.Close()
-		device, err := netlink.LinkByName(x.b.Device)
-		if err != nil {
-			t.Fatal(err)
-		}
-		index := device.Attrs().Index
+		index := x.index(x.b.Device)
 		early, behind, ahead := newStranger(t), newStranger(t), newStranger(t)
 		if !o.Clsact {
 			early.attach(index, false, true) // first until we come

@@ -47,6 +47,9 @@ func newBench(t *testing.T) *bench {
 func (x *bench) open(o Options) *Datapath {
 	x.t.Helper()
 	o.PinPath, o.Node = x.pins, "node"
+	if o.Connections == 0 {
+		o.Connections = 1 << 14 // the default takes the kernel long to make and to free
+	}
 	d, err := Open(o)
 	if err != nil {
 		x.t.Fatal(err)
@@ -372,11 +375,7 @@ func TestVanishedDeviceIsForgotten(t *testing.T) {
 		d := x.open(o)
 		defer d.Close()
 		x.apply(d, x.state(udpPorts("T", 53)))
-		l, err := netlink.LinkByName(x.b.Device)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := netlink.LinkDel(l); err != nil {
+		if err := netlink.LinkDel(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Index: x.index(x.b.Device)}}); err != nil {
 			t.Fatal(err)
 		}
 		x.apply(d, State{})
