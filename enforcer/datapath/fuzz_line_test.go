@@ -31,7 +31,11 @@ func (at *site) draw(d policy.Direction, generation, n int) (lists []*policy.Pol
 	}
 	for i := range n {
 		name := fmt.Sprint(at.ifindex, "-", d, i, "-", generation)
-		l := w.list(name, d, pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual, policy.Dual}), 1+w.IntN(longest))
+		lines := 1 + w.IntN(longest)
+		if n == 1 && !at.pod && w.one(8) {
+			lines = 40 + w.IntN(40) // of more rules than a short table has
+		}
+		l := w.list(name, d, pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual, policy.Dual}), lines)
 		l.Subject.AllowSpoofed = at.flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED != 0
 		l.Subject.NoHostPermit = at.flags&bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT != 0
 		if at.pod && d == policy.Egress && at.flavour.services && w.one(2) {

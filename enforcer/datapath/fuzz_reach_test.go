@@ -22,7 +22,7 @@ hour is none, because it is the same for all packets.
 */
 
 // A ruleSet is a set of rules, or of services.
-type ruleSet [4]uint64
+type ruleSet [8]uint64
 
 func (b *ruleSet) set(i int)      { b[i/64] |= 1 << (i % 64) }
 func (b *ruleSet) has(i int) bool { return b[i/64]>>(i%64)&1 == 1 }
