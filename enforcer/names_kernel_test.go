@@ -406,6 +406,45 @@ func TestNamesRunOut(t *testing.T) {
 	})
 }
 
+// A connection that has ended lends what its name opened to no other one
+// between the same ports, however soon it follows.
+func TestEndedConnectionsOpenNothing(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		w.start()
+		w.put("*.example.com")
+		w.know("api.example.com.", answerOf{addresses: []string{hostAddr, hostAddr6}, ttl: 600})
+		for i, address := range []string{hostAddr, hostAddr6} {
+			port := 40000 + i
+			w.resolve(trusted, "api.example.com.", i == 1)
+			for range 2 { // while the name holds, the ports may be used again
+				if !w.resetFrom(port, address, secondTime) {
+					t.Fatalf("no connection to %s by its name", address)
+				}
+			}
+			w.age(700 * time.Second)
+			if w.resetFrom(port, address, connectTime) {
+				t.Errorf("a new connection to %s, whose name has run out", address)
+			}
+		}
+	})
+}
+
+// resetFrom connects from a port of the pod and resets the connection, so that
+// the port may be used again at once. It reports whether somebody answered.
+func (w *world) resetFrom(port int, address string, patience time.Duration) bool {
+	w.t.Helper()
+	d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{Port: port}}
+	var c net.Conn
+	var err error
+	w.pod.Do(func() { c, err = d.Dial("tcp", net.JoinHostPort(address, "80")) })
+	if err != nil {
+		return false
+	}
+	w.must(c.(*net.TCPConn).SetLinger(0))
+	w.must(c.Close())
+	return true
+}
+
 func TestOnlyTrustedAnswersCount(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *world) {
 		w.start()

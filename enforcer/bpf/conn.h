@@ -42,6 +42,15 @@ static __always_inline __u32 touched_flags(__u32 flags, const struct packet *p)
 	return flags;
 }
 
+/* Whether the packet asks for another connection between the same ports, which
+ * is judged by itself: what a name held may have run out. A repetition of the
+ * first packet, which was not answered, asks for nothing new. */
+static __always_inline bool begins_again(const struct conn *c, const struct packet *p)
+{
+	return p->protocol == PROTOCOL_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST)) == TCP_SYN &&
+	       c->flags & (CONN_REPLIED | CONN_CLOSING);
+}
+
 static __always_inline void touch(struct conn *c, const struct scratch *s, __u32 set)
 {
 	__u32 flags = touched_flags(c->flags | set, &s->packet);
@@ -313,7 +322,7 @@ __noinline int judge_whole(struct __sk_buff *skb)
 	p = &s->packet;
 	flow_of(&s->key, s, p, s->direction);
 	c = find(s);
-	if (c) {
+	if (c && !begins_again(c, p)) {
 		touch(c, s, 0);
 		count_lines(c->lines, c->count, s);
 		if (c->logged)

@@ -16,7 +16,8 @@ import (
 //	neighbour discovery -------> accept
 //	source not the pod's own --> drop (Spoofed)
 //	later fragment ------------> as its first fragment; drop if unknown
-//	known connection ----------> accept, counted on its lines
+//	known connection ----------> accept, counted on its lines, unless a SYN
+//	                             begins another one
 //	reply, related ICMP error -> accept, not counted
 //	lists in series -----------> accept and remember, or drop
 //	(a service on each backend)
@@ -210,7 +211,7 @@ func (g *Gate) judgeWhole(d Direction, p *Packet, now time.Duration) Decision {
 	if !g.filters(p.Family()) {
 		return Decision{Accept: true, Reason: Unfiltered}
 	}
-	if c := g.lookup(flowOf(d, p), now); c != nil {
+	if c := g.lookup(flowOf(d, p), now); c != nil && !c.beginsAgain(p) {
 		c.touch(p, now)
 		return Decision{Accept: true, Lines: c.lines, Reason: Connection, police: c.police}
 	}
@@ -337,6 +338,14 @@ func (g *Gate) anyList(accept func(*Policy) bool) bool {
 		}
 	}
 	return false
+}
+
+// beginsAgain reports whether the packet asks for another connection between
+// the same ports. It is judged by itself: what the lists hold may have moved
+// since, as names do, and a connection that ended lends its verdict to none. A
+// repetition of the first packet, which was not answered, asks for nothing new.
+func (c *conn) beginsAgain(p *Packet) bool {
+	return p.Protocol == TCP && p.Flags&(SYN|ACK|FIN|RST) == SYN && (c.replied || c.closing)
 }
 
 // touch renews the connection's idle time.

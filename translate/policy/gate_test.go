@@ -93,6 +93,31 @@ func TestGateJudgesConnectionsAgain(t *testing.T) {
 	)
 }
 
+// A SYN on a connection that was answered, or that ended, asks for another one:
+// it is judged by itself and does not touch the old one.
+func TestGateJudgesConnectionsThatBeginAgain(t *testing.T) {
+	marked := Bytes(0xb8)
+	deny := line(10, Deny, Everybody(), Everybody(), AnyService())
+	deny.Match.TrafficClass = &marked
+	lists := []*Policy{list(deny, line(20, Permit, Everybody(), Everybody(), ports(TCP, Range{80, 80})))}
+	syn := tcp(peerAddr, 40000, podAddr, 80, SYN)
+	again := syn
+	again.TrafficClass = 0xb8
+	fin := tcp(peerAddr, 40000, podAddr, 80, FIN|ACK)
+	run(t, newGate(lists, denyAll()),
+		step{Ingress, syn, 0, "accept line T/20"},
+		step{Ingress, again, 0, "accept connection T/20"}, // a repetition
+		step{Egress, reply(syn, SYN|ACK), 0, "accept reply"},
+		step{Ingress, again, 0, "drop line T/10"},
+		step{Ingress, tcp(peerAddr, 40000, podAddr, 80, ACK), 0, "accept connection T/20"},
+		step{Ingress, fin, 0, "accept connection T/20"},
+		step{Ingress, again, 0, "drop line T/10"},
+		step{Ingress, fin, TCPFin, "accept line T/20"}, // what was dropped renewed nothing
+		step{Ingress, syn, 0, "accept line T/20"},
+		step{Ingress, syn, TCPFin, "accept connection T/20"}, // not closing any more
+	)
+}
+
 func TestGateIdleTimes(t *testing.T) {
 	syn := tcp(peerAddr, 40000, podAddr, 80, SYN)
 	for name, c := range map[string]struct {

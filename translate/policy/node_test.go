@@ -193,7 +193,7 @@ func TestGatePolices(t *testing.T) {
 		step{Egress, answer, 0, "drop police"},
 		step{Ingress, syn, 39 * time.Millisecond, "drop police T/10"},
 		step{Egress, answer, time.Millisecond, "accept reply"},
-		step{Ingress, syn, 60 * time.Millisecond, "accept connection T/10"},
+		step{Ingress, syn, 60 * time.Millisecond, "accept line T/10"},
 	)
 }
 
