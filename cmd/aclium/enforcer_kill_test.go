@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -273,7 +274,10 @@ func killOnce(t *testing.T, place agentPlace, round int, agent *exec.Cmd, c *cli
 		time.Sleep(time.Duration(20+17*round) * time.Millisecond)
 	}
 	must(t, agent.Process.Kill())
-	time.Sleep(100 * time.Millisecond)
+	// What the kernel is doing for it comes to its end first, and the lock with it.
+	for !errors.Is(agent.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+		time.Sleep(5 * time.Millisecond)
+	}
 	agent, c = place.start(t)
 	if d, err := c.Desired(t.Context()); err != nil || d.Source != "text" || len(d.Policies) != 1 {
 		t.Fatalf("round %d: the restarted agent wants %+v, %v", round, d, err)
