@@ -39,7 +39,9 @@ func stubAgent(socket string) error {
 		return err
 	}
 	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
+		if r.Method != http.MethodGet {
+			w.WriteHeader(http.StatusNoContent)
+		} else {
 			_ = json.NewEncoder(w).Encode(map[string]any{"node": "stub", "pid": os.Getpid()})
 		}
 	}))
