@@ -49,7 +49,19 @@ func answerersOf(r *record, node nodeFacts) answerers {
 	return out
 }
 
-// place follows a push: pods hang on these devices.
+// placeFirst is place where nobody has been placed yet: answers are read as soon
+// as patterns are known, and every device would be believed.
+func (n *namebook) placeFirst(r *record, node nodeFacts) {
+	n.mu.Lock()
+	placed := n.servers != nil
+	n.mu.Unlock()
+	if !placed {
+		n.place(r, node)
+	}
+}
+
+// place follows a push: pods hang on these devices. It goes before the push's
+// patterns are adopted, so that no answer is believed without it.
 func (n *namebook) place(r *record, node nodeFacts) {
 	servers := answerersOf(r, node)
 	n.mu.Lock()

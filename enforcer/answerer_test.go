@@ -1,10 +1,12 @@
 package enforcer
 
 import (
+	"log/slog"
 	"net/netip"
 	"testing"
 
 	"aclium/enforcer/client"
+	"aclium/enforcer/datapath"
 	"aclium/translate/policy"
 )
 
@@ -41,5 +43,33 @@ func TestWhoMayAnswer(t *testing.T) {
 		if got := a.may(c.device, addr(c.server)); got != c.want {
 			t.Errorf("device %d may answer as %s: %v, want %v", c.device, c.server, got, c.want)
 		}
+	}
+}
+
+// An agent whose first push fails goes on with the lists of the one before it,
+// and learns names for them: it believes no pod that is not the server either.
+func TestNobodyAnswersForServersBehindAFailedStart(t *testing.T) {
+	names, _ := newTest(t)
+	list := onPods("N", policy.Egress, "web")
+	list.Rules[0].Match.Destination = policy.Peers{FQDNs: []string{"*.example.com"}}
+	r := names.current.Load().record
+	r.Policies = []policy.Policy{list}
+	r.Endpoints = []client.Endpoint{pod("web", "web", "veth1", "10.1.0.1"), pod("dns", "dns", "veth2", "10.1.0.53"), pod("bad", "bad", "veth3", "10.1.0.9")}
+	var err error
+	if r.Identities, err = r.Identities.Assign(append(labelSets(r.Endpoints), names.names.sets(r.Policies)...)); err != nil {
+		t.Fatal(err)
+	}
+	k := &keeper{names: map[netip.Addr]datapath.Name{}}
+	k.fail = errKernel
+	e := newEnforcer("n", slog.New(slog.DiscardHandler), k, names.store, r)
+	e.readNode = func() (nodeFacts, error) { return factsOf("veth1", "veth2", "veth3"), nil }
+	if err := e.Sync(); err == nil {
+		t.Fatal("the first push did not fail")
+	}
+	forged, told := netip.MustParseAddr("192.0.2.66"), netip.MustParseAddr("192.0.2.80")
+	exchangeBy(t, e.names, 3, "www.example.com", forged, 60, datapath.Now(), true)
+	exchangeBy(t, e.names, 2, "www.example.com", told, 60, datapath.Now(), true)
+	if k.names[forged].Identity != 0 || k.names[told].Identity == 0 || e.names.tally.misplaced != 1 {
+		t.Errorf("learned %v, %d misplaced", k.names, e.names.tally.misplaced)
 	}
 }

@@ -263,15 +263,17 @@ func (e *Enforcer) apply(r *record, out plan, ready func() error) error {
 	e.metrics.applied(time.Since(start), err)
 	if err != nil && !isUnfinished(err) {
 		// The next Sync looks at everything again. A flip that was taken back
-		// may have cost addresses their names.
+		// may have cost addresses their names, and an agent whose first push
+		// fails goes on with the lists of the one before it.
 		e.applied.known = false
 		old := e.current.Load()
+		e.names.placeFirst(&old.record, out.node)
 		e.names.adopt(old.record.Policies, old.record.Identities)
 		return fmt.Errorf("enforce: %w", err)
 	}
 	e.applied = appliedState{known: err == nil, plan: out}
-	e.names.adopt(r.Policies, r.Identities)
 	e.names.place(r, out.node)
+	e.names.adopt(r.Policies, r.Identities)
 	e.current.Store(&snapshot{record: *r, ports: len(out.state.Ports), missing: out.missing, left: err})
 	e.giveBack(r.Policies)
 	for _, name := range out.missing {
@@ -307,8 +309,8 @@ func (e *Enforcer) undo(old *snapshot, before appliedState, node nodeFacts, caus
 		restored.err = cause
 	}
 	before.known = err == nil
-	e.names.adopt(old.record.Policies, old.record.Identities)
 	e.names.place(&old.record, before.node)
+	e.names.adopt(old.record.Policies, old.record.Identities)
 	e.applied = before
 	e.current.Store(&restored)
 	return cause

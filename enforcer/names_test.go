@@ -110,6 +110,12 @@ func TestNamesAgreeWithPolicy(t *testing.T) {
 // exchange lets a pod ask and be answered.
 func exchange(t *testing.T, n *namebook, host string, addr netip.Addr, ttl uint32, at datapath.Moment, asks bool) {
 	t.Helper()
+	exchangeBy(t, n, 0, host, addr, ttl, at, asks)
+}
+
+// exchangeBy has the answer come by a device.
+func exchangeBy(t *testing.T, n *namebook, device uint32, host string, addr netip.Addr, ttl uint32, at datapath.Moment, asks bool) {
+	t.Helper()
 	name := dnsmessage.MustNewName(host + ".")
 	m := dnsmessage.Message{Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}}
 	passes := datapath.Message{Time: at, Ifindex: 3, Pod: netip.MustParseAddrPort("10.1.0.1:999"), Server: netip.MustParseAddr("10.1.0.53")}
@@ -124,7 +130,7 @@ func exchange(t *testing.T, n *namebook, host string, addr netip.Addr, ttl uint3
 	if asks {
 		send(false)
 	}
-	m.Response = true
+	m.Response, passes.From = true, device
 	m.Answers = []dnsmessage.Resource{{
 		Header: dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET, TTL: ttl}, Body: &dnsmessage.AResource{A: addr.As4()},
 	}}
