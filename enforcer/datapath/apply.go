@@ -310,6 +310,14 @@ func familiesOf(port *Port) (f policy.Family) {
 
 // install writes the idle half, attaches what is missing, and flips.
 func (d *Datapath) install(p *push) error {
+	// A push that failed behind its flip has not waited: a packet may still be
+	// judged by the half that is written here.
+	if d.unwaited {
+		if err := d.wait(); err != nil {
+			return err
+		}
+		d.unwaited = false
+	}
 	generation, err := d.generation()
 	if err != nil {
 		return err
@@ -334,6 +342,7 @@ func (d *Datapath) install(p *push) error {
 	if err := d.hooks.attach(p.attach); err != nil {
 		return err
 	}
+	d.unwaited = true
 	return d.setGeneration(after(generation))
 }
 
@@ -385,7 +394,7 @@ func (d *Datapath) finish(p *push, start time.Time) error {
 	if err != nil {
 		return err
 	}
-	d.live = known.Sub(start)
+	d.live, d.unwaited = known.Sub(start), false
 	p.lines.settle()
 	if before != p.set {
 		if err := d.emptySet(before); err != nil {

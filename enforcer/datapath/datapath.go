@@ -105,7 +105,11 @@ type Datapath struct {
 	reflexives reflexives
 	// foreign says that the programs on the devices may be another version's.
 	foreign bool
-	live    time.Duration // from the call of the last Apply to its flip
+	// unwaited says that packets may still be judged by what stood before the
+	// last flip; wait waits for them.
+	unwaited bool
+	wait     func() error
+	live     time.Duration // from the call of the last Apply to its flip
 }
 
 // Open loads the programs and adopts the maps and links that an earlier
@@ -133,7 +137,7 @@ func Open(o Options) (*Datapath, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	d := &Datapath{options: o, lock: lock, node: node, log: newLogbook()}
+	d := &Datapath{options: o, lock: lock, node: node, log: newLogbook(), wait: waitForPackets}
 	if err := d.load(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

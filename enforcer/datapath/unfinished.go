@@ -68,12 +68,13 @@ func (d *Datapath) turnBack(p *push, cause error) error {
 		d.commit(p)
 		return &Unfinished{errors.Join(cause, fmt.Errorf("addresses are known as before: %w", err))}
 	}
-	if err := waitForPackets(); err != nil {
+	if err := d.wait(); err != nil {
 		// A packet may still read the push's tables: they are not written
 		// before a later push has waited.
 		p.tables.commit()
 		return errors.Join(cause, err)
 	}
+	d.unwaited = false
 	return errors.Join(cause, d.withdraw(p))
 }
 

@@ -2,11 +2,14 @@ package datapath
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"testing"
 
 	"github.com/cilium/ebpf"
+
+	"aclium/enforcer/bpf"
 )
 
 // cannotWrite makes writes of a map fail until the function that it gives is
@@ -139,4 +142,47 @@ func TestLeftoversAreNamedAndMended(t *testing.T) {
 		}
 		wantCounts(t, x.counts(d), map[string]uint64{"NEW/10": 3})
 	})
+}
+
+// A push that fails behind its flip has not waited for packets. The next one
+// does, before it writes where such a packet may read.
+func TestNextPushWaitsForTheLast(t *testing.T) {
+	x := newBench(t)
+	d := x.open(Options{})
+	defer d.Close()
+	x.apply(d, x.state(udpPorts("OLD", 53)))
+	present := d.hooks.driver
+	d.hooks.other = stuck{present}
+	if err := d.Apply(x.state(udpPorts("NEW", 54))); !errors.As(err, new(*Unfinished)) {
+		t.Fatalf("got %v, want an Unfinished", err)
+	}
+	d.hooks.other = nil
+	idle := func() map[hookKey]bpf.AcliumHook {
+		t.Helper()
+		g, err := d.generation()
+		if err != nil {
+			t.Fatal(err)
+		}
+		hooks, err := d.readHooks(byte(g+1) & 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hooks
+	}
+	old, waits := idle(), 0
+	if len(old) == 0 {
+		t.Fatal("the old hooks are gone, so the test sees nothing")
+	}
+	d.wait = func() error {
+		waits++
+		if !maps.Equal(idle(), old) {
+			t.Error("packets that are still judged by the old lists read others")
+		}
+		return waitForPackets()
+	}
+	x.apply(d, x.state(udpPorts("NEXT", 55)))
+	x.apply(d, x.state(udpPorts("LAST", 56)))
+	if waits != 1 {
+		t.Errorf("waited %d times for the push that had failed, want once", waits)
+	}
 }
