@@ -194,14 +194,17 @@ func (e *Enforcer) change(next record) error {
 		next.encoded = nil
 	}
 	before := e.applied
-	err = e.applyAmid(&next, out, staged.ready)
-	if err != nil && !isUnfinished(err) {
+	shown, err := e.applyAmid(&next, out, staged.ready)
+	if shown == nil {
 		staged.discard()
 		return err
 	}
 	if err := staged.commit(); err != nil {
-		return e.undo(old, before, node, err)
+		return e.undo(old, before, node, next.Identities, err)
 	}
+	// A reader who saw it earlier might have seen a revision that is undone, and
+	// then replace another state of the same revision.
+	e.current.Store(shown)
 	return err
 }
 
@@ -227,7 +230,13 @@ func checkNew(old, next *record, node nodeFacts) error {
 
 // plan gives what the record means on this node.
 func (e *Enforcer) plan(r *record, node nodeFacts) plan {
-	p := planner{record: r, node: node.of(r), audit: e.audit, retired: retiredBy(r.Identities, e.current.Load().record.Identities)}
+	return e.planBehind(r, node, e.current.Load().record.Identities)
+}
+
+// planBehind gives a plan that follows one under which addresses had these
+// numbers.
+func (e *Enforcer) planBehind(r *record, node nodeFacts, before identity.Table) plan {
+	p := planner{record: r, node: node.of(r), audit: e.audit, retired: retiredBy(r.Identities, before)}
 	out := p.plan()
 	out.state.Names = e.names.state(r.Policies, r.Identities)
 	return out
@@ -238,10 +247,10 @@ const pursuits = 5
 
 // applyAmid repeats a push that failed while the node changed: a pod that goes
 // away must not fail the configuration of the others.
-func (e *Enforcer) applyAmid(r *record, out plan, ready func() error) error {
-	err := e.apply(r, out, ready)
+func (e *Enforcer) applyAmid(r *record, out plan, ready func() error) (*snapshot, error) {
+	shown, err := e.apply(r, out, ready)
 	for range pursuits {
-		if err == nil || isUnfinished(err) {
+		if shown != nil {
 			break
 		}
 		node, unread := e.readNode()
@@ -249,15 +258,15 @@ func (e *Enforcer) applyAmid(r *record, out plan, ready func() error) error {
 			break
 		}
 		out = e.plan(r, node)
-		err = e.apply(r, out, ready)
+		shown, err = e.apply(r, out, ready)
 	}
-	return err
+	return shown, err
 }
 
-// apply tells the datapath the plan for the record and shows readers the
-// outcome, when ready has succeeded. After an error everything is as before, but
-// for an Unfinished.
-func (e *Enforcer) apply(r *record, out plan, ready func() error) error {
+// apply tells the datapath the plan for the record, when ready has succeeded,
+// and gives what readers are to be shown. After an error everything is as before
+// and there is nothing to show, but for an Unfinished.
+func (e *Enforcer) apply(r *record, out plan, ready func() error) (*snapshot, error) {
 	start := time.Now()
 	err := e.enforce(out.state, ready)
 	e.metrics.applied(time.Since(start), err)
@@ -269,17 +278,16 @@ func (e *Enforcer) apply(r *record, out plan, ready func() error) error {
 		old := e.current.Load()
 		e.names.placeFirst(&old.record, out.node)
 		e.names.adopt(old.record.Policies, old.record.Identities)
-		return fmt.Errorf("enforce: %w", err)
+		return nil, fmt.Errorf("enforce: %w", err)
 	}
 	e.applied = appliedState{known: err == nil, plan: out}
 	e.names.place(r, out.node)
 	e.names.adopt(r.Policies, r.Identities)
-	e.current.Store(&snapshot{record: *r, ports: len(out.state.Ports), missing: out.missing, left: err})
 	e.giveBack(r.Policies)
 	for _, name := range out.missing {
 		e.log.Warn("a device is missing, it is filtered as soon as it appears", "interface", name)
 	}
-	return err
+	return &snapshot{record: *r, ports: len(out.state.Ports), missing: out.missing, left: err}, err
 }
 
 // retiredBy gives the label sets that the new table does not know any more.
@@ -293,12 +301,11 @@ func retiredBy(next, old identity.Table) []identity.Assignment {
 	return gone
 }
 
-// undo puts the kernel and the readers back to what they had before, because
-// the new state could not be remembered.
-func (e *Enforcer) undo(old *snapshot, before appliedState, node nodeFacts, cause error) error {
-	if !before.known {
-		before.plan = e.plan(&old.record, node)
-	}
+// undo puts the kernel back to what it had before, because the new state could
+// not be remembered. Its tables know the numbers of the new one too: addresses
+// have them until they are turned back.
+func (e *Enforcer) undo(old *snapshot, before appliedState, node nodeFacts, numbers identity.Table, cause error) error {
+	before.plan = e.planBehind(&old.record, node, numbers)
 	restored := *old
 	err := e.enforce(before.state, nil)
 	switch {
@@ -330,7 +337,10 @@ func (e *Enforcer) Sync() error {
 			return nil
 		}
 		r := s.record
-		err = e.apply(&r, e.plan(&r, node), nil)
+		var shown *snapshot
+		if shown, err = e.apply(&r, e.plan(&r, node), nil); shown != nil {
+			e.current.Store(shown)
+		}
 	}
 	if err != nil && !isUnfinished(err) {
 		e.fail(err)

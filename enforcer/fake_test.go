@@ -27,6 +27,7 @@ type memory struct {
 	kept     int // calls of KeepTime
 	events   chan policy.Event
 	damage   string // until the next Apply
+	applying func() // called by each Apply, nil for nobody
 	ahead    []datapath.Earlier
 }
 
@@ -35,6 +36,9 @@ func (m *memory) ApplyWhen(s datapath.State, ready func() error) error {
 		if err := ready(); err != nil {
 			return err
 		}
+	}
+	if m.applying != nil {
+		m.applying()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
