@@ -34,6 +34,7 @@ func TestBadBodiesAreExplained(t *testing.T) {
 		{"/v1/policies", `{"revision": 0, "policies": []} {}`, 400, []string{"something follows"}},
 		{"/v1/services", `[{"ports": [{"port": 70000}]}]`, 400, []string{`a number 70000`, "from 0 to 65535"}},
 		{"/v1/policies", `{"policies": []}`, 422, []string{"no revision", "GET /v1/policies"}},
+		{"/v1/policies", `{"revision": 0, "policies": [], "logging": {"rate": 10001}}`, 422, []string{"rate of 10001", "want 10000 at most"}},
 		{"/v1/policies", `{"revision": 0}`, 422, []string{"no policies", "[] for none"}},
 		{"/v1/endpoints", "null", 422, []string{"null", "[] for none"}},
 	} {

@@ -1,6 +1,7 @@
 package enforcer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -129,7 +130,7 @@ func (e *Enforcer) Put(d client.Desired) (uint64, error) { return e.put(d, nil) 
 
 // put takes the policies' JSON as well, where it is at hand.
 func (e *Enforcer) put(d client.Desired, encoded json.RawMessage) (uint64, error) {
-	if err := validatePolicies(d.Policies); err != nil {
+	if err := cmp.Or(validatePolicies(d.Policies), d.Logging.Validate()); err != nil {
 		return 0, refused{err}
 	}
 	e.changing.Lock()

@@ -34,6 +34,17 @@ type Logging struct {
 	Rate uint32 `json:"rate,omitempty"`
 }
 
+// MaxLogRate is the largest Rate; IOS takes none above it either.
+const MaxLogRate = 10_000
+
+// Validate reports a limit that is none.
+func (l *Logging) Validate() error {
+	if l.Rate > MaxLogRate {
+		return fmt.Errorf("logging: a rate of %d messages a second, want %d at most, or 0 for no limit", l.Rate, MaxLogRate)
+	}
+	return nil
+}
+
 // An Event is one message about packets that a line with "log" decided: the
 // first of a flow, or all that followed since the last message about it.
 type Event struct {
