@@ -41,8 +41,10 @@ type push struct {
 	set      uint32
 	writeSet bool
 	services serviceSet
-	// before is what the maps of addresses held, where the push has touched them.
-	before *addressBook
+	// before is what the maps of addresses held, where the push has touched
+	// them; have and want are what they hold and are to hold.
+	before     *addressBook
+	have, want addressBook
 	// timetable and lead are what writeTimetable wrote.
 	timetable *bpf.AcliumTimetable
 	lead      time.Duration
@@ -329,6 +331,9 @@ func (d *Datapath) install(p *push) error {
 		return err
 	}
 	if err := errors.Join(d.writeServices(p), d.writeTimetable(byte(generation+1)&1, p), d.writeReflexives(byte(generation+1)&1, p.reflexives), d.writeHooks(byte(generation+1)&1, p.hooks)); err != nil {
+		return err
+	}
+	if err := d.readBeforeFlip(p); err != nil {
 		return err
 	}
 	if d.foreign {

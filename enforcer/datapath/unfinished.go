@@ -18,20 +18,23 @@ func (u *Unfinished) Error() string {
 // Unwrap gives what failed.
 func (u *Unfinished) Unwrap() error { return u.Err }
 
+// readBeforeFlip finds out what the addresses say and have to say. Between the
+// flip and the turn new lists judge by old addresses, so that only the writing
+// is left for then.
+func (d *Datapath) readBeforeFlip(p *push) (err error) {
+	p.have, err = d.readAddresses()
+	p.want = bookOf(p.state, p.devices)
+	return err
+}
+
 // turnAddresses makes the maps of addresses say what the push's state says.
 func (d *Datapath) turnAddresses(p *push) error {
-	have, err := d.readAddresses()
-	if err != nil {
-		return err
-	}
-	want := bookOf(p.state, p.devices)
-	if have.equal(want) {
-		return d.writeAddresses(have, want) // settings may differ
-	}
-	if p.before == nil {
+	have := p.have
+	if !have.equal(p.want) && p.before == nil {
 		p.before = &have
 	}
-	return d.writeAddresses(have, want)
+	p.have = p.want
+	return d.writeAddresses(have, p.want) // where they are equal settings may differ
 }
 
 // followFlip turns the addresses. Where one became somebody else's, the

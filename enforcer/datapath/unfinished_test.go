@@ -186,3 +186,33 @@ func TestNextPushWaitsForTheLast(t *testing.T) {
 		t.Errorf("waited %d times for the push that had failed, want once", waits)
 	}
 }
+
+// Addresses are read before the flip: where they cannot be, there is none, and
+// between flip and turn no time is lost in which lists meet old addresses.
+func TestAddressesAreReadBeforeTheFlip(t *testing.T) {
+	x := newBench(t)
+	d := x.open(Options{})
+	defer d.Close()
+	x.apply(d, x.state(udpPorts("OLD", 53)))
+	was, err := d.generation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "address_map"
+	real := d.maps.Maps[name]
+	blind, err := ebpf.LoadPinnedMap(filepath.Join(d.pins.push, name), &ebpf.LoadPinOptions{WriteOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer blind.Close()
+	d.maps.Maps[name] = blind
+	err = d.Apply(x.moved())
+	d.maps.Maps[name] = real
+	if err == nil || errors.As(err, new(*Unfinished)) {
+		t.Fatalf("got %v, want an error", err)
+	}
+	if is, err := d.generation(); err != nil || is != was {
+		t.Errorf("generation %d, want %d: a packet may have met the new lists (%v)", is, was, err)
+	}
+	x.apply(d, x.moved())
+}
