@@ -34,6 +34,9 @@ type travelled struct {
 	packet    policy.Packet
 }
 
+// strangers are addresses that are nobody's, whoever the lists name.
+var strangers = []netip.Addr{netip.MustParseAddr("203.0.113.77"), netip.MustParseAddr("2001:db8:ffff::77")}
+
 // newAim prepares for the lists of both directions. addrs are further
 // addresses, of identities and of the port itself.
 func newAim(s *smith, lists map[policy.Direction][]*policy.Policy, addrs []netip.Addr, end func(netip.Addr) policy.Endpoint) *aim {
@@ -46,7 +49,7 @@ func newAim(s *smith, lists map[policy.Direction][]*policy.Policy, addrs []netip
 			masks = append(append(masks, m.Source.Masked...), m.Destination.Masked...)
 		}
 	}
-	addrs = distinct(addrs)
+	addrs = distinct(append(addrs, strangers...))
 	addrs = distinct(append(addrs, under(masks, addrs)...))
 	for _, addr := range addrs {
 		if addr.IsValid() && !addr.Is4In6() {

@@ -21,7 +21,7 @@ lists are one more field, since the test makes those that a packet needs; the
 hour is none, because it is the same for all packets.
 */
 
-// A ruleSet is a set of rules, or of services.
+// A ruleSet is a set of rules, or of services; its last numbers mark classes.
 type ruleSet [8]uint64
 
 func (b *ruleSet) set(i int)      { b[i/64] |= 1 << (i % 64) }
@@ -158,7 +158,7 @@ func (r *reach) wholes(protocol uint8) (out []class[policy.Packet]) {
 		return classes(r.numbers(field), func(v uint16) ruleSet {
 			b := r.serving(func(s *policy.Service) bool { return field(s).Has(v) })
 			if typed && echo(protocol, uint8(v>>8)) {
-				b[3] |= 1 << 63 // a class of its own
+				b[len(b)-1] |= 1 << 63 // a class of its own
 			}
 			return b
 		})
@@ -197,7 +197,7 @@ func (r *reach) payloads() (out []class[policy.Packet]) {
 	for _, one := range classes(append(special, plainProtocols()...), func(v uint8) ruleSet {
 		b := r.serving(func(s *policy.Service) bool { return s.Protocols.Has(v) })
 		if i := slices.Index(special, v); i >= 0 {
-			b[3] |= 1 << (63 - i) // a class of its own
+			b[len(b)-1] |= 1 << (63 - i) // a class of its own
 		}
 		return b
 	}) {
