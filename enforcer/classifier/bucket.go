@@ -3,7 +3,6 @@ package classifier
 import (
 	"math"
 	"slices"
-	"unsafe"
 
 	"aclium/enforcer/bpf"
 )
@@ -84,63 +83,13 @@ func (c *compiler) hash() *slots {
 	return s
 }
 
-// buildSlots makes the slots and what stands behind them, which is still to be
-// placed. It goes by entries, as what slots hold lies all over the memory.
-func (c *compiler) buildSlots() (*slots, *trees) {
-	s := c.hash()
-	t := &trees{compiler: c, blob: &blob{}, budget: 4*len(c.entries) + 1024, items: make([]item, len(c.entries))}
-	t.blob.grow(16 * len(c.entries))
-	for i := range c.entries {
-		if !s.first[i] || s.next[i] >= 0 {
-			t.items[i] = c.item(&c.entries[i])
-		}
-	}
-	for i := range c.entries {
-		switch {
-		case !s.first[i]:
-		case s.next[i] < 0:
-			s.list[s.at[i]].Ref = uint32(c.entries[i].rule)<<2 | refRule
-		default:
-			s.list[s.at[i]].Ref = t.slot(int32(i), s.next)
-		}
-	}
-	return s, t
-}
-
-// encodeSlots writes the slots behind what they refer to.
-func (b *blob) encodeSlots(s *slots, t *trees, h *bpf.AcliumTableHeader) {
-	b.grow(len(t.blob.bytes) + int(unsafe.Sizeof(slot{}))*len(s.list) + 16)
-	base := putAll(b, t.blob.bytes)
-	t.move(b, s, base)
-	h.Slots, h.SlotShift = putAll(b, s.list), uint32(s.shift)
-}
-
-// move makes the offsets in all refs those of a table in which the trees stand
-// at the base.
-func (t *trees) move(b *blob, s *slots, base uint32) {
-	moved := func(ref uint32) uint32 {
-		if kind := ref & 3; kind == refList || kind == refNode {
-			ref += base
-		}
-		return ref
-	}
-	for i := range s.list {
-		s.list[i].Ref = moved(s.list[i].Ref)
-	}
-	for _, at := range t.nodes {
-		n := (*bpf.AcliumTableNode)(unsafe.Pointer(&b.bytes[base+at]))
-		for i := range n.Children {
-			n.Children[i] = moved(n.Children[i])
-		}
-	}
-}
-
 // trees writes what stands behind slots.
 type trees struct {
 	*compiler
 	blob   *blob    // offsets count from its own start
 	nodes  []uint32 // where nodes stand
 	budget int      // entries that nodes may still repeat
+	least  int      // of the budget that was left when it was asked for
 	items  []item   // by entry, of those that share a slot
 	edges  []uint32
 	inside []int32 // the members of nodes on the way to the one being written
@@ -261,9 +210,11 @@ const looked = 256
 // divide finds the value by which the region falls into the smallest parts;
 // ok is false where no value helps.
 func (t *trees) divide(members []int32, region *box) (best division, ok bool) {
-	if t.budget <= len(members) {
+	left := t.budget - len(members)
+	if left <= 0 {
 		return best, false
 	}
+	t.least = min(t.least, left)
 	sample := members
 	if len(sample) > looked {
 		sample = make([]int32, looked)

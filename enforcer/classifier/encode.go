@@ -30,11 +30,10 @@ func (c *compiler) encode() ([]byte, error) {
 		h.Sparse = uint32(len(c.shapes))
 	}
 	kinds := c.noteShapes()
-	var s *slots
-	var t *trees
-	var slots sync.WaitGroup
-	slots.Go(func() { s, t = c.buildSlots() })
-	defer slots.Wait()
+	f := newForest(c)
+	var forester sync.WaitGroup
+	forester.Go(func() { f.plant(); f.raise() })
+	defer forester.Wait()
 	b := &blob{}
 	// Most tables fit, trees and up to four slots for each entry included.
 	b.grow(int(unsafe.Sizeof(h)) + 8192 + 112*len(c.rules) + (16+4*int(unsafe.Sizeof(slot{})))*len(c.entries))
@@ -53,8 +52,9 @@ func (c *compiler) encode() ([]byte, error) {
 	h.Dport, h.DportShapes = b.index(starts), putAll(b, shapes)
 	whole, later := c.protocolShapes(kinds)
 	h.Protocol, h.Later = putAll(b, whole[:]), putAll(b, later[:])
-	slots.Wait()
-	b.encodeSlots(s, t, &h)
+	f.help()
+	forester.Wait()
+	b.encodeSlots(f, &h)
 	h.Size = b.size()
 	putAt(b, 0, &h)
 	return b.bytes, b.fits()

@@ -1,0 +1,138 @@
+package classifier
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"aclium/enforcer/bpf"
+)
+
+// groveSize is how many entries a grove has at least, and mostGroves how many
+// groves a table has. Neither depends on the processors: what comes out is the
+// same wherever it is made.
+const (
+	groveSize  = 512
+	mostGroves = 32
+)
+
+// A forest is the slots of a table and the trees behind them. It falls into
+// groves, which any number of goroutines raise together.
+type forest struct {
+	*compiler
+	slots   *slots
+	items   []item
+	budget  int           // entries that nodes may repeat
+	planted chan struct{} // closed when the groves can be raised
+	groves  []grove
+	turn    atomic.Int32 // the next grove
+}
+
+// grove is the trees of the slots that begin at the entries from first up to
+// but not including behind.
+type grove struct {
+	first, behind int
+	trees
+	roots []uint32 // slots that refer to trees
+}
+
+func newForest(c *compiler) *forest {
+	return &forest{compiler: c, budget: 4*len(c.entries) + 1024, planted: make(chan struct{})}
+}
+
+// plant makes the slots and divides the forest. It goes by entries, as what
+// slots hold lies all over the memory.
+func (f *forest) plant() {
+	s, n := f.hash(), len(f.entries)
+	f.slots, f.items = s, make([]item, n)
+	for i := range f.entries {
+		if !s.first[i] || s.next[i] >= 0 {
+			f.items[i] = f.item(&f.entries[i])
+		}
+	}
+	size := max(groveSize, (n+mostGroves-1)/mostGroves)
+	for at := 0; at < n; at += size {
+		f.groves = append(f.groves, grove{first: at, behind: min(at+size, n)})
+	}
+	close(f.planted)
+}
+
+// help raises groves beside the goroutine that plants.
+func (f *forest) help() {
+	<-f.planted
+	f.raise()
+}
+
+// raise makes the trees of groves that nobody else makes, until there are none.
+func (f *forest) raise() {
+	for n := f.turn.Add(1); int(n) <= len(f.groves); n = f.turn.Add(1) {
+		f.grow(&f.groves[n-1], f.budget)
+	}
+}
+
+// grow makes the trees of a grove, whose nodes may repeat so many entries.
+func (f *forest) grow(g *grove, budget int) {
+	s := f.slots
+	g.trees = trees{compiler: f.compiler, blob: &blob{}, budget: budget, least: budget, items: f.items}
+	g.roots = g.roots[:0]
+	for i := g.first; i < g.behind; i++ {
+		switch at := &s.list[s.at[i]]; {
+		case !s.first[i]:
+		case s.next[i] < 0:
+			at.Ref = uint32(f.entries[i].rule)<<2 | refRule
+		default:
+			at.Ref = g.slot(int32(i), s.next)
+			g.roots = append(g.roots, s.at[i])
+		}
+	}
+}
+
+// settle makes the trees those of groves that were made one after the other:
+// each has what those before it have left of the budget. Hardly a list needs
+// so much that this makes a difference.
+func (f *forest) settle() {
+	left := f.budget
+	for i := range f.groves {
+		g := &f.groves[i]
+		if spent := f.budget - left; g.least <= spent {
+			f.grow(g, left)
+			left = g.budget
+		} else {
+			left = g.budget - spent
+		}
+	}
+}
+
+// encodeSlots writes the slots behind what they refer to.
+func (b *blob) encodeSlots(f *forest, h *bpf.AcliumTableHeader) {
+	f.settle()
+	size := 0
+	for i := range f.groves {
+		size += len(f.groves[i].blob.bytes) + 8
+	}
+	b.grow(size + int(unsafe.Sizeof(slot{}))*len(f.slots.list) + 16)
+	for i := range f.groves {
+		g := &f.groves[i]
+		g.move(b, f.slots, putAll(b, g.blob.bytes))
+	}
+	h.Slots, h.SlotShift = putAll(b, f.slots.list), uint32(f.slots.shift)
+}
+
+// move makes the offsets in all refs those of a table in which the trees stand
+// at the base.
+func (g *grove) move(b *blob, s *slots, base uint32) {
+	moved := func(ref uint32) uint32 {
+		if kind := ref & 3; kind == refList || kind == refNode {
+			ref += base
+		}
+		return ref
+	}
+	for _, at := range g.roots {
+		s.list[at].Ref = moved(s.list[at].Ref)
+	}
+	for _, at := range g.nodes {
+		n := (*bpf.AcliumTableNode)(unsafe.Pointer(&b.bytes[base+at]))
+		for i := range n.Children {
+			n.Children[i] = moved(n.Children[i])
+		}
+	}
+}
