@@ -160,6 +160,18 @@ func both(f func(side int)) {
 	wait.Wait()
 }
 
+// shared is how many lines two processors do not share.
+const shared = 2048
+
+// halves calls f for both halves of n lines at once, or for all of a few.
+func halves(n int, f func(half, first, behind int)) {
+	if n < shared {
+		f(0, 0, n)
+		return
+	}
+	both(func(half int) { f(half, half*n/2, (half+1)*n/2) })
+}
+
 func classOf(size int) bpf.AcliumTableClass {
 	class := bpf.AcliumTableClass(0)
 	for size > classSizes[class] {
@@ -177,8 +189,6 @@ type compiler struct {
 	starts     []uint32 // first rule of each line, and behind the last
 	ends       [2]ends  // sources and destinations
 	kinds      []kind
-	kindOf     map[kind]uint32
-	recent     [256]uint32     // kinds of services met last, by a hash
 	portSets   []policy.Ranges // of rules; 0 is none
 	free       []bool          // by rule: what it covers may be left out behind it
 	members    [2][]stretch    // by end, of arena; the zero value is not known

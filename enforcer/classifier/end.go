@@ -34,6 +34,7 @@ type span struct {
 
 // ends are the sources or the destinations of a list.
 type ends struct {
+	lines  []stretch // by line: its ends
 	list   []end
 	shapes []uint64 // by end: those that have entries of it
 	spans  []span
@@ -52,30 +53,37 @@ type ends struct {
 // size gives the number of ranks.
 func (e *ends) size() int { return len(e.starts4) + len(e.starts6) }
 
+// reserve makes room for the ends of so many lines, and for some of the members
+// of unions.
+func (e *ends) reserve(lines int) {
+	some := lines + lines/8
+	e.lines, e.list, e.spans = make([]stretch, lines), make([]end, 0, some), make([]span, 0, some)
+}
+
 // parts gives a peer's ends: what intervals and identities say, and every
 // discontiguous mask.
-func (e *ends) parts(p *policy.Peers, ids *identities) (stretch, error) {
+func (e *ends) parts(p *policy.Peers, ids *identities) stretch {
 	if p.Any {
 		if e.any.len() == 0 {
 			e.any = e.add(end{any: true, group: -1})
 		}
-		return e.any, nil
+		return e.any
 	}
 	if len(p.Addresses) == 1 && len(p.Masked) == 0 && !namesIdentities(p) {
 		s := e.addSpan(&p.Addresses[0])
-		return e.add(end{spans: s, group: -1}), nil
+		return e.add(end{spans: s, group: -1})
 	}
 	e.key = appendKey(e.key[:0], p)
 	key := e.key
 	if found, ok := e.known[string(key)]; ok {
-		return found, nil
+		return found
 	}
 	if e.known == nil {
 		e.known = map[string]stretch{}
 	}
-	found, err := e.addUnion(p, ids)
+	found := e.addUnion(p, ids)
 	e.known[string(key)] = found
-	return found, err
+	return found
 }
 
 func (e *ends) add(x end) stretch {
@@ -90,7 +98,7 @@ func (e *ends) addSpan(r *policy.AddrRange) stretch {
 	return stretch{n, n + 1}
 }
 
-func (e *ends) addUnion(p *policy.Peers, ids *identities) (stretch, error) {
+func (e *ends) addUnion(p *policy.Peers, ids *identities) stretch {
 	whole := end{group: -1}
 	var list []end
 	var spans []span
@@ -117,7 +125,7 @@ func (e *ends) addUnion(p *policy.Peers, ids *identities) (stretch, error) {
 	found := stretch{first: int32(len(e.list))}
 	e.list = append(e.list, list...)
 	found.behind = int32(len(e.list))
-	return found, nil
+	return found
 }
 
 // appendKey appends the same text for equal peers.

@@ -1,6 +1,7 @@
 package classifier
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 
@@ -13,24 +14,92 @@ const maxRules = int(bpf.AcliumTableConstTABLE_SUBRULES)
 
 // split makes the rules.
 func (c *compiler) split() error {
-	c.kindOf = map[kind]uint32{}
-	few := len(c.policy.Rules) / 8 // more than lines: the members of unions
-	c.rules = make([]rule, 0, len(c.policy.Rules)+few)
-	c.starts = make([]uint32, 0, len(c.policy.Rules)+1)
-	c.portSets = make([]policy.Ranges, 1)
-	for i := range c.ends {
-		c.ends[i].list = make([]end, 0, len(c.policy.Rules)+few)
-		c.ends[i].spans = make([]span, 0, len(c.policy.Rules)+few)
+	c.part()
+	if err := c.tally(); err != nil {
+		return err
 	}
-	for i := range c.policy.Rules {
-		c.starts = append(c.starts, uint32(len(c.rules)))
-		if err := c.splitLine(i); err != nil {
-			return fmt.Errorf("line %d: %w", c.policy.Rules[i].ID.Seq, err)
-		}
+	if err := c.make(); err != nil {
+		return err
 	}
-	c.starts = append(c.starts, uint32(len(c.rules)))
 	c.findFree()
 	return nil
+}
+
+// part finds the ends of all lines. Identities are numbered in the order of the
+// lines, so that from the first line on that names some the sides take turns.
+func (c *compiler) part() {
+	lines := c.policy.Rules
+	var reached [2]int
+	both(func(side int) {
+		e := &c.ends[side]
+		e.reserve(len(lines))
+		for i := 0; i < len(lines) && !namesIdentities(peersOf(&lines[i], side)); i++ {
+			e.lines[i] = e.parts(peersOf(&lines[i], side), c.identities)
+			reached[side]++
+		}
+	})
+	for i := min(reached[0], reached[1]); i < len(lines); i++ {
+		for side := range c.ends {
+			if i >= reached[side] {
+				c.ends[side].lines[i] = c.ends[side].parts(peersOf(&lines[i], side), c.identities)
+			}
+		}
+	}
+}
+
+func peersOf(r *policy.Rule, side int) *policy.Peers {
+	if side == 0 {
+		return &r.Match.Source
+	}
+	return &r.Match.Destination
+}
+
+// tally gives each line the numbers of its rules.
+func (c *compiler) tally() error {
+	lines := c.policy.Rules
+	c.starts = make([]uint32, len(lines)+1)
+	n := 0
+	for i := range lines {
+		c.starts[i] = uint32(n)
+		n += len(lines[i].Match.Services) * c.ends[0].lines[i].len() * c.ends[1].lines[i].len()
+		if n > maxRules {
+			return fmt.Errorf("line %d: the list is too long: up to here its lines name %d combinations of services and masked addresses, want %d at most", lines[i].ID.Seq, n, maxRules)
+		}
+	}
+	c.starts[len(lines)] = uint32(n)
+	return nil
+}
+
+// make makes the rules, those of the second half of the lines beside those of
+// the first.
+func (c *compiler) make() error {
+	c.rules = make([]rule, c.starts[len(c.policy.Rules)])
+	makers := [2]maker{{compiler: c}, {compiler: c, first: len(c.rules)}}
+	var errs [2]error
+	halves(len(c.policy.Rules), func(half, first, behind int) { errs[half] = makers[half].make(first, behind) })
+	if err := cmp.Or(errs[0], errs[1]); err != nil {
+		return err
+	}
+	c.join(&makers[0], &makers[1])
+	return nil
+}
+
+// join numbers what two makers have found as one maker would.
+func (c *compiler) join(a, b *maker) {
+	kinds := make([]uint32, len(b.kinds))
+	for i, k := range b.kinds {
+		kinds[i] = a.internKind(k)
+	}
+	c.kinds, c.portSets = a.kinds, append(a.portSets, b.portSets[min(1, len(b.portSets)):]...)
+	for i := b.first; i < len(c.rules); i++ {
+		r := &c.rules[i]
+		r.kind = kinds[r.kind]
+		for p := range r.sets {
+			if r.sets[p] != 0 {
+				r.sets[p] += int32(len(a.portSets)) - 1
+			}
+		}
+	}
 }
 
 // findFree marks the rules behind which a covered rule can never be the first
@@ -48,31 +117,40 @@ func (c *compiler) findFree() {
 	}
 }
 
-func (c *compiler) splitLine(i int) error {
-	r := &c.policy.Rules[i]
-	if err := c.refuse(r); err != nil {
-		return err
+// maker makes the rules of some lines.
+type maker struct {
+	*compiler
+	first    int // its first rule
+	kinds    []kind
+	kindOf   map[kind]uint32
+	recent   [256]uint32 // kinds of services met last, by a hash
+	portSets []policy.Ranges
+}
+
+func (m *maker) make(first, behind int) error {
+	m.kindOf, m.portSets = map[kind]uint32{}, make([]policy.Ranges, 1)
+	m.first = int(m.starts[first])
+	for i := first; i < behind; i++ {
+		r := &m.policy.Rules[i]
+		if err := m.refuse(r); err != nil {
+			return fmt.Errorf("line %d: %w", r.ID.Seq, err)
+		}
+		m.makeLine(i)
 	}
-	m := &r.Match
-	sources, err := c.ends[0].parts(&m.Source, c.identities)
-	if err != nil {
-		return err
-	}
-	destinations, err := c.ends[1].parts(&m.Destination, c.identities)
-	if err != nil {
-		return err
-	}
-	if n := len(c.rules) + len(m.Services)*sources.len()*destinations.len(); n > maxRules {
-		return fmt.Errorf("the list is too long: up to here its lines name %d combinations of services and masked addresses, want %d at most", n, maxRules)
-	}
-	for j := range m.Services {
+	return nil
+}
+
+func (m *maker) makeLine(i int) {
+	sources, destinations := m.ends[0].lines[i], m.ends[1].lines[i]
+	services, at := m.policy.Rules[i].Match.Services, m.starts[i]
+	for j := range services {
 		for s := sources.first; s < sources.behind; s++ {
 			for d := destinations.first; d < destinations.behind; d++ {
-				c.addRule(i, &m.Services[j], s, d)
+				m.makeRule(&m.rules[at], i, &services[j], s, d)
+				at++
 			}
 		}
 	}
-	return nil
 }
 
 // refuse reports what a table cannot say.
@@ -96,16 +174,16 @@ func (c *compiler) refuse(r *policy.Rule) error {
 	return fmt.Errorf("a node cannot judge by %s", what)
 }
 
-func (c *compiler) addRule(line int, s *policy.Service, source, destination int32) {
-	r := &c.policy.Rules[line]
-	m := &r.Match
-	out := rule{line: int32(line), end: [2]int32{source, destination}, action: r.Action, flags: flagsOf(r)}
-	out.reflexive = m.Evaluate != "" || r.Reflect != nil
-	out.looksAtBytes = m.TrafficClass != nil || m.HopLimit != nil || m.Time != nil
-	out.counted = !r.Uncounted && (r.Action != policy.Next || m.Time != nil)
+func (m *maker) makeRule(out *rule, line int, s *policy.Service, source, destination int32) {
+	r := &m.policy.Rules[line]
+	match := &r.Match
+	*out = rule{line: int32(line), end: [2]int32{source, destination}, action: r.Action, flags: flagsOf(r)}
+	out.reflexive = match.Evaluate != "" || r.Reflect != nil
+	out.looksAtBytes = match.TrafficClass != nil || match.HopLimit != nil || match.Time != nil
+	out.counted = !r.Uncounted && (r.Action != policy.Next || match.Time != nil)
 	k := kind{protocols: protocols(r, s), later: laterProtocols(r, s), flags: s.Flags}
 	out.whole, out.later = k.protocols != policy.ByteSet{}, k.later != policy.ByteSet{}
-	out.kind = c.internKind(k)
+	out.kind = m.internKind(k)
 	detail := s.DestinationPorts
 	if !s.ICMP.All() {
 		detail = s.ICMP
@@ -116,12 +194,11 @@ func (c *compiler) addRule(line int, s *policy.Service, source, destination int3
 		}
 		out.ports[i] = bounds{ports[0].First, ports[len(ports)-1].Last}
 		if len(ports) > 1 {
-			out.sets[i] = int32(len(c.portSets))
-			c.portSets = append(c.portSets, ports)
+			out.sets[i] = int32(len(m.portSets))
+			m.portSets = append(m.portSets, ports)
 		}
 	}
-	out.looksAtPackets = out.looksAtBytes || m.Evaluate != "" || !s.Flags.All()
-	c.rules = append(c.rules, out)
+	out.looksAtPackets = out.looksAtBytes || match.Evaluate != "" || !s.Flags.All()
 }
 
 // flagsOf gives the flags of a line's records but for that of a time window.
@@ -138,16 +215,16 @@ func flagsOf(r *policy.Rule) (flags uint8) {
 	return flags
 }
 
-func (c *compiler) internKind(k kind) uint32 {
-	recent := &c.recent[k.few()]
-	if int(*recent) < len(c.kinds) && c.kinds[*recent] == k {
+func (m *maker) internKind(k kind) uint32 {
+	recent := &m.recent[k.few()]
+	if int(*recent) < len(m.kinds) && m.kinds[*recent] == k {
 		return *recent
 	}
-	at, known := c.kindOf[k]
+	at, known := m.kindOf[k]
 	if !known {
-		at = uint32(len(c.kinds))
-		c.kindOf[k] = at
-		c.kinds = append(c.kinds, k)
+		at = uint32(len(m.kinds))
+		m.kindOf[k] = at
+		m.kinds = append(m.kinds, k)
 	}
 	*recent = at
 	return at
