@@ -102,7 +102,7 @@ type agentPlace struct {
 func (p agentPlace) socket() string { return filepath.Join(p.dir, "socket") }
 
 // start runs the real agent in the network namespace of the calling thread and
-// waits until it answers.
+// waits until it answers, which takes an emulated machine a while.
 func (p agentPlace) start(t *testing.T) (*exec.Cmd, *client.Client) {
 	t.Helper()
 	args := []string{"enforcer", "--socket", p.socket(), "--state", filepath.Join(p.dir, "state"), "--pin", p.pin, "--name", "worker-1"}
@@ -115,7 +115,7 @@ func (p agentPlace) start(t *testing.T) (*exec.Cmd, *client.Client) {
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if c, err := client.Dial(p.socket()); err == nil {
 			h, err := c.Health(context.Background())
 			if err == nil && h.PID == cmd.Process.Pid {

@@ -194,9 +194,26 @@ func empty(t testing.TB, m *ebpf.Map, key, value any) {
 	}
 }
 
+// newUnhurriedKernel forgets no connection that its test has used: the packets
+// of a sequence come at one moment, however long the machine takes for them.
+// What ends when is TestIdleTimes's and the fuzzer's.
+func newUnhurriedKernel(t *testing.T) *kernel {
+	t.Helper()
+	return newKernelWith(t, unhurried)
+}
+
+// unhurried lets connections live for a day without a packet.
+func unhurried(spec *ebpf.CollectionSpec) {
+	for _, name := range []string{"tcp_open", "tcp_idle", "tcp_fin", "udp_idle", "icmp_len"} {
+		if err := spec.Variables[name].Set(uint64(24 * time.Hour)); err != nil {
+			panic(err)
+		}
+	}
+}
+
 func TestPodPortAgreesWithGate(t *testing.T) {
 	t.Parallel()
-	k := newKernel(t)
+	k := newUnhurriedKernel(t)
 	reasons := map[policy.Reason]int{}
 	for seed := range uint64(60) {
 		judgeSequence(k, seed, reasons)

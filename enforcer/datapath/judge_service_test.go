@@ -208,7 +208,7 @@ func (h *hall) judge(i int) {
 
 func TestServicesAgreeWithGate(t *testing.T) {
 	t.Parallel()
-	k := newKernel(t)
+	k := newUnhurriedKernel(t)
 	reasons := map[policy.Reason]int{}
 	for seed := range uint64(60) {
 		h := newHall(k, seed)

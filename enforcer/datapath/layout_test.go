@@ -78,7 +78,8 @@ func TestTakeOver(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			eachWay(t, func(t *testing.T, o Options) {
 				old, next := o, o
-				old.edit = version.edit
+				next.edit = unhurried // the idle connection has to outlive a slow start
+				old.edit = func(s *ebpf.CollectionSpec) { unhurried(s); version.edit(s) }
 				takeOver(t, old, next, version.connections)
 			})
 		})

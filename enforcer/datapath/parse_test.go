@@ -24,7 +24,7 @@ func (k *kernel) reload(constants map[string]any) {
 	k.reloaded = true
 	k.closeTables()
 	k.AcliumObjects.Close()
-	k.must(spec.LoadAndAssign(&k.AcliumObjects, nil))
+	k.must(loadable(spec).LoadAndAssign(&k.AcliumObjects, nil))
 }
 
 // stay keeps the test on one processor, whose working memory it reads.

@@ -35,7 +35,8 @@ func valuesOf(lists []*policy.Policy) (values []policy.Policy) {
 	return values
 }
 
-// age makes all entries older, or younger.
+// age makes all entries older, or younger. On a machine that has just started
+// the test's clock reaches back before its zero, where every entry has ended.
 func (k *kernel) age(by time.Duration) {
 	k.Helper()
 	var key bpf.AcliumEntryKey
@@ -43,7 +44,7 @@ func (k *kernel) age(by time.Duration) {
 	aged := map[bpf.AcliumEntryKey]bpf.AcliumEntry{}
 	all := k.EntryMap.Iterate()
 	for all.Next(&key, &e) {
-		e.Expires = uint64(int64(e.Expires) - int64(by))
+		e.Expires = uint64(max(0, int64(e.Expires)-int64(by)))
 		aged[key] = e
 	}
 	k.must(all.Err())

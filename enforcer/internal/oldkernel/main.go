@@ -19,8 +19,9 @@ type options struct {
 	image, modules string
 	release        string
 	run, skip      string
+	further        string
 	memory         int // MiB
-	kvm            bool
+	kvm, single    bool
 	limit          time.Duration
 	packages       []string
 }
@@ -35,8 +36,10 @@ func main() {
 	flag.StringVar(&o.modules, "modules", "", "directory of the kernel's modules")
 	flag.StringVar(&o.run, "run", "", "run only the tests that match this regular expression")
 	flag.StringVar(&o.skip, "skip", "", "leave out the tests that match this regular expression")
+	flag.StringVar(&o.further, "flags", "", "further flags of the tests, separated by spaces")
 	flag.IntVar(&o.memory, "memory", 3072, "memory of the guest, MiB")
 	flag.BoolVar(&o.kvm, "kvm", false, "use the processor's virtualisation instead of emulating; nested guests often cannot")
+	flag.BoolVar(&o.single, "single", false, "emulate both processors in one thread, for a machine that has one to spare")
 	flag.DurationVar(&o.limit, "timeout", 15*time.Minute, "end the guest after this time")
 	flag.Parse()
 	o.packages = flag.Args()
@@ -71,9 +74,12 @@ func host(o options) (int, error) {
 }
 
 // testFlags are for every test binary, which ends itself a little before the
-// guest is ended, to say where it hangs.
+// guest is ended, to say where it hangs. Tests run one by one: the emulated
+// machine has no time to share, and the programs that one test has loaded serve
+// the next.
 func (o options) testFlags() []string {
-	return []string{"-test.v", "-test.run=" + o.run, "-test.skip=" + o.skip, fmt.Sprint("-test.timeout=", o.limit*9/10)}
+	flags := []string{"-test.v", "-test.parallel=1", "-test.run=" + o.run, "-test.skip=" + o.skip, fmt.Sprint("-test.timeout=", o.limit*9/10)}
+	return append(flags, strings.Fields(o.further)...)
 }
 
 // commandLine is the kernel's. What is emulated is slow where the kernel
@@ -89,7 +95,11 @@ func boot(disk string, o options) (int, error) {
 	if o.kvm {
 		args = append(args, "-enable-kvm", "-cpu", "host")
 	} else {
-		args = append(args, "-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm")
+		threads := "multi"
+		if o.single {
+			threads = "single"
+		}
+		args = append(args, "-accel", "tcg,thread="+threads, "-cpu", "max,-erms,-fsrm")
 	}
 	c := exec.Command("qemu-system-x86_64", args...)
 	c.Stderr = os.Stderr
