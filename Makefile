@@ -5,7 +5,8 @@
 # make bench   measures the datapath beside other filters; as root
 # make fuzz-packets   ten million frames: the kernel agrees with the reference
 # make conformance   other people's code judges ours; docs/testing.md says how
-# make test-oldkernel  the datapath's tests under Linux 6.1, the oldest claimed
+# make test-oldkernel  the datapath's tests under Linux 6.1, the oldest claimed;
+#                      test-oldkernel-agent the agent's
 #
 # A fresh Debian or Ubuntu with Go is enough. The BPF objects are committed, so
 # only "generate" and "check" need clang.
@@ -19,7 +20,7 @@ CLANG_PACKAGES = $(CLANG) llvm-19 libbpf-dev linux-libc-dev
 # Empty for root.
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo env "PATH=$$PATH")
 
-.PHONY: all generate test test-root test-oldkernel fmt check demo bench bench-go peers fuzz-packets clang qemu bpffs conformance
+.PHONY: all generate test test-root test-oldkernel test-oldkernel-agent fmt check demo bench bench-go peers fuzz-packets clang qemu bpffs conformance
 
 all:
 	$(GO) build -o bin/ ./cmd/aclium
@@ -81,6 +82,11 @@ TOOSLOW = '^(TestFuzzedFrames|TestTimetableAgreesWithSchedules)$$'
 test-oldkernel: qemu
 	$(GO) run ./enforcer/internal/oldkernel -release bullseye -timeout 10m -run TestTooOldKernelIsRefused ./enforcer/datapath
 	$(GO) run ./enforcer/internal/oldkernel -timeout 3h -skip $(TOOSLOW) $(OLDKERNEL) ./enforcer/datapath
+
+# Names, SIGKILL and pods that come back.
+OFAGENT = '^(TestNames|TestEndedConnections|TestOnlyTrustedAnswers|TestPodsThatAreNoServers|TestKilledAgent|TestPodThatComesBack)'
+test-oldkernel-agent: qemu
+	$(GO) run ./enforcer/internal/oldkernel -timeout 1h -run $(OFAGENT) $(OLDKERNEL) ./enforcer ./cmd/aclium
 
 # Installs what is missing where that is possible.
 clang:
