@@ -64,7 +64,8 @@ func (c *compiler) hash() *slots {
 		size, shift = size*2, shift-1
 	}
 	n := len(c.entries)
-	s := &slots{shift: shift, list: make([]slot, size), at: make([]uint32, n), next: make([]int32, n), first: make([]bool, n)}
+	s := &c.slots
+	s.shift, s.list, s.at, s.next, s.first = shift, empty(s.list, size), room(s.at, n), room(s.next, n), room(s.first, n)
 	for i := n - 1; i >= 0; i-- {
 		e := &c.entries[i]
 		h := c.hashOf(&c.shapes[c.tuples[e.tuple].shape], e)
@@ -90,7 +91,6 @@ type trees struct {
 	nodes  []uint32 // where nodes stand
 	budget int      // entries that nodes may still repeat
 	least  int      // of the budget that was left when it was asked for
-	items  []item   // by entry, of those that share a slot
 	edges  []uint32
 	inside []int32 // the members of nodes on the way to the one being written
 }

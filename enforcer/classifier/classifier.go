@@ -139,7 +139,19 @@ func compile(p *policy.Policy, ids []Identity, n Numbers) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{policy: p, numbers: n, identities: known}
+	c := scratch.Get().(*compiler)
+	c.policy, c.numbers, c.identities = p, n, known
+	b, err := c.compile()
+	if err != nil {
+		return nil, err
+	}
+	b = slices.Clone(b)
+	c.release()
+	return b, nil
+}
+
+// compile gives bytes that are the compiler's own.
+func (c *compiler) compile() ([]byte, error) {
 	if err := c.split(); err != nil {
 		return nil, err
 	}
@@ -202,6 +214,10 @@ type compiler struct {
 	lastTuple  int32
 	lastCode   uint64
 	shapes     []shape
+	slots      slots
+	items      []item  // by entry, of those that share a slot
+	noted      []noted // intervals of ports met last, by a hash
+	table      blob
 }
 
 // rule is one member of the union that a line is: a service, a source and a

@@ -34,7 +34,7 @@ func (c *compiler) encode() ([]byte, error) {
 	var forester sync.WaitGroup
 	forester.Go(func() { f.plant(); f.raise() })
 	defer forester.Wait()
-	b := &blob{}
+	b := &c.table
 	// Most tables fit, trees and up to four slots for each entry included.
 	b.grow(int(unsafe.Sizeof(h)) + 8192 + 112*len(c.rules) + (16+4*int(unsafe.Sizeof(slot{})))*len(c.entries))
 	put(b, &h)
@@ -65,7 +65,7 @@ func (c *compiler) encode() ([]byte, error) {
 func (c *compiler) noteShapes() (kinds [][2]uint64) {
 	kinds = make([][2]uint64, len(c.kinds))
 	for side := range c.ends {
-		c.ends[side].shapes = make([]uint64, len(c.ends[side].list))
+		c.ends[side].shapes = empty(c.ends[side].shapes, len(c.ends[side].list))
 	}
 	c.places(func(rule int32, shape uint64, later bool) {
 		r := &c.rules[rule]

@@ -43,11 +43,14 @@ type ends struct {
 	key    []byte  // of the peers at hand
 	any    stretch // the end that is everybody, once
 	// four and six are the spans' edges in order.
-	four []uint64
-	six  []edge
+	four  []uint64
+	six   []edge
+	spare []uint64 // while four is sorted
 	// starts4 and starts6 are where the ranks begin; 0 comes first.
 	starts4 []uint32
 	starts6 []point
+	// spanShapes and rankShapes are what sweep works in and gives.
+	spanShapes, rankShapes []uint64
 }
 
 // size gives the number of ranks.
@@ -57,7 +60,7 @@ func (e *ends) size() int { return len(e.starts4) + len(e.starts6) }
 // of unions.
 func (e *ends) reserve(lines int) {
 	some := lines + lines/8
-	e.lines, e.list, e.spans = make([]stretch, lines), make([]end, 0, some), make([]span, 0, some)
+	e.lines, e.list, e.spans = room(e.lines, lines), room(e.list, some)[:0], room(e.spans, some)[:0]
 }
 
 // parts gives a peer's ends: what intervals and identities say, and every

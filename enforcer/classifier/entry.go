@@ -204,13 +204,13 @@ func (c *compiler) cover(side int, n int32) member {
 func (c *compiler) enter() {
 	c.masks = map[point]uint32{}
 	c.tupleOf = map[uint64]int32{}
-	c.arena = make([]member, 1, 1+(len(c.ends[0].list)+len(c.ends[1].list))*9/8)
+	c.arena = append(room(c.arena, 1+(len(c.ends[0].list)+len(c.ends[1].list))*9/8)[:0], member{})
 	for side := range c.ends {
-		c.members[side] = make([]stretch, len(c.ends[side].list))
-		c.covers[side] = make([]int32, len(c.ends[side].list))
+		c.members[side] = empty(c.members[side], len(c.ends[side].list))
+		c.covers[side] = empty(c.covers[side], len(c.ends[side].list))
 	}
 	limit, entries := c.limit()
-	c.entries = make([]entry, 0, entries)
+	c.entries = room(c.entries, entries)[:0]
 	for i := range c.rules {
 		c.enterRule(int32(i), limit)
 	}

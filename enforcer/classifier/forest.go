@@ -19,8 +19,6 @@ const (
 // groves, which any number of goroutines raise together.
 type forest struct {
 	*compiler
-	slots   *slots
-	items   []item
 	budget  int           // entries that nodes may repeat
 	planted chan struct{} // closed when the groves can be raised
 	groves  []grove
@@ -43,7 +41,7 @@ func newForest(c *compiler) *forest {
 // slots hold lies all over the memory.
 func (f *forest) plant() {
 	s, n := f.hash(), len(f.entries)
-	f.slots, f.items = s, make([]item, n)
+	f.items = room(f.items, n)
 	for i := range f.entries {
 		if !s.first[i] || s.next[i] >= 0 {
 			f.items[i] = f.item(&f.entries[i])
@@ -71,8 +69,8 @@ func (f *forest) raise() {
 
 // grow makes the trees of a grove, whose nodes may repeat so many entries.
 func (f *forest) grow(g *grove, budget int) {
-	s := f.slots
-	g.trees = trees{compiler: f.compiler, blob: &blob{}, budget: budget, least: budget, items: f.items}
+	s := &f.slots
+	g.trees = trees{compiler: f.compiler, blob: &blob{}, budget: budget, least: budget}
 	g.roots = g.roots[:0]
 	for i := g.first; i < g.behind; i++ {
 		switch at := &s.list[s.at[i]]; {
@@ -112,7 +110,7 @@ func (b *blob) encodeSlots(f *forest, h *bpf.AcliumTableHeader) {
 	b.grow(size + int(unsafe.Sizeof(slot{}))*len(f.slots.list) + 16)
 	for i := range f.groves {
 		g := &f.groves[i]
-		g.move(b, f.slots, putAll(b, g.blob.bytes))
+		g.move(b, &f.slots, putAll(b, g.blob.bytes))
 	}
 	h.Slots, h.SlotShift = putAll(b, f.slots.list), uint32(f.slots.shift)
 }

@@ -22,16 +22,17 @@ func (c *compiler) rank() {
 
 func (e *ends) rank() {
 	e.mark()
-	e.four, e.six = sort4(e.four), sort6(e.six)
-	e.ranks = make([]limits, len(e.spans))
-	e.starts4 = make([]uint32, 1, len(e.four)+1)
+	e.four, e.spare = sort4(e.four, e.spare)
+	e.six = sort6(e.six)
+	e.ranks = room(e.ranks, len(e.spans))
+	e.starts4 = append(room(e.starts4, len(e.four)+1)[:0], 0)
 	for _, x := range e.four {
 		if at := uint32(x >> 32); at != e.starts4[len(e.starts4)-1] {
 			e.starts4 = append(e.starts4, at)
 		}
 		e.note(uint32(x), uint32(len(e.starts4)-1))
 	}
-	e.starts6 = make([]point, 1, len(e.six)+1)
+	e.starts6 = append(room(e.starts6, len(e.six)+1)[:0], point{})
 	for i := range e.six {
 		if at := e.six[i].at; at != e.starts6[len(e.starts6)-1] {
 			e.starts6 = append(e.starts6, at)
@@ -43,7 +44,7 @@ func (e *ends) rank() {
 
 // mark makes the edges of all spans.
 func (e *ends) mark() {
-	e.four = make([]uint64, 0, 2*len(e.spans))
+	e.four = room(e.four, 2*len(e.spans))[:0]
 	for i := range e.spans {
 		s, ref := &e.spans[i], uint32(i)<<1
 		if s.six {
@@ -97,13 +98,13 @@ const radixBits = 11
 // fewEdges are sorted sooner by comparing them.
 const fewEdges = 256
 
-// sort4 sorts by address.
-func sort4(list []uint64) []uint64 {
+// sort4 sorts by address. What it gives may lie in either of the two.
+func sort4(list, spare []uint64) (sorted, other []uint64) {
 	if len(list) < fewEdges {
 		slices.Sort(list)
-		return list
+		return list, spare
 	}
-	spare := make([]uint64, len(list))
+	spare = room(spare, len(list))
 	for shift := 32; shift < 64; shift += radixBits {
 		var at [1 << radixBits]uint32
 		for _, x := range list {
@@ -117,7 +118,7 @@ func sort4(list []uint64) []uint64 {
 		}
 		list, spare = spare, list
 	}
-	return list
+	return list, spare
 }
 
 // sums makes counts the numbers of all that come before.
@@ -167,13 +168,14 @@ func scatter(from, to []edge, digit func(*edge) uint64) {
 
 // sweep gives, by rank, the shapes that have an entry for it.
 func (e *ends) sweep() []uint64 {
-	shapes := make([]uint64, len(e.spans)) // by span
+	shapes := empty(e.spanShapes, len(e.spans))
 	for i := range e.list {
 		for s := e.list[i].spans.first; s < e.list[i].spans.behind; s++ {
 			shapes[s] = e.shapes[i]
 		}
 	}
-	out := make([]uint64, e.size())
+	out := room(e.rankShapes, e.size())
+	e.spanShapes, e.rankShapes = shapes, out
 	now, rank := counted{}, 0
 	for _, x := range e.four {
 		for ; rank+1 < len(e.starts4) && e.starts4[rank+1] <= uint32(x>>32); rank++ {
