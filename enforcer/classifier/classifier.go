@@ -157,10 +157,6 @@ func (c *compiler) compile() ([]byte, error) {
 	}
 	c.classify()
 	c.rank()
-	if !c.short() {
-		c.enter()
-		c.shape()
-	}
 	return c.encode()
 }
 

@@ -12,11 +12,9 @@ import (
 	"aclium/translate/policy"
 )
 
-// encode writes the table.
+// encode writes the table. The rules are written while shapes are found, and
+// trees are made beside the indexes.
 func (c *compiler) encode() ([]byte, error) {
-	if len(c.shapes) > int(bpf.AcliumTableConstTABLE_SHAPES) {
-		return nil, fmt.Errorf("%d shapes, want %d at most", len(c.shapes), bpf.AcliumTableConstTABLE_SHAPES)
-	}
 	h := bpf.AcliumTableHeader{
 		Version: uint32(bpf.AcliumTableConstTABLE_VERSION), Subrules: uint32(len(c.rules)), Factors: factors,
 	}
@@ -26,6 +24,21 @@ func (c *compiler) encode() ([]byte, error) {
 	if c.short() {
 		h.Flags |= uint32(bpf.AcliumTableConstTABLE_SHORT)
 	}
+	b := &c.table
+	var err error
+	var rules sync.WaitGroup
+	rules.Go(func() { err = c.begin(b, &h) })
+	if !c.short() {
+		c.enter()
+		c.shape()
+	}
+	rules.Wait()
+	if err != nil {
+		return nil, err
+	}
+	if len(c.shapes) > int(bpf.AcliumTableConstTABLE_SHAPES) {
+		return nil, fmt.Errorf("%d shapes, want %d at most", len(c.shapes), bpf.AcliumTableConstTABLE_SHAPES)
+	}
 	if c.sparse() {
 		h.Sparse = uint32(len(c.shapes))
 	}
@@ -33,15 +46,6 @@ func (c *compiler) encode() ([]byte, error) {
 	f := newForest(c)
 	var forester sync.WaitGroup
 	forester.Go(func() { f.plant(); f.raise() })
-	defer forester.Wait()
-	b := &c.table
-	// Most tables fit, trees and up to four slots for each entry included.
-	b.grow(int(unsafe.Sizeof(h)) + 8192 + 112*len(c.rules) + (16+4*int(unsafe.Sizeof(slot{})))*len(c.entries))
-	put(b, &h)
-	b.align()
-	if err := c.encodeRules(b, &h); err != nil {
-		return nil, err
-	}
 	c.encodeShapes(b, &h)
 	for i, end := range []*bpf.AcliumTableEnd{&h.Source, &h.Destination} {
 		c.encodeEnd(b, i, end)
@@ -58,6 +62,16 @@ func (c *compiler) encode() ([]byte, error) {
 	h.Size = b.size()
 	putAt(b, 0, &h)
 	return b.bytes, b.fits()
+}
+
+// begin writes the header's room and the rules.
+func (c *compiler) begin(b *blob, h *bpf.AcliumTableHeader) error {
+	// Most tables fit: a rule has hardly two entries, and an entry up to four
+	// slots.
+	b.grow(int(unsafe.Sizeof(*h)) + 8192 + (112+2*4*int(unsafe.Sizeof(slot{})))*len(c.rules))
+	put(b, h)
+	b.align()
+	return c.encodeRules(b, h)
 }
 
 // noteShapes tells rules and ends which shapes have entries of theirs, and
