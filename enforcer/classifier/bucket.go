@@ -58,7 +58,7 @@ type slots struct {
 // slot is first the first entry's number plus 1, then the ref; 0 is none.
 type slot = bpf.AcliumTableSlot
 
-func (c *compiler) hash() *slots {
+func (c *compiler) hash() {
 	size, shift := 2, uint8(63)
 	for size < 2*len(c.entries) {
 		size, shift = size*2, shift-1
@@ -81,7 +81,6 @@ func (c *compiler) hash() *slots {
 		s.at[i], s.next[i], s.first[i] = uint32(h>>shift), int32(at.Ref)-1, true
 		at.Ref = uint32(i + 1)
 	}
-	return s
 }
 
 // trees writes what stands behind slots.
@@ -91,15 +90,17 @@ type trees struct {
 	nodes  []uint32 // where nodes stand
 	budget int      // entries that nodes may still repeat
 	least  int      // of the budget that was left when it was asked for
+	items  []item   // of the slot at hand, in the order of their rules
 	edges  []uint32
-	inside []int32 // the members of nodes on the way to the one being written
+	inside []int32 // into items: the members of nodes on the way to the one being written
 }
 
 // slot gives the ref of a chain of entries, in the order of their rules.
 func (t *trees) slot(first int32, next []int32) uint32 {
-	t.inside = t.inside[:0]
+	t.items, t.inside = t.items[:0], t.inside[:0]
 	for i := first; i >= 0; i = next[i] {
-		t.inside = append(t.inside, i)
+		t.inside = append(t.inside, int32(len(t.items)))
+		t.items = append(t.items, t.item(&t.entries[i]))
 	}
 	region := t.region(t.inside)
 	return t.refIn(t.inside, &region, 0)

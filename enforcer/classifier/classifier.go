@@ -145,12 +145,10 @@ func compile(p *policy.Policy, ids []Identity, n Numbers) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b = slices.Clone(b)
 	c.release()
 	return b, nil
 }
 
-// compile gives bytes that are the compiler's own.
 func (c *compiler) compile() ([]byte, error) {
 	if err := c.split(); err != nil {
 		return nil, err
@@ -203,7 +201,8 @@ type compiler struct {
 	covers     [2][]int32      // by end, into arena; 0 is not known
 	pieces     []member        // in use while members are counted
 	arena      []member
-	masks      map[point]uint32 // codes of discontiguous masks
+	masks      map[point]uint16 // codes of discontiguous masks
+	maskList   []point          // by code
 	entries    []entry
 	tuples     []tuple
 	tupleOf    map[uint64]int32 // by code
@@ -211,9 +210,8 @@ type compiler struct {
 	lastCode   uint64
 	shapes     []shape
 	slots      slots
-	items      []item  // by entry, of those that share a slot
-	noted      []noted // intervals of ports met last, by a hash
-	table      blob
+	kindLimits [][2]kindLimits // by kind, of whole packets and of later fragments
+	noted      []noted         // intervals of ports met last, by a hash
 }
 
 // rule is one member of the union that a line is: a service, a source and a

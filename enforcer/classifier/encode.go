@@ -24,7 +24,7 @@ func (c *compiler) encode() ([]byte, error) {
 	if c.short() {
 		h.Flags |= uint32(bpf.AcliumTableConstTABLE_SHORT)
 	}
-	b := &c.table
+	b := &blob{}
 	var err error
 	var rules sync.WaitGroup
 	rules.Go(func() { err = c.begin(b, &h) })

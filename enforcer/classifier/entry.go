@@ -30,11 +30,11 @@ type entry struct {
 
 // member is one value of an end that entries are made for.
 type member struct {
-	at, mask    point
+	at          point
 	class       uint32 // 0 is none
 	first, last uint32 // ranks
+	code        uint16 // of the mask, for tuples
 	exact       bool   // nobody in the ranks is outside the end
-	code        uint32 // of the mask, for tuples
 }
 
 // Codes of masks: 0 is none, then the lengths of IPv4 and IPv6 prefixes, the
@@ -71,13 +71,26 @@ func prefix(a point, six bool, length int, first, last uint32) member {
 		f, code = 1, codeIPv6
 	}
 	length = int(lengths[f][length])
-	m := member{first: first, last: last, exact: true, code: uint32(code + length)}
+	m := member{first: first, last: last, exact: true, code: uint16(code + length)}
 	if length == 0 {
 		m.code = 0
 	}
-	m.mask = maskOf(six, length)
-	m.at = point{a.hi & m.mask.hi, a.lo & m.mask.lo}
+	mask := maskOf(six, length)
+	m.at = point{a.hi & mask.hi, a.lo & mask.lo}
 	return m
+}
+
+// maskOfCode gives the bits of an address that a member of the code asks for.
+func (c *compiler) maskOfCode(code uint16) point {
+	switch {
+	case code >= codeMask:
+		return c.maskList[code-codeMask]
+	case code == 0 || code == codeClass:
+		return point{}
+	case code >= codeIPv6:
+		return maskOf(true, int(code-codeIPv6))
+	}
+	return maskOf(false, int(code-codeIPv4))
 }
 
 func maskOf(six bool, length int) point {
@@ -174,12 +187,12 @@ func (c *compiler) maskedMember(side int, e *end) member {
 	value, mask := e.residue()
 	code, known := c.masks[mask]
 	if !known && len(c.masks) < maxMasks {
-		code, known = uint32(codeMask+len(c.masks)), true
-		c.masks[mask] = code
+		code, known = uint16(codeMask+len(c.masks)), true
+		c.masks[mask], c.maskList = code, append(c.maskList, mask)
 	}
 	m := prefix(s.first, s.six, common(s.first, s.last, s.six), ranks.first, ranks.last)
 	if known {
-		m.at, m.mask, m.code = value, mask, code
+		m.at, m.code = value, code
 	}
 	m.exact = false
 	return m
@@ -202,7 +215,7 @@ func (c *compiler) cover(side int, n int32) member {
 
 // enter makes the entries.
 func (c *compiler) enter() {
-	c.masks = map[point]uint32{}
+	c.masks = map[point]uint16{}
 	c.tupleOf = map[uint64]int32{}
 	c.arena = append(room(c.arena, 1+(len(c.ends[0].list)+len(c.ends[1].list))*9/8)[:0], member{})
 	for side := range c.ends {
@@ -361,7 +374,8 @@ func (c *compiler) addEntry(e entry, code uint64) {
 // tuple gives the tuple of an entry.
 func (c *compiler) tuple(e *entry, code uint64) tuple {
 	s, d := &c.arena[e.members[0]], &c.arena[e.members[1]]
-	t := tuple{mask: key{s.mask.hi, s.mask.lo, d.mask.hi, d.mask.lo, classMask(s.class) | classMask(d.class)<<32, 0}, later: code&codeLater != 0}
+	source, destination := c.maskOfCode(s.code), c.maskOfCode(d.code)
+	t := tuple{mask: key{source.hi, source.lo, destination.hi, destination.lo, classMask(s.class) | classMask(d.class)<<32, 0}, later: code&codeLater != 0}
 	if code&codePort != 0 {
 		t.mask[bpf.AcliumKeyWordKEY_DPORT] = math.MaxUint16
 	}
@@ -387,17 +401,16 @@ func (c *compiler) item(e *entry) item {
 	s, d, r := &c.arena[e.members[0]], &c.arena[e.members[1]], &c.rules[e.rule]
 	x := item{rule: e.rule, later: c.tuples[e.tuple].later}
 	x.exact = s.exact && d.exact && c.free[e.rule] && r.sets == [2]int32{}
-	sport, dport, protocols := limits{0, math.MaxUint16}, limits{0, math.MaxUint16}, &c.kinds[r.kind].later
+	sport, dport, protocols := limits{0, math.MaxUint16}, limits{0, math.MaxUint16}, &c.kindLimits[r.kind][1]
 	if !x.later {
 		sport = limits{uint32(r.ports[0].first), uint32(r.ports[0].last)}
 		dport = limits{uint32(r.ports[1].first), uint32(r.ports[1].last)}
-		protocols = &c.kinds[r.kind].protocols
+		protocols = &c.kindLimits[r.kind][0]
 	}
-	protocol, exact := protocolLimits(protocols)
-	x.exact = x.exact && exact
+	x.exact = x.exact && protocols.exact
 	x.box = box{
 		bpf.AcliumNodeValueVALUE_SOURCE: {s.first, s.last}, bpf.AcliumNodeValueVALUE_DESTINATION: {d.first, d.last},
-		bpf.AcliumNodeValueVALUE_SPORT: sport, bpf.AcliumNodeValueVALUE_DPORT: dport, bpf.AcliumNodeValueVALUE_PROTOCOL: protocol,
+		bpf.AcliumNodeValueVALUE_SPORT: sport, bpf.AcliumNodeValueVALUE_DPORT: dport, bpf.AcliumNodeValueVALUE_PROTOCOL: protocols.limits,
 		bpf.AcliumNodeValueVALUE_SOURCE_CLASS: classLimits(s.class), bpf.AcliumNodeValueVALUE_DESTINATION_CLASS: classLimits(d.class),
 	}
 	return x
@@ -422,6 +435,22 @@ func classMask(class uint32) uint64 {
 		return 0
 	}
 	return math.MaxUint32
+}
+
+// kindLimits is an interval around the protocols of a kind.
+type kindLimits struct {
+	limits
+	exact bool // it holds no others
+}
+
+// limitKinds finds the intervals around the protocols of all kinds.
+func (c *compiler) limitKinds() {
+	c.kindLimits = make([][2]kindLimits, len(c.kinds))
+	for i := range c.kinds {
+		k, l := &c.kinds[i], &c.kindLimits[i]
+		l[0].limits, l[0].exact = protocolLimits(&k.protocols)
+		l[1].limits, l[1].exact = protocolLimits(&k.later)
+	}
 }
 
 // protocolLimits gives the interval around a set, and whether it is the set.

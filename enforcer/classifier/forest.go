@@ -37,16 +37,11 @@ func newForest(c *compiler) *forest {
 	return &forest{compiler: c, budget: 4*len(c.entries) + 1024, planted: make(chan struct{})}
 }
 
-// plant makes the slots and divides the forest. It goes by entries, as what
-// slots hold lies all over the memory.
+// plant makes the slots and divides the forest.
 func (f *forest) plant() {
-	s, n := f.hash(), len(f.entries)
-	f.items = room(f.items, n)
-	for i := range f.entries {
-		if !s.first[i] || s.next[i] >= 0 {
-			f.items[i] = f.item(&f.entries[i])
-		}
-	}
+	f.hash()
+	f.limitKinds()
+	n := len(f.entries)
 	size := max(groveSize, (n+mostGroves-1)/mostGroves)
 	for at := 0; at < n; at += size {
 		f.groves = append(f.groves, grove{first: at, behind: min(at+size, n)})
@@ -67,7 +62,8 @@ func (f *forest) raise() {
 	}
 }
 
-// grow makes the trees of a grove, whose nodes may repeat so many entries.
+// grow makes the trees of a grove, whose nodes may repeat so many entries. It
+// goes by entries, as what slots hold lies all over the memory.
 func (f *forest) grow(g *grove, budget int) {
 	s := &f.slots
 	g.trees = trees{compiler: f.compiler, blob: &blob{}, budget: budget, least: budget}

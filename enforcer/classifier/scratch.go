@@ -46,7 +46,7 @@ func (c *compiler) reset() {
 	*c = compiler{
 		ends: [2]ends{c.ends[0].released(), c.ends[1].released()}, rules: c.rules[:0], starts: c.starts[:0], free: c.free[:0],
 		members: [2][]stretch{c.members[0][:0], c.members[1][:0]}, covers: [2][]int32{c.covers[0][:0], c.covers[1][:0]},
-		pieces: c.pieces[:0], arena: c.arena[:0], entries: c.entries[:0], items: c.items[:0], noted: c.noted[:0], table: blob{c.table.bytes[:0]},
+		pieces: c.pieces[:0], arena: c.arena[:0], entries: c.entries[:0], noted: c.noted[:0],
 		slots: slots{list: s.list[:0], at: s.at[:0], next: s.next[:0], first: s.first[:0]},
 	}
 }

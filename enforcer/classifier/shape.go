@@ -208,7 +208,7 @@ func (m *merger) squeeze() {
 func (m *merger) merge(i int, s *shape) {
 	x := &m.shapes[i]
 	x.mask = meet(&x.mask, &s.mask)
-	x.sample = slices.Concat(x.sample, s.sample)
+	x.sample = append(x.sample, s.sample...)
 	x.count += s.count
 	if x.ends != s.ends {
 		x.ends = mixed
