@@ -653,14 +653,15 @@ const (
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION     AcliumTableConst = 5
+	AcliumTableConstTABLE_VERSION     AcliumTableConst = 6
 	AcliumTableConstTABLE_SUBRULES    AcliumTableConst = 262144
 	AcliumTableConstTABLE_SHAPES      AcliumTableConst = 64
 	AcliumTableConstTABLE_WORDS       AcliumTableConst = 6
 	AcliumTableConstTABLE_VALUES      AcliumTableConst = 8
 	AcliumTableConstTABLE_IDENTITIES  AcliumTableConst = 1
 	AcliumTableConstTABLE_SHORT       AcliumTableConst = 2
-	AcliumTableConstSPARSE_SHAPES     AcliumTableConst = 4
+	AcliumTableConstTABLE_DIRECT      AcliumTableConst = 4
+	AcliumTableConstDIRECT_SHAPES     AcliumTableConst = 16
 	AcliumTableConstRECORD_LOG        AcliumTableConst = 1
 	AcliumTableConstRECORD_TIMED      AcliumTableConst = 2
 	AcliumTableConstRECORD_ADDRESSES  AcliumTableConst = 4
@@ -704,7 +705,7 @@ type AcliumTableHeader struct {
 	Dport       AcliumTableIndex
 	SportShapes uint32
 	DportShapes uint32
-	Sparse      uint32
+	ShapeCount  uint32
 	Pad         uint32
 	Factors     [6]uint64
 	Source      AcliumTableEnd
@@ -847,7 +848,8 @@ type AcliumWalk struct {
 		Pad      uint16
 		Timeout  uint32
 	}
-	_ [4]byte
+	Refs [16]uint32
+	_    [4]byte
 }
 
 // Names of all BPF objects in the ELF.

@@ -43,6 +43,7 @@ struct walk {
 	__u32 done;
 	struct table_record found;
 	struct reflex reflex; /* of what was found, if it has one */
+	__u32 refs[DIRECT_SHAPES]; /* of a direct table's shapes; of others anything */
 };
 
 static __always_inline __u64 popcount(__u64 x)

@@ -6,6 +6,10 @@
  *
  *   header | rules | kinds, residues, sets | shapes | indexes | slots | lists and nodes
  *
+ * A direct table governs IPv4 alone and asks for no identities. It has no
+ * indexes: an address is its own rank, and all shapes of the packet's protocol
+ * are looked up.
+ *
  * An index finds the rank of a key: the number of the last start that is not
  * above it. Its nodes divide a span of keys into cells of equal width:
  *
@@ -30,14 +34,15 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 5,
+	TABLE_VERSION = 6,
 	TABLE_SUBRULES = 262144, /* rules of one table */
 	TABLE_SHAPES = 64,
 	TABLE_WORDS = 6,      /* of a key: enum key_word */
 	TABLE_VALUES = 8,     /* that a node may ask: enum node_value */
 	TABLE_IDENTITIES = 1, /* header flag: some line looks at identities */
 	TABLE_SHORT = 2,      /* header flag: shape n is rule n and no more */
-	SPARSE_SHAPES = 4, /* are few */
+	TABLE_DIRECT = 4,     /* header flag: the table is a direct one */
+	DIRECT_SHAPES = 16, /* of a direct table, at most */
 	RECORD_LOG = 1,       /* record flag: write an event */
 	RECORD_TIMED = 2,     /* record flag: exists in a time window only */
 	RECORD_ADDRESSES = 4,     /* record flag: may mean a service by its address */
@@ -132,7 +137,7 @@ struct table_header {
 	struct table_index dport; /* or ICMP's and IGMP's type << 8 | code */
 	__u32 sport_shapes;       /* u64 by rank */
 	__u32 dport_shapes;
-	__u32 sparse; /* number of shapes, if they are few and hold few of all packets, else 0 */
+	__u32 shape_count;
 	__u32 pad;
 	__u64 factors[TABLE_WORDS];
 	struct table_end source;
@@ -178,7 +183,7 @@ enum node_value {
 };
 
 /* table_node leads to child n, the number of cuts that are not above the
- * packet's value. Unused cuts are ~0. */
+ * packet's value. Unused cuts are ~0, and lead where the last one in use does. */
 struct table_node {
 	__u32 value; /* enum node_value */
 	__u32 cuts[NODE_CUTS];

@@ -319,40 +319,63 @@ static __always_inline bool OF(try_rule)(struct search *s, __u64 number)
 	return true;
 }
 
+/* Gives what the slot of a hash refers to, if it is the packet's. */
+static __always_inline __u64 OF(slot)(const struct table_header *h, __u64 hash)
+{
+	const struct table_slot *slot;
+	__u64 other;
+
+	hash ^= hash >> 32;
+	hash *= h->factors[0];
+	slot = OF(at)(h, h->slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot));
+	other = -(__u64)slot->check & -(__u64)(slot->check ^ (__u32)hash);
+	return slot->ref & ~negative(other);
+}
+
 /* Looks the packet up in a shape; 0 where nothing is. */
 static __always_inline __u32 OF(entry)(const struct search *s, const struct table_shape *shape)
 {
 	const struct table_header *h = s->table;
 	__u64 hash = shape->salt;
-	const struct table_slot *slot;
 	int i;
 
 #pragma unroll
 	for (i = 0; i < TABLE_WORDS; i++)
 		hash += (s->walk->place.key[i] & shape->mask[i]) * h->factors[i];
-	hash ^= hash >> 32;
-	hash *= h->factors[0];
-	slot = OF(at)(s->table, h->slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot));
-	return !slot->check || slot->check == (__u32)hash ? slot->ref : 0;
+	return OF(slot)(h, hash);
 }
 
-/* Whether no shape of a sparse table has anything for the packet. Most packets
- * that no rule is for end here, and nothing else was read for them. */
-__noinline int OF(misses)(const struct OF(table) *t, struct walk *w)
+/* Looks the packet up in all shapes of its protocol. None waits for another, so
+ * that the processor waits for the memory of all at the same time. */
+__noinline int OF(look_up)(const struct OF(table) *t, struct walk *w)
 {
 	const struct table_header *h = (const void *)t;
-	struct search s = {t, 0, w};
-	__u32 refs = 0, i;
+	__u64 source, destination, dport, shapes, found = 0;
+	int i;
 
-	if (!t || !w || !h->sparse)
+	if (!t || !w)
 		return 0;
-#pragma unroll
-	for (i = 0; i < SPARSE_SHAPES; i++) {
-		if (i >= h->sparse)
+	source = w->place.key[KEY_SOURCE_LOW];
+	destination = w->place.key[KEY_DESTINATION_LOW];
+	dport = w->place.key[KEY_DPORT];
+	w->place.values[VALUE_SOURCE] = source;
+	w->place.values[VALUE_DESTINATION] = destination;
+	shapes = OF(load64)(t, (w->place.l4 ? h->protocol : h->later) + w->place.values[VALUE_PROTOCOL] * 8);
+	for (i = 0; i < DIRECT_SHAPES; i++) {
+		__u64 number = lowest(shapes), ref;
+		const struct table_shape *shape = OF(at)(t, h->shapes + number * sizeof(*shape));
+
+		if (!shapes)
 			break;
-		refs |= OF(entry)(&s, OF(at)(t, h->shapes + i * sizeof(struct table_shape)));
+		shapes &= shapes - 1;
+		ref = OF(slot)(h, shape->salt + (source & shape->mask[KEY_SOURCE_LOW]) * h->factors[KEY_SOURCE_LOW] +
+					  (destination & shape->mask[KEY_DESTINATION_LOW]) * h->factors[KEY_DESTINATION_LOW] +
+					  (dport & shape->mask[KEY_DPORT]) * h->factors[KEY_DPORT]);
+		w->refs[number & (DIRECT_SHAPES - 1)] = ref;
+		found |= -ref >> 63 << number;
 	}
-	return !refs;
+	w->shapes = w->possible = found;
+	return 0;
 }
 
 /* Looks the packet up in the next shape; 0 where nothing is. */
@@ -370,7 +393,7 @@ static __always_inline __u32 OF(probe)(struct search *s)
 		s->walk->shapes = 0;
 		return 0;
 	}
-	return OF(entry)(s, shape);
+	return h->flags & TABLE_DIRECT ? s->walk->refs[number & (DIRECT_SHAPES - 1)] : OF(entry)(s, shape);
 }
 
 /* Gives the child of the node that the packet belongs to. */
@@ -502,17 +525,16 @@ __noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct 
 
 	if (!t || !p || !w || !found || h->version != TABLE_VERSION)
 		return -1;
-	__builtin_memset(w, 0, sizeof(*w));
+	__builtin_memset(w, 0, __builtin_offsetof(struct walk, refs));
 	w->best = ~0U;
 	w->from = found->next;
 	if (h->flags & TABLE_IDENTITIES)
 		identify(p);
 	enter_packet(w, p);
-	if (OF(misses)(t, w)) {
-		*found = w->found;
-		return 0;
-	}
-	OF(locate_packet)(&s, p);
+	if (h->flags & TABLE_DIRECT)
+		OF(look_up)(t, w);
+	else
+		OF(locate_packet)(&s, p);
 	bpf_loop(MAX_STEPS, OF(callback), &s, 0);
 	*found = w->found;
 	if (w->found.flags & RECORD_REFLEX)

@@ -313,6 +313,9 @@ func (t *trees) node(members []int32, region *box, d *division, depth int) uint3
 		t.inside = t.inside[:mark]
 		i++
 	})
+	for ; i < len(n.Children); i++ {
+		n.Children[i] = n.Children[i-1] // the value may be that of an unused cut
+	}
 	t.budget += len(members)
 	putAt(t.blob, at, &n)
 	return at | refNode

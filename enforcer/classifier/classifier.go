@@ -51,9 +51,10 @@ its goal do not count.
 Short lists. Where there are no more rules than shapes may be, each rule is a
 shape: the AND of the sets holds the rules to check, and nothing is looked up.
 
-Sparse lists. Where few shapes give many bits of the key, as in a list of hosts
-and ports, hardly a packet without a rule meets an entry: all shapes are looked
-up first, and only a packet that one of them has something for is located.
+Direct tables. Where a list governs IPv4 alone, asks for no identity and has few
+shapes, addresses are their own ranks, no sets of shapes are made, and a packet
+is looked up in all shapes of its protocol at once: the processor waits once for
+the memory of all of them, and not for one part of an index after the other.
 
 Later fragments carry no ports. A rule that they can match has entries without
 ports for them, in shapes of their own.
@@ -154,6 +155,7 @@ func (c *compiler) compile() ([]byte, error) {
 		return nil, err
 	}
 	c.classify()
+	c.direct = c.isDirect()
 	c.rank()
 	return c.encode()
 }
@@ -209,6 +211,7 @@ type compiler struct {
 	lastTuple  int32
 	lastCode   uint64
 	shapes     []shape
+	direct     bool // the table is a direct one
 	slots      slots
 	kindLimits [][2]kindLimits // by kind, of whole packets and of later fragments
 	noted      []noted         // intervals of ports met last, by a hash

@@ -24,6 +24,9 @@ func (c *compiler) encode() ([]byte, error) {
 	if c.short() {
 		h.Flags |= uint32(bpf.AcliumTableConstTABLE_SHORT)
 	}
+	if c.direct {
+		h.Flags |= uint32(bpf.AcliumTableConstTABLE_DIRECT)
+	}
 	b := &blob{}
 	var err error
 	var rules sync.WaitGroup
@@ -36,24 +39,18 @@ func (c *compiler) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(c.shapes) > int(bpf.AcliumTableConstTABLE_SHAPES) {
-		return nil, fmt.Errorf("%d shapes, want %d at most", len(c.shapes), bpf.AcliumTableConstTABLE_SHAPES)
+	if len(c.shapes) > c.mostShapes() {
+		return nil, fmt.Errorf("%d shapes, want %d at most", len(c.shapes), c.mostShapes())
 	}
-	if c.sparse() {
-		h.Sparse = uint32(len(c.shapes))
-	}
+	h.ShapeCount = uint32(len(c.shapes))
 	kinds := c.noteShapes()
 	f := newForest(c)
 	var forester sync.WaitGroup
 	forester.Go(func() { f.plant(); f.raise() })
 	c.encodeShapes(b, &h)
-	for i, end := range []*bpf.AcliumTableEnd{&h.Source, &h.Destination} {
-		c.encodeEnd(b, i, end)
+	if !c.direct {
+		c.encodeIndexes(b, &h)
 	}
-	starts, shapes := c.portShapes(0)
-	h.Sport, h.SportShapes = b.index(starts), putAll(b, shapes)
-	starts, shapes = c.portShapes(1)
-	h.Dport, h.DportShapes = b.index(starts), putAll(b, shapes)
 	whole, later := c.protocolShapes(kinds)
 	h.Protocol, h.Later = putAll(b, whole[:]), putAll(b, later[:])
 	f.help()
@@ -74,6 +71,17 @@ func (c *compiler) begin(b *blob, h *bpf.AcliumTableHeader) error {
 	return c.encodeRules(b, h)
 }
 
+// encodeIndexes writes what finds the shapes of addresses, identities and ports.
+func (c *compiler) encodeIndexes(b *blob, h *bpf.AcliumTableHeader) {
+	for i, end := range []*bpf.AcliumTableEnd{&h.Source, &h.Destination} {
+		c.encodeEnd(b, i, end)
+	}
+	starts, shapes := c.portShapes(0)
+	h.Sport, h.SportShapes = b.index(starts), putAll(b, shapes)
+	starts, shapes = c.portShapes(1)
+	h.Dport, h.DportShapes = b.index(starts), putAll(b, shapes)
+}
+
 // noteShapes tells rules and ends which shapes have entries of theirs, and
 // gives those of each kind of service, for whole packets and later fragments.
 func (c *compiler) noteShapes() (kinds [][2]uint64) {
@@ -90,7 +98,9 @@ func (c *compiler) noteShapes() (kinds [][2]uint64) {
 			r.shapes |= shape
 		}
 		for side, n := range r.end {
-			c.ends[side].shapes[n] |= shape
+			if !c.direct {
+				c.ends[side].shapes[n] |= shape
+			}
 		}
 	})
 	return kinds

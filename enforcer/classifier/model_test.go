@@ -14,10 +14,10 @@ import (
 
 // reader walks a table as bpf/walk.h does, with the plainest searches.
 type reader struct {
-	b      []byte
-	h      *bpf.AcliumTableHeader
-	work   int // shapes, nodes and rules visited
-	misses int // packets that a sparse table has nothing for
+	b     []byte
+	h     *bpf.AcliumTableHeader
+	work  int // shapes, nodes and rules visited
+	nodes int
 }
 
 func newReader(b []byte) *reader { return &reader{b: b, h: view[bpf.AcliumTableHeader](b, 0)} }
@@ -90,6 +90,9 @@ type place struct {
 }
 
 func (r *reader) locate(p *policy.Packet, ids [2]uint32) (at place, shapes uint64) {
+	if r.h.Flags&uint32(bpf.AcliumTableConstTABLE_DIRECT) != 0 {
+		return r.locateDirect(p)
+	}
 	at = place{packet: p, l4: p.Fragment != policy.Later}
 	shapes = ^uint64(0)
 	for i, e := range []*bpf.AcliumTableEnd{&r.h.Source, &r.h.Destination} {
@@ -106,15 +109,35 @@ func (r *reader) locate(p *policy.Packet, ids [2]uint32) (at place, shapes uint6
 	if !at.l4 {
 		return at, shapes & r.u64(r.h.Later+8*uint32(p.Protocol))
 	}
+	r.ports(&at, p)
+	shapes &= r.u64(r.h.Protocol + 8*uint32(p.Protocol))
+	shapes &= r.u64(r.h.SportShapes + 8*r.narrow(&r.h.Sport, at.values[bpf.AcliumNodeValueVALUE_SPORT]))
+	return at, shapes & r.u64(r.h.DportShapes+8*r.narrow(&r.h.Dport, at.values[bpf.AcliumNodeValueVALUE_DPORT]))
+}
+
+// locateDirect is locate of a direct table, where addresses are ranks.
+func (r *reader) locateDirect(p *policy.Packet) (at place, shapes uint64) {
+	at = place{packet: p, l4: p.Fragment != policy.Later}
+	for i, a := range []netip.Addr{p.Source.Addr, p.Destination.Addr} {
+		x := pointOf(a)
+		at.key[2*i], at.key[2*i+1], at.values[i] = x.hi, x.lo, uint32(x.lo)
+	}
+	at.values[bpf.AcliumNodeValueVALUE_PROTOCOL] = uint32(p.Protocol)
+	if !at.l4 {
+		return at, r.u64(r.h.Later + 8*uint32(p.Protocol))
+	}
+	r.ports(&at, p)
+	return at, r.u64(r.h.Protocol + 8*uint32(p.Protocol))
+}
+
+// ports fills in what lies behind the addresses.
+func (r *reader) ports(at *place, p *policy.Packet) {
 	sport, dport := uint32(p.SourcePort), uint32(p.DestinationPort)
 	if withTypes.Has(p.Protocol) {
 		sport, dport = 0, uint32(p.ICMPType)<<8|uint32(p.ICMPCode)
 	}
 	at.values[bpf.AcliumNodeValueVALUE_SPORT], at.values[bpf.AcliumNodeValueVALUE_DPORT] = sport, dport
 	at.key[bpf.AcliumKeyWordKEY_DPORT] = uint64(dport)
-	shapes &= r.u64(r.h.Protocol + 8*uint32(p.Protocol))
-	shapes &= r.u64(r.h.SportShapes + 8*r.narrow(&r.h.Sport, sport))
-	return at, shapes & r.u64(r.h.DportShapes+8*r.narrow(&r.h.Dport, dport))
 }
 
 func (r *reader) matches(n uint32, at *place) bool {
@@ -165,10 +188,6 @@ var timeOf = map[uint8]*policy.Schedule{}
 // implicit last line.
 func (r *reader) lookup(p *policy.Packet, ids [2]uint32) (policy.Action, uint32) {
 	at, possible := r.locate(p, ids)
-	if r.missed(&at) {
-		r.misses++
-		return 0, 0
-	}
 	for from := uint32(0); ; {
 		best := r.round(&at, possible, from)
 		if best == none {
@@ -227,19 +246,10 @@ func (r *reader) entry(s *bpf.AcliumTableShape, at *place) uint32 {
 	return 0
 }
 
-// missed reports whether a sparse table has nothing for the packet.
-func (r *reader) missed(at *place) bool {
-	for n := range r.h.Sparse {
-		if r.entry(r.shape(n), at) != 0 {
-			return false
-		}
-	}
-	return r.h.Sparse > 0
-}
-
 func (r *reader) follow(ref uint32, at *place, from, best uint32) uint32 {
 	for ref&3 == refNode {
 		r.work++
+		r.nodes++
 		n := view[bpf.AcliumTableNode](r.b, ref&^3)
 		child := 0
 		for _, c := range n.Cuts {
@@ -285,7 +295,7 @@ func TestTablesOfAllShapesAgreeWithTheWalk(t *testing.T) {
 	}
 }
 
-func agree(t *testing.T, list *policy.Policy, packets int) (early int) {
+func agree(t *testing.T, list *policy.Policy, packets int) {
 	table, err := Compile(list, nil, Numbers{Counter: byLine})
 	if err != nil {
 		t.Fatal(err)
@@ -302,23 +312,10 @@ func agree(t *testing.T, list *policy.Policy, packets int) (early int) {
 		}
 	}
 	t.Logf("%d bytes, %d shapes, %.1f steps a packet", len(table.Bytes), shapesOf(table), float64(r.work)/float64(packets))
-	return r.misses
-}
-
-// Packets that a list of hosts and ports has no rule for are known as such
-// before anything is located.
-func TestSparseTablesAreLeftEarly(t *testing.T) {
-	const packets = 10000 // of which half are random points of the whole space
-	for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
-		if n := agree(t, ruleset.New(ruleset.Exact, 1000, f, 1), packets); n < packets/3 {
-			t.Errorf("%v: %d of %d packets left early", f, n, packets)
-		}
-	}
 }
 
 func shapesOf(t *Table) int {
-	h := newReader(t.Bytes).h
-	return int(h.Source.Ipv4-h.Shapes) / int(unsafe.Sizeof(bpf.AcliumTableShape{}))
+	return int(newReader(t.Bytes).h.ShapeCount)
 }
 
 func BenchmarkCompile(b *testing.B) {

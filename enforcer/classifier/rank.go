@@ -16,8 +16,16 @@ type edge struct {
 // span begins or has ended; the parts are numbered in order, those of IPv4
 // first. Inside a part nothing changes, so that its rank says all there is to
 // know of an address.
+//
+// In a direct table every address is a rank.
 func (c *compiler) rank() {
-	both(func(side int) { c.ends[side].rank() })
+	both(func(side int) {
+		if c.direct {
+			c.ends[side].number()
+		} else {
+			c.ends[side].rank()
+		}
+	})
 }
 
 func (e *ends) rank() {

@@ -45,10 +45,17 @@ type shape struct {
 const (
 	shapeCost  = 0.4  // lookups that a shape costs a packet
 	samples    = 1024 // keys looked at
-	maxShapes  = 60
 	shortChain = 4
 	mixed      = 1 << 7 // of ends: entries ask different things
 )
+
+// mostShapes is how many shapes the table may have.
+func (c *compiler) mostShapes() int {
+	if c.direct {
+		return int(bpf.AcliumTableConstDIRECT_SHAPES)
+	}
+	return int(bpf.AcliumTableConstTABLE_SHAPES)
+}
 
 // chainCost gives what it costs that an entry shares its key with n-1 others.
 // Nodes divide them if they ask the same of the ends. Where one asks for the
@@ -64,7 +71,7 @@ func chainCost(n float64, alike bool) float64 {
 // shape chooses the shapes and numbers them.
 func (c *compiler) shape() {
 	c.sample()
-	m := merger{total: max(1, len(c.entries)), stamps: make([]stamp, 4*samples)}
+	m := merger{total: max(1, len(c.entries)), most: c.mostShapes(), stamps: make([]stamp, 4*samples)}
 	order := make([]int, len(c.tuples))
 	for i := range order {
 		order[i] = i
@@ -100,27 +107,10 @@ func (c *compiler) number(m *merger) {
 	for i := range c.tuples {
 		c.tuples[i].shape = int(m.shapes[m.find(c.tuples[i].shape)].number)
 	}
+	c.shapes = make([]shape, 0, len(live))
 	for _, i := range live {
 		c.shapes = append(c.shapes, m.shapes[i])
 	}
-}
-
-// sparseBits is how many bits of the key each shape of a sparse table gives.
-const sparseBits = 24
-
-// sparse reports whether most packets that no rule is for meet no entry, and
-// few lookups tell.
-func (c *compiler) sparse() bool {
-	if c.short() || c.identities.uses() || len(c.shapes) > int(bpf.AcliumTableConstSPARSE_SHAPES) {
-		return false
-	}
-	return !slices.ContainsFunc(c.shapes, func(s shape) bool {
-		n := 0
-		for _, w := range s.mask {
-			n += bits.OnesCount64(w)
-		}
-		return n < sparseBits
-	})
 }
 
 // sample takes keys at equal distances, and one of each tuple at least.
@@ -137,6 +127,7 @@ func (c *compiler) sample() {
 // merger merges tuples into shapes.
 type merger struct {
 	total  int
+	most   int // shapes that are to be left
 	shapes []shape
 	stamps []stamp
 	turn   uint32
@@ -169,7 +160,7 @@ func (m *merger) add(t *tuple) {
 			}
 		}
 	}
-	if best >= 0 && (gain > 0 || len(m.shapes) >= 2*maxShapes) {
+	if best >= 0 && (gain > 0 || len(m.shapes) >= 2*m.most) {
 		m.merge(best, &s)
 		t.shape = best
 		return
@@ -197,7 +188,7 @@ func (m *merger) squeeze() {
 				}
 			}
 		}
-		if best >= 0 && (gain > 0 || live > maxShapes) {
+		if best >= 0 && (gain > 0 || live > m.most) {
 			m.merge(best, x)
 			x.gone, x.tuple.shape = true, best
 			live--

@@ -7,10 +7,10 @@ import (
 	"aclium/translate/policy"
 )
 
-// A list of hosts and ports has few shapes, which are asked before a packet is
-// located: verdicts and counters are those of the walk, of later fragments,
+// A list of hosts and ports has few shapes, so that IPv4 needs no index:
+// verdicts and counters are those of the walk, of later fragments,
 // too.
-func TestSparseListsAgreeWithEval(t *testing.T) {
+func TestListsOfHostsAgreeWithEval(t *testing.T) {
 	t.Parallel()
 	k := newKernel(t)
 	for _, shape := range []ruleset.Shape{ruleset.Exact, ruleset.Disjoint} {

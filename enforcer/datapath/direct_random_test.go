@@ -11,29 +11,29 @@ import (
 	"aclium/translate/policy"
 )
 
-// Random lists of few shapes, which are asked before a packet is located:
+// Random lists of few shapes, most of which are looked up without any index:
 // verdicts and counters are those of Eval, whatever lines say beside hosts and
 // ports, and where they go on at.
-func TestRandomSparseListsAgreeWithEval(t *testing.T) {
+func TestRandomDirectListsAgreeWithEval(t *testing.T) {
 	t.Parallel()
 	k := newKernel(t)
-	sparse, permitted := 0, 0
+	direct, permitted := 0, 0
 	const seeds = 60
 	for seed := range uint64(seeds) {
-		w := newSparseWorld(seed)
+		w := newHostWorld(seed)
 		list := w.lines(fmt.Sprint("S", seed))
 		if list.Validate() != nil {
 			continue
 		}
 		table, err := classifier.Compile(list, nil, classifier.Numbers{Counter: func(int) uint32 { return 1 }})
 		k.must(err)
-		if headerOf(table.Bytes).Sparse > 0 {
-			sparse++
+		if headerOf(table.Bytes).Flags&uint32(bpf.AcliumTableConstTABLE_DIRECT) != 0 {
+			direct++
 		}
 		permitted += w.judge(k, list)
 	}
-	if sparse < seeds/2 || permitted < 50*seeds {
-		t.Errorf("%d of %d lists are sparse, %d packets permitted: this says little", sparse, seeds, permitted)
+	if direct < seeds/2 || permitted < 50*seeds {
+		t.Errorf("%d of %d lists are direct, %d packets permitted: this says little", direct, seeds, permitted)
 	}
 }
 
@@ -41,8 +41,8 @@ func headerOf(table []byte) *bpf.AcliumTableHeader {
 	return (*bpf.AcliumTableHeader)(unsafe.Pointer(&table[0]))
 }
 
-// sparseWorld draws lists of hosts, small prefixes and single ports.
-type sparseWorld struct {
+// hostWorld draws lists of hosts, small prefixes and single ports.
+type hostWorld struct {
 	*world
 	hosts map[policy.Family][]netip.Addr
 	forms []form
@@ -56,8 +56,8 @@ type form struct {
 	port bool
 }
 
-func newSparseWorld(seed uint64) *sparseWorld {
-	w := &sparseWorld{world: newWorld(seed), hosts: map[policy.Family][]netip.Addr{}}
+func newHostWorld(seed uint64) *hostWorld {
+	w := &hostWorld{world: newWorld(seed), hosts: map[policy.Family][]netip.Addr{}}
 	for _, f := range []policy.Family{policy.IPv4, policy.IPv6} {
 		w.hosts[f] = append(w.hosts[f], ends(f)...)
 		for range 30 {
@@ -83,14 +83,14 @@ func ends(f policy.Family) []netip.Addr {
 	return []netip.Addr{netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("255.255.255.255"), netip.MustParseAddr("127.255.255.255"), netip.MustParseAddr("128.0.0.0")}
 }
 
-func (w *sparseWorld) host(f policy.Family) netip.Addr {
+func (w *hostWorld) host(f policy.Family) netip.Addr {
 	if f == policy.IPv6 {
 		return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 7: byte(w.IntN(2)), 8: byte(w.IntN(2)), 14: byte(w.IntN(2)), 15: byte(w.IntN(64))})
 	}
 	return netip.AddrFrom4([4]byte{10, 0, byte(w.IntN(3)), byte(w.IntN(64))})
 }
 
-func (w *sparseWorld) peers(f policy.Family, any bool, bits int) policy.Peers {
+func (w *hostWorld) peers(f policy.Family, any bool, bits int) policy.Peers {
 	if any {
 		return policy.Everybody()
 	}
@@ -125,7 +125,7 @@ func (w *sparseWorld) peers(f policy.Family, any bool, bits int) policy.Peers {
 	return p
 }
 
-func (w *sparseWorld) serviceOf(f form) policy.Service {
+func (w *hostWorld) serviceOf(f form) policy.Service {
 	s := policy.AnyService()
 	if f.port {
 		s.Protocols = policy.Bytes(pick(w.world, []uint8{policy.TCP, policy.UDP}))
@@ -145,8 +145,8 @@ func (w *sparseWorld) serviceOf(f form) policy.Service {
 	return s
 }
 
-func (w *sparseWorld) lines(acl string) *policy.Policy {
-	f := pick(w.world, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual})
+func (w *hostWorld) lines(acl string) *policy.Policy {
+	f := pick(w.world, []policy.Family{policy.IPv4, policy.IPv4, policy.IPv4, policy.IPv4, policy.IPv6, policy.Dual})
 	p := w.list(acl, policy.Ingress, f, 65+w.IntN(235))
 	jumps := w.one(2)
 	for i := range p.Rules {
@@ -165,7 +165,7 @@ func (w *sparseWorld) lines(acl string) *policy.Policy {
 	return p
 }
 
-func (w *sparseWorld) packetFor(list *policy.Policy) policy.Packet {
+func (w *hostWorld) packetFor(list *policy.Policy) policy.Packet {
 	f := w.family(list.Family)
 	p := w.packet(f)
 	p.TrafficClass = uint8(w.IntN(256))
@@ -182,7 +182,7 @@ func (w *sparseWorld) packetFor(list *policy.Policy) policy.Packet {
 	return p
 }
 
-func (w *sparseWorld) judge(k *kernel, list *policy.Policy) (permitted int) {
+func (w *hostWorld) judge(k *kernel, list *policy.Policy) (permitted int) {
 	k.lines = map[counterOf]uint32{}
 	k.must(clearCounters(k))
 	k.bind(nil, 0, []*policy.Policy{list}, nil)

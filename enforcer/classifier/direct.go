@@ -1,0 +1,30 @@
+package classifier
+
+import (
+	"math"
+	"slices"
+
+	"aclium/translate/policy"
+)
+
+// isDirect reports whether all that packets are looked up by stands in them:
+// the list governs IPv4 alone and asks for no identity.
+func (c *compiler) isDirect() bool {
+	six := func(e *ends) bool { return slices.ContainsFunc(e.spans, func(s span) bool { return s.six }) }
+	return c.policy.Family == policy.IPv4 && !c.short() && !c.identities.uses() && !six(&c.ends[0]) && !six(&c.ends[1])
+}
+
+// number gives addresses of IPv4 themselves as ranks.
+func (e *ends) number() {
+	e.ranks = room(e.ranks, len(e.spans))
+	for i := range e.spans {
+		e.ranks[i] = limits{uint32(e.spans[i].first.lo), uint32(e.spans[i].last.lo)}
+	}
+	for i := range e.list {
+		x := &e.list[i]
+		x.first, x.last = 0, math.MaxUint32
+		if !x.any && x.spans.len() > 0 {
+			x.first, x.last = e.ranks[x.spans.first].first, e.ranks[x.spans.behind-1].last
+		}
+	}
+}
