@@ -76,12 +76,9 @@ conformance-%:
 # says how long it takes. The guest's kernel is Debian 12's; OLDKERNEL names
 # another one or fewer tests. Debian 11's must be refused in one line.
 OLDKERNEL =
-# What would take hours there, and is the same under any kernel or is asked by
-# shorter tests, too.
-TOOSLOW = '^(TestFuzzedFrames|TestTimetableAgreesWithSchedules)$$'
 test-oldkernel: qemu
 	$(GO) run ./enforcer/internal/oldkernel -release bullseye -timeout 10m -run TestTooOldKernelIsRefused ./enforcer/datapath
-	$(GO) run ./enforcer/internal/oldkernel -timeout 3h -skip $(TOOSLOW) $(OLDKERNEL) ./enforcer/datapath
+	$(GO) run ./enforcer/internal/oldkernel -timeout 3h $(OLDKERNEL) ./enforcer/datapath
 
 # Names, SIGKILL and pods that come back.
 OFAGENT = '^(TestNames|TestEndedConnections|TestOnlyTrustedAnswers|TestPodsThatAreNoServers|TestKilledAgent|TestPodThatComesBack)'

@@ -36,6 +36,9 @@ func TestOneEnforcerInANetworkNamespace(t *testing.T) {
 // two programs would count each packet twice, and the old one would stay with
 // its old lists once its maps are gone.
 func TestOtherWayOfAttaching(t *testing.T) {
+	if !haveTCX() {
+		t.Skip("needs TCX (Linux 6.6)")
+	}
 	for name, clsact := range map[string]bool{"to clsact": true, "to tcx": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

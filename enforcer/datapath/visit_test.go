@@ -11,8 +11,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/link"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -82,9 +80,6 @@ func function(name string, parameters ...string) *btf.Func {
 // judged when the visit is over.
 func TestVisitOutlastsPackets(t *testing.T) {
 	x := newBench(t)
-	if !haveTCX() {
-		t.Skip("needs TCX (Linux 6.6)")
-	}
 	if runtime.NumCPU() < 2 {
 		t.Skip("needs a processor for packets and another one for the visitor")
 	}
@@ -99,15 +94,10 @@ func TestVisitOutlastsPackets(t *testing.T) {
 	}
 	defer memory.unmap()
 	begun, ended := (*atomic.Uint64)(unsafe.Pointer(&memory.part[0])), (*atomic.Uint64)(unsafe.Pointer(&memory.part[8]))
-	device, err := netlink.LinkByName(x.b.Device)
-	if err != nil {
+	device := attachKey{uint32(x.index(x.b.Device)), ebpf.AttachTCXEgress}
+	if err := (clsact{}).put(device, sluggish(t, notes, 20*time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
-	l, err := link.AttachTCX(link.TCXOptions{Interface: device.Attrs().Index, Program: sluggish(t, notes, 20*time.Millisecond), Attach: ebpf.AttachTCXEgress})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
 	to := x.link(addrA, addrB, 53)
 	const enough = 20
 	sent := make(chan error, 1)
