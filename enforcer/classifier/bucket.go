@@ -65,7 +65,7 @@ func (c *compiler) hash() {
 	}
 	n := len(c.entries)
 	s := &c.slots
-	s.shift, s.list, s.at, s.next, s.first = shift, empty(s.list, size), room(s.at, n), room(s.next, n), room(s.first, n)
+	s.shift, s.list, s.at, s.next, s.first = shift, take[slot](c.work, size), take[uint32](c.work, n), take[int32](c.work, n), take[bool](c.work, n)
 	for i := n - 1; i >= 0; i-- {
 		e := &c.entries[i]
 		h := c.hashOf(&c.shapes[c.tuples[e.tuple].shape], e)

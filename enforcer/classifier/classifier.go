@@ -140,17 +140,14 @@ func compile(p *policy.Policy, ids []Identity, n Numbers) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := scratch.Get().(*compiler)
-	c.policy, c.numbers, c.identities = p, n, known
-	b, err := c.compile()
-	if err != nil {
-		return nil, err
-	}
-	c.release()
-	return b, nil
+	c := &compiler{policy: p, numbers: n, identities: known}
+	w := newWorkspace(len(p.Rules))
+	defer w.free()
+	return c.compileIn(w)
 }
 
-func (c *compiler) compile() ([]byte, error) {
+func (c *compiler) compileIn(w *workspace) ([]byte, error) {
+	c.work, c.ends[0].work, c.ends[1].work = w, w, w
 	if err := c.split(); err != nil {
 		return nil, err
 	}
@@ -168,12 +165,9 @@ func both(f func(side int)) {
 	wait.Wait()
 }
 
-// shared is how many lines two processors do not share.
-const shared = 2048
-
 // halves calls f for both halves of n lines at once, or for all of a few.
 func halves(n int, f func(half, first, behind int)) {
-	if n < shared {
+	if n < longList {
 		f(0, 0, n)
 		return
 	}
@@ -193,6 +187,7 @@ type compiler struct {
 	policy     *policy.Policy
 	numbers    Numbers
 	identities *identities
+	work       *workspace
 	rules      []rule
 	starts     []uint32 // first rule of each line, and behind the last
 	ends       [2]ends  // sources and destinations
@@ -214,7 +209,6 @@ type compiler struct {
 	direct     bool // the table is a direct one
 	slots      slots
 	kindLimits [][2]kindLimits // by kind, of whole packets and of later fragments
-	noted      []noted         // intervals of ports met last, by a hash
 }
 
 // rule is one member of the union that a line is: a service, a source and a

@@ -16,7 +16,7 @@ func (c *compiler) isDirect() bool {
 
 // number gives addresses of IPv4 themselves as ranks.
 func (e *ends) number() {
-	e.ranks = room(e.ranks, len(e.spans))
+	e.ranks = take[limits](e.work, len(e.spans))
 	for i := range e.spans {
 		e.ranks[i] = limits{uint32(e.spans[i].first.lo), uint32(e.spans[i].last.lo)}
 	}

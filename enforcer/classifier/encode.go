@@ -87,7 +87,7 @@ func (c *compiler) encodeIndexes(b *blob, h *bpf.AcliumTableHeader) {
 func (c *compiler) noteShapes() (kinds [][2]uint64) {
 	kinds = make([][2]uint64, len(c.kinds))
 	for side := range c.ends {
-		c.ends[side].shapes = empty(c.ends[side].shapes, len(c.ends[side].list))
+		c.ends[side].shapes = take[uint64](c.work, len(c.ends[side].list))
 	}
 	c.places(func(rule int32, shape uint64, later bool) {
 		r := &c.rules[rule]
@@ -249,10 +249,10 @@ func (x *residues) police(r *rule, record *bpf.AcliumTableRecord) (err error) {
 func (x *residues) residue(r *rule, record *bpf.AcliumTableRecord) error {
 	s, d := &x.ends[0].list[r.end[0]], &x.ends[1].list[r.end[1]]
 	var out bpf.AcliumTableResidue
-	if s.masked != nil || d.masked != nil {
+	if s.masked != 0 || d.masked != 0 {
 		out.Flags |= uint8(bpf.AcliumResidueFlagsRESIDUE_MASK)
 		for i, e := range [...]*end{s, d} {
-			value, mask := e.residue()
+			value, mask := x.ends[i].residue(e)
 			out.Value[2*i], out.Value[2*i+1] = value.hi, value.lo
 			out.Mask[2*i], out.Mask[2*i+1] = mask.hi, mask.lo
 		}

@@ -15,7 +15,7 @@ type end struct {
 	any    bool
 	spans  stretch // sorted and disjoint, those of IPv4 first
 	group  int32   // of identities, or -1
-	masked *policy.Masked
+	masked int32   // number of a masked address, 0 is none
 	// first and last are the ranks around all that the end holds.
 	first, last uint32
 	// ranks and classes are where the sets stand in the table, 0 where the
@@ -34,23 +34,22 @@ type span struct {
 
 // ends are the sources or the destinations of a list.
 type ends struct {
+	work   *workspace
 	lines  []stretch // by line: its ends
 	list   []end
 	shapes []uint64 // by end: those that have entries of it
 	spans  []span
 	ranks  []limits // by span: of its first and last address
 	known  map[string]stretch
+	masked []*policy.Masked
 	key    []byte  // of the peers at hand
 	any    stretch // the end that is everybody, once
 	// four and six are the spans' edges in order.
-	four  []uint64
-	six   []edge
-	spare []uint64 // while four is sorted
+	four []uint64
+	six  []edge
 	// starts4 and starts6 are where the ranks begin; 0 comes first.
 	starts4 []uint32
 	starts6 []point
-	// spanShapes and rankShapes are what sweep works in and gives.
-	spanShapes, rankShapes []uint64
 }
 
 // size gives the number of ranks.
@@ -60,7 +59,7 @@ func (e *ends) size() int { return len(e.starts4) + len(e.starts6) }
 // of unions.
 func (e *ends) reserve(lines int) {
 	some := lines + lines/8
-	e.lines, e.list, e.spans = room(e.lines, lines), room(e.list, some)[:0], room(e.spans, some)[:0]
+	e.lines, e.list, e.spans = take[stretch](e.work, lines), take[end](e.work, some)[:0], take[span](e.work, some)[:0]
 }
 
 // parts gives a peer's ends: what intervals and identities say, and every
@@ -114,7 +113,8 @@ func (e *ends) addUnion(p *policy.Peers, ids *identities) stretch {
 			spans = append(spans, spanOf(&r))
 			continue
 		}
-		list = append(list, end{masked: &p.Masked[i], group: -1, spans: e.addSpan(&r)})
+		e.masked = append(e.masked, &p.Masked[i])
+		list = append(list, end{masked: int32(len(e.masked)), group: -1, spans: e.addSpan(&r)})
 	}
 	if namesIdentities(p) {
 		whole.group = ids.group(p)
@@ -205,16 +205,17 @@ func around(m policy.Masked) (r policy.AddrRange, contiguous bool) {
 }
 
 // residue gives the value and mask of one end. A mask of 0 asks nothing.
-func (e *end) residue() (value, mask point) {
-	if e.masked == nil {
+func (e *ends) residue(x *end) (value, mask point) {
+	if x.masked == 0 {
 		return point{}, point{}
 	}
-	wild := pointOf(e.masked.Wildcard)
+	masked := e.masked[x.masked-1]
+	wild := pointOf(masked.Wildcard)
 	mask = point{^wild.hi, ^wild.lo}
-	if e.masked.Wildcard.Is4() {
+	if masked.Wildcard.Is4() {
 		mask = point{0, mask.lo & math.MaxUint32}
 	}
-	at := pointOf(e.masked.Addr)
+	at := pointOf(masked.Addr)
 	return point{at.hi & mask.hi, at.lo & mask.lo}, mask
 }
 

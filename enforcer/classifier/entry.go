@@ -166,7 +166,7 @@ func (c *compiler) membersOf(side int, n int32, out []member) []member {
 	switch {
 	case e.any:
 		return append(out, anybody(true))
-	case e.masked != nil:
+	case e.masked != 0:
 		return append(out, c.maskedMember(side, e))
 	}
 	for i := e.spans.first; i < e.spans.behind; i++ {
@@ -184,7 +184,7 @@ func (c *compiler) membersOf(side int, n int32, out []member) []member {
 // different ones, only the prefix that the masked addresses share is a key.
 func (c *compiler) maskedMember(side int, e *end) member {
 	s, ranks := &c.ends[side].spans[e.spans.first], c.ends[side].ranks[e.spans.first]
-	value, mask := e.residue()
+	value, mask := c.ends[side].residue(e)
 	code, known := c.masks[mask]
 	if !known && len(c.masks) < maxMasks {
 		code, known = uint16(codeMask+len(c.masks)), true
@@ -209,7 +209,7 @@ func (c *compiler) cover(side int, n int32) member {
 	}
 	a, b := &spans[0], &spans[len(spans)-1]
 	m := prefix(a.first, a.six, common(a.first, b.last, a.six), e.first, e.last)
-	m.exact = len(spans) == 1 && e.masked == nil
+	m.exact = len(spans) == 1 && e.masked == 0
 	return m
 }
 
@@ -217,13 +217,13 @@ func (c *compiler) cover(side int, n int32) member {
 func (c *compiler) enter() {
 	c.masks = map[point]uint16{}
 	c.tupleOf = map[uint64]int32{}
-	c.arena = append(room(c.arena, 1+(len(c.ends[0].list)+len(c.ends[1].list))*9/8)[:0], member{})
+	c.arena = append(take[member](c.work, 1+(len(c.ends[0].list)+len(c.ends[1].list))*9/8)[:0], member{})
 	for side := range c.ends {
-		c.members[side] = empty(c.members[side], len(c.ends[side].list))
-		c.covers[side] = empty(c.covers[side], len(c.ends[side].list))
+		c.members[side] = take[stretch](c.work, len(c.ends[side].list))
+		c.covers[side] = take[int32](c.work, len(c.ends[side].list))
 	}
 	limit, entries := c.limit()
-	c.entries = room(c.entries, entries)[:0]
+	c.entries = take[entry](c.work, entries)[:0]
 	for i := range c.rules {
 		c.enterRule(int32(i), limit)
 	}

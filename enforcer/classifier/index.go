@@ -244,8 +244,7 @@ type noted struct {
 // intervals gives the shapes of the rules that take any port, and of those
 // that take each interval. Most rules have an interval that was met before.
 func (c *compiler) intervals(which int) (full uint64, sum map[bounds]uint64) {
-	c.noted = empty(c.noted, min(1<<bits.Len(uint(len(c.rules))), 8192))
-	recent := c.noted
+	recent := take[noted](c.work, min(1<<bits.Len(uint(len(c.rules))), 8192))
 	sum = map[bounds]uint64{}
 	add := func(p bounds, shapes uint64) {
 		r := &recent[(uint32(p.first)<<16|uint32(p.last))*0x9e3779b1>>8&uint32(len(recent)-1)]

@@ -30,17 +30,17 @@ func (c *compiler) rank() {
 
 func (e *ends) rank() {
 	e.mark()
-	e.four, e.spare = sort4(e.four, e.spare)
+	e.four = sort4(e.four, take[uint64](e.work, len(e.four)))
 	e.six = sort6(e.six)
-	e.ranks = room(e.ranks, len(e.spans))
-	e.starts4 = append(room(e.starts4, len(e.four)+1)[:0], 0)
+	e.ranks = take[limits](e.work, len(e.spans))
+	e.starts4 = append(take[uint32](e.work, len(e.four)+1)[:0], 0)
 	for _, x := range e.four {
 		if at := uint32(x >> 32); at != e.starts4[len(e.starts4)-1] {
 			e.starts4 = append(e.starts4, at)
 		}
 		e.note(uint32(x), uint32(len(e.starts4)-1))
 	}
-	e.starts6 = append(room(e.starts6, len(e.six)+1)[:0], point{})
+	e.starts6 = append(take[point](e.work, len(e.six)+1)[:0], point{})
 	for i := range e.six {
 		if at := e.six[i].at; at != e.starts6[len(e.starts6)-1] {
 			e.starts6 = append(e.starts6, at)
@@ -52,7 +52,7 @@ func (e *ends) rank() {
 
 // mark makes the edges of all spans.
 func (e *ends) mark() {
-	e.four = room(e.four, 2*len(e.spans))[:0]
+	e.four = take[uint64](e.work, 2*len(e.spans))[:0]
 	for i := range e.spans {
 		s, ref := &e.spans[i], uint32(i)<<1
 		if s.six {
@@ -107,12 +107,11 @@ const radixBits = 11
 const fewEdges = 256
 
 // sort4 sorts by address. What it gives may lie in either of the two.
-func sort4(list, spare []uint64) (sorted, other []uint64) {
+func sort4(list, spare []uint64) []uint64 {
 	if len(list) < fewEdges {
 		slices.Sort(list)
-		return list, spare
+		return list
 	}
-	spare = room(spare, len(list))
 	for shift := 32; shift < 64; shift += radixBits {
 		var at [1 << radixBits]uint32
 		for _, x := range list {
@@ -126,7 +125,7 @@ func sort4(list, spare []uint64) (sorted, other []uint64) {
 		}
 		list, spare = spare, list
 	}
-	return list, spare
+	return list
 }
 
 // sums makes counts the numbers of all that come before.
@@ -176,14 +175,13 @@ func scatter(from, to []edge, digit func(*edge) uint64) {
 
 // sweep gives, by rank, the shapes that have an entry for it.
 func (e *ends) sweep() []uint64 {
-	shapes := empty(e.spanShapes, len(e.spans))
+	shapes := take[uint64](e.work, len(e.spans))
 	for i := range e.list {
 		for s := e.list[i].spans.first; s < e.list[i].spans.behind; s++ {
 			shapes[s] = e.shapes[i]
 		}
 	}
-	out := room(e.rankShapes, e.size())
-	e.spanShapes, e.rankShapes = shapes, out
+	out := take[uint64](e.work, e.size())
 	now, rank := counted{}, 0
 	for _, x := range e.four {
 		for ; rank+1 < len(e.starts4) && e.starts4[rank+1] <= uint32(x>>32); rank++ {

@@ -57,7 +57,7 @@ func peersOf(r *policy.Rule, side int) *policy.Peers {
 // tally gives each line the numbers of its rules.
 func (c *compiler) tally() error {
 	lines := c.policy.Rules
-	c.starts = room(c.starts, len(lines)+1)
+	c.starts = take[uint32](c.work, len(lines)+1)
 	n := 0
 	for i := range lines {
 		c.starts[i] = uint32(n)
@@ -73,7 +73,7 @@ func (c *compiler) tally() error {
 // make makes the rules, those of the second half of the lines beside those of
 // the first.
 func (c *compiler) make() error {
-	c.rules = room(c.rules, int(c.starts[len(c.policy.Rules)]))
+	c.rules = take[rule](c.work, int(c.starts[len(c.policy.Rules)]))
 	makers := [2]maker{{compiler: c}, {compiler: c, first: len(c.rules)}}
 	var errs [2]error
 	halves(len(c.policy.Rules), func(half, first, behind int) { errs[half] = makers[half].make(first, behind) })
@@ -106,7 +106,7 @@ func (c *compiler) join(a, b *maker) {
 // match. "Go on at" may enter the list between the two, so a rule that some
 // jump passes over is not free.
 func (c *compiler) findFree() {
-	c.free = room(c.free, len(c.rules))
+	c.free = take[bool](c.work, len(c.rules))
 	far := uint32(0) // the farthest goal of the jumps above
 	for i := range c.rules {
 		r := &c.rules[i]

@@ -11,7 +11,7 @@ import (
 // found line by line.
 func TestRulesDoNotDependOnTheirMakers(t *testing.T) {
 	w := newWorld(5)
-	p := w.list("L", policy.Ingress, policy.Dual, shared+500)
+	p := w.list("L", policy.Ingress, policy.Dual, longList+500)
 	window := func(*policy.Schedule) (uint8, error) { return 1, nil }
 	policer := func(*policy.Police) (uint16, error) { return 1, nil }
 	list := func(string) (uint8, error) { return 1, nil }
