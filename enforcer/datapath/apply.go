@@ -324,16 +324,8 @@ func (d *Datapath) install(p *push) error {
 	if err != nil {
 		return err
 	}
-	if err := p.lines.store(); err != nil {
-		return err
-	}
-	if err := errors.Join(p.limits.store(), p.tables.store()); err != nil {
-		return err
-	}
-	if err := errors.Join(d.writeServices(p), d.writeTimetable(byte(generation+1)&1, p), d.writeReflexives(byte(generation+1)&1, p.reflexives), d.writeHooks(byte(generation+1)&1, p.hooks)); err != nil {
-		return err
-	}
-	if err := d.readBeforeFlip(p); err != nil {
+	read := d.readBeforeFlip(p)
+	if err := errors.Join(d.store(p, byte(generation+1)&1), read()); err != nil {
 		return err
 	}
 	if d.foreign {
@@ -349,6 +341,17 @@ func (d *Datapath) install(p *push) error {
 	}
 	d.unwaited = true
 	return d.setGeneration(after(generation))
+}
+
+// store writes what the push's hooks refer to, and the hooks into an idle half.
+func (d *Datapath) store(p *push, half byte) error {
+	if err := p.lines.store(); err != nil {
+		return err
+	}
+	if err := errors.Join(p.limits.store(), p.tables.store()); err != nil {
+		return err
+	}
+	return errors.Join(d.writeServices(p), d.writeTimetable(half, p), d.writeReflexives(half, p.reflexives), d.writeHooks(half, p.hooks))
 }
 
 // after gives the number of the next push. The first one is a time, so that a

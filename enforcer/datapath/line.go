@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"reflect"
+	"sync"
 
 	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
@@ -233,7 +234,14 @@ func unchanged(old, next []policy.Rule) (head, tail int) {
 		tail++
 	}
 	between := append(old[head:len(old)-tail:len(old)-tail], next[head:len(next)-tail]...)
-	if len(between) > few || anySays(next[:head], between) || anySays(next[len(next)-tail:], between) {
+	if len(between) > few {
+		return 0, 0
+	}
+	var before bool
+	var wait sync.WaitGroup
+	wait.Go(func() { before = anySays(next[:head], between) })
+	behind := anySays(next[len(next)-tail:], between)
+	if wait.Wait(); before || behind {
 		return 0, 0
 	}
 	return head, tail
