@@ -78,7 +78,7 @@ const struct table_kind *unused_kind __attribute__((unused));
 const struct table_node *unused_node __attribute__((unused));
 const struct table_set *unused_set __attribute__((unused));
 const struct table_rank *unused_rank __attribute__((unused));
-const struct table_rule *unused_rule __attribute__((unused));
+const struct table_test *unused_test __attribute__((unused));
 const struct table_shape *unused_shape __attribute__((unused));
 const struct table_slot *unused_slot __attribute__((unused));
 const enum ref_kind *unused_ref_kind __attribute__((unused));

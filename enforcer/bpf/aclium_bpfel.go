@@ -653,7 +653,7 @@ const (
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION     AcliumTableConst = 6
+	AcliumTableConstTABLE_VERSION     AcliumTableConst = 7
 	AcliumTableConstTABLE_SUBRULES    AcliumTableConst = 262144
 	AcliumTableConstTABLE_SHAPES      AcliumTableConst = 64
 	AcliumTableConstTABLE_WORDS       AcliumTableConst = 6
@@ -695,9 +695,9 @@ type AcliumTableHeader struct {
 	Flags       uint32
 	Size        uint32
 	Subrules    uint32
-	Rules       uint32
+	Tests       uint32
 	Shapes      uint32
-	Slots       uint32
+	Records     uint32
 	SlotShift   uint32
 	Protocol    uint32
 	Later       uint32
@@ -775,21 +775,6 @@ type AcliumTableResidue struct {
 	Timeout            uint32
 }
 
-type AcliumTableRule struct {
-	_                structs.HostLayout
-	Record           AcliumTableRecord
-	SourceFirst      uint32
-	SourceLast       uint32
-	DestinationFirst uint32
-	DestinationLast  uint32
-	SportFirst       uint16
-	SportLast        uint16
-	DportFirst       uint16
-	DportLast        uint16
-	Kind             uint32
-	Pad              uint32
-}
-
 type AcliumTableSet struct {
 	_     structs.HostLayout
 	Count uint32
@@ -801,7 +786,7 @@ type AcliumTableShape struct {
 	Mask  [6]uint64
 	Salt  uint64
 	First uint32
-	Pad   uint32
+	Slots uint32
 }
 
 type AcliumTableSlot struct {
@@ -813,6 +798,20 @@ type AcliumTableSlot struct {
 type AcliumTableSlots struct {
 	_     structs.HostLayout
 	Words [128]uint64
+}
+
+type AcliumTableTest struct {
+	_                structs.HostLayout
+	SourceFirst      uint32
+	SourceLast       uint32
+	DestinationFirst uint32
+	DestinationLast  uint32
+	SportFirst       uint16
+	SportLast        uint16
+	DportFirst       uint16
+	DportLast        uint16
+	Kind             uint32
+	Residue          uint32
 }
 
 type AcliumTimetable struct {
@@ -937,10 +936,10 @@ const (
 	AcliumVarUnusedReflexiveConst = "unused_reflexive_const"
 	AcliumVarUnusedResidue        = "unused_residue"
 	AcliumVarUnusedResidueFlags   = "unused_residue_flags"
-	AcliumVarUnusedRule           = "unused_rule"
 	AcliumVarUnusedSet            = "unused_set"
 	AcliumVarUnusedShape          = "unused_shape"
 	AcliumVarUnusedSlot           = "unused_slot"
+	AcliumVarUnusedTest           = "unused_test"
 )
 
 // LoadAclium returns the embedded CollectionSpec for Aclium.
@@ -1078,10 +1077,10 @@ type AcliumVariableSpecs struct {
 	UnusedReflexiveConst *ebpf.VariableSpec `ebpf:"unused_reflexive_const"`
 	UnusedResidue        *ebpf.VariableSpec `ebpf:"unused_residue"`
 	UnusedResidueFlags   *ebpf.VariableSpec `ebpf:"unused_residue_flags"`
-	UnusedRule           *ebpf.VariableSpec `ebpf:"unused_rule"`
 	UnusedSet            *ebpf.VariableSpec `ebpf:"unused_set"`
 	UnusedShape          *ebpf.VariableSpec `ebpf:"unused_shape"`
 	UnusedSlot           *ebpf.VariableSpec `ebpf:"unused_slot"`
+	UnusedTest           *ebpf.VariableSpec `ebpf:"unused_test"`
 }
 
 // AcliumObjects contains all objects after they have been loaded into the kernel.
@@ -1231,10 +1230,10 @@ type AcliumVariables struct {
 	UnusedReflexiveConst *ebpf.Variable `ebpf:"unused_reflexive_const"`
 	UnusedResidue        *ebpf.Variable `ebpf:"unused_residue"`
 	UnusedResidueFlags   *ebpf.Variable `ebpf:"unused_residue_flags"`
-	UnusedRule           *ebpf.Variable `ebpf:"unused_rule"`
 	UnusedSet            *ebpf.Variable `ebpf:"unused_set"`
 	UnusedShape          *ebpf.Variable `ebpf:"unused_shape"`
 	UnusedSlot           *ebpf.Variable `ebpf:"unused_slot"`
+	UnusedTest           *ebpf.Variable `ebpf:"unused_test"`
 }
 
 // AcliumPrograms contains all programs after they have been loaded into the kernel.

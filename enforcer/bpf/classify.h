@@ -161,7 +161,8 @@ static __always_inline void enter_packet(struct walk *w, const struct packet *p)
 	v[VALUE_TCP_FLAGS] = p->tcp_flags;
 }
 
-/* The end of a round. A rule that says "go on at" begins another one. */
+/* The end of a round: best has been found, or nothing. A rule that says "go on
+ * at" begins another one. */
 static __always_inline long finish(struct walk *w)
 {
 	if (w->found.action != ACTION_NEXT) {

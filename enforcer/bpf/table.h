@@ -4,7 +4,7 @@
  * built and why it is exact. All numbers are in the host's byte order, all
  * offsets count bytes from the start of the table.
  *
- *   header | rules | kinds, residues, sets | shapes | indexes | slots | lists and nodes
+ *   header | tests | records | kinds, residues, sets | shapes | indexes | lists and nodes | slots
  *
  * A direct table governs IPv4 alone and asks for no identities. It has no
  * indexes: an address is its own rank, and all shapes of the packet's protocol
@@ -34,7 +34,7 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 6,
+	TABLE_VERSION = 7,
 	TABLE_SUBRULES = 262144, /* rules of one table */
 	TABLE_SHAPES = 64,
 	TABLE_WORDS = 6,      /* of a key: enum key_word */
@@ -127,9 +127,9 @@ struct table_header {
 	__u32 flags;
 	__u32 size; /* bytes in use */
 	__u32 subrules;
-	__u32 rules;      /* table_rule[subrules] */
+	__u32 tests;      /* table_test[subrules], in cache lines of two */
 	__u32 shapes;     /* table_shape[], in the order of their first rules */
-	__u32 slots;      /* table_slot[1 << (64 - slot_shift)] */
+	__u32 records;    /* table_record[subrules] */
 	__u32 slot_shift; /* 1 to 63 */
 	__u32 protocol;   /* u64 shapes[256]: whole packets and first fragments */
 	__u32 later;      /* u64 shapes[256]: later fragments */
@@ -155,12 +155,14 @@ enum key_word {
 };
 
 /* table_shape is one way to look up: the bits of the key that its entries
- * give. first is the lowest rule that has an entry of this shape. */
+ * give. first is the lowest rule that has an entry of this shape. Shapes share
+ * their slots, those for later fragments among themselves: packets that are
+ * whole do not fill the processor's caches with slots of others. */
 struct table_shape {
 	__u64 mask[TABLE_WORDS];
 	__u64 salt;
 	__u32 first;
-	__u32 pad;
+	__u32 slots; /* table_slot[1 << (64 - slot_shift)] */
 };
 
 /* table_slot: check is the low half of the hash, or 0 for several keys. */
@@ -203,9 +205,9 @@ struct table_record {
 	__u16 policer; /* number in policer_map, 0 for none */
 };
 
-/* table_rule is a rule and the packets it is for; all bounds are inclusive. */
-struct table_rule {
-	struct table_record record;
+/* table_test says which packets a rule is for; all bounds are inclusive. It
+ * stands apart from the record, since most tests fail. */
+struct table_test {
 	__u32 source_first; /* ranks */
 	__u32 source_last;
 	__u32 destination_first;
@@ -214,8 +216,8 @@ struct table_rule {
 	__u16 sport_last;
 	__u16 dport_first; /* or ICMP's type << 8 | code */
 	__u16 dport_last;
-	__u32 kind; /* table_kind */
-	__u32 pad;
+	__u32 kind;    /* table_kind */
+	__u32 residue; /* 0, or that of the record */
 };
 
 /* table_kind is the part of a service that is sets of 256 values: bit n % 64

@@ -285,7 +285,7 @@ __noinline int OF(residue)(const struct OF(table) *t, const struct packet *p, co
 }
 
 /* Whether the packet is within the rule's bounds. */
-static __always_inline bool OF(within)(const struct search *s, const struct table_rule *r)
+static __always_inline bool OF(within)(const struct search *s, const struct table_test *r)
 {
 	__u64 source = s->walk->place.values[VALUE_SOURCE], destination = s->walk->place.values[VALUE_DESTINATION];
 	__u64 sport = s->walk->place.values[VALUE_SPORT], dport = s->walk->place.values[VALUE_DPORT];
@@ -301,33 +301,60 @@ static __always_inline bool OF(within)(const struct search *s, const struct tabl
 	return !wrong;
 }
 
-/* try_rule reports whether the packet matches the rule, which is then the best. */
-static __always_inline bool OF(try_rule)(struct search *s, __u64 number)
+static __always_inline const struct table_test *OF(test_of)(const struct search *s, __u64 number)
 {
 	const struct table_header *h = s->table;
-	const struct table_rule *r = OF(at)(s->table, h->rules + number * sizeof(*r));
 
-	if (!OF(within)(s, r) || less(number, s->walk->from))
-		return false;
-	if (r->record.residue && !OF(residue)(s->table, s->packet, &s->walk->place, r->record.residue, r->record.action))
+	return OF(at)(s->table, h->tests + number * sizeof(struct table_test));
+}
+
+static __always_inline const struct table_record *OF(record_of)(const struct search *s, __u64 number)
+{
+	const struct table_header *h = s->table;
+
+	return OF(at)(s->table, h->records + number * sizeof(struct table_record));
+}
+
+/* Whether the rule counts and the packet is within its bounds. */
+static __always_inline bool OF(bounds)(const struct search *s, __u64 number)
+{
+	return OF(within)(s, OF(test_of)(s, number)) & (less(number, s->walk->from) ^ 1);
+}
+
+/* take_rule reports whether the packet, which is within the bounds of the rule,
+ * matches it; the rule is then the best. */
+static __always_inline bool OF(take_rule)(struct search *s, __u64 number)
+{
+	__u32 residue = OF(test_of)(s, number)->residue;
+
+	if (residue && !OF(residue)(s->table, s->packet, &s->walk->place, residue, OF(record_of)(s, number)->action))
 		return false;
 	s->walk->best = number;
-	s->walk->found = r->record;
-	/* Either way of a "go on at" whose hour is not known may be the wide one. */
-	if (s->walk->found.flags & RECORD_TIMED && s->walk->found.action == ACTION_NEXT && !s->packet->timed)
-		s->walk->found.action = ACTION_DENY;
 	return true;
 }
 
-/* Gives what the slot of a hash refers to, if it is the packet's. */
-static __always_inline __u64 OF(slot)(const struct table_header *h, __u64 hash)
+/* Ends a round. */
+static __always_inline long OF(end)(struct search *s)
+{
+	struct walk *w = s->walk;
+
+	if (w->best != ~0U)
+		w->found = *OF(record_of)(s, w->best);
+	/* Either way of a "go on at" whose hour is not known may be the wide one. */
+	if (w->found.flags & RECORD_TIMED && w->found.action == ACTION_NEXT && !s->packet->timed)
+		w->found.action = ACTION_DENY;
+	return finish(w);
+}
+
+/* Gives what the shape's slot of a hash refers to, if it is the packet's. */
+static __always_inline __u64 OF(slot)(const struct table_header *h, const struct table_shape *shape, __u64 hash)
 {
 	const struct table_slot *slot;
 	__u64 other;
 
 	hash ^= hash >> 32;
 	hash *= h->factors[0];
-	slot = OF(at)(h, h->slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot));
+	slot = OF(at)(h, shape->slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot));
 	other = -(__u64)slot->check & -(__u64)(slot->check ^ (__u32)hash);
 	return slot->ref & ~negative(other);
 }
@@ -342,7 +369,7 @@ static __always_inline __u32 OF(entry)(const struct search *s, const struct tabl
 #pragma unroll
 	for (i = 0; i < TABLE_WORDS; i++)
 		hash += (s->walk->place.key[i] & shape->mask[i]) * h->factors[i];
-	return OF(slot)(h, hash);
+	return OF(slot)(h, shape, hash);
 }
 
 /* Looks the packet up in all shapes of its protocol. None waits for another, so
@@ -368,7 +395,7 @@ __noinline int OF(look_up)(const struct OF(table) *t, struct walk *w)
 		if (!shapes)
 			break;
 		shapes &= shapes - 1;
-		ref = OF(slot)(h, shape->salt + (source & shape->mask[KEY_SOURCE_LOW]) * h->factors[KEY_SOURCE_LOW] +
+		ref = OF(slot)(h, shape, shape->salt + (source & shape->mask[KEY_SOURCE_LOW]) * h->factors[KEY_SOURCE_LOW] +
 					  (destination & shape->mask[KEY_DESTINATION_LOW]) * h->factors[KEY_DESTINATION_LOW] +
 					  (dport & shape->mask[KEY_DPORT]) * h->factors[KEY_DPORT]);
 		w->refs[number & (DIRECT_SHAPES - 1)] = ref;
@@ -433,22 +460,32 @@ static __always_inline void OF(enter_list)(struct search *s, __u64 list)
 	s->walk->list += n * 4;
 }
 
-/* Takes the list's next rule; rules stand in order. */
-static __always_inline void OF(try_list)(struct search *s)
+/* Leaves the list's next rule behind, whose bounds the packet is within or not;
+ * returns whether the list ends with it. Rules stand in order. */
+static __always_inline bool OF(pass_rule)(struct search *s, __u64 within)
 {
-	__u64 entry = OF(load32)(s->table, s->walk->list), number = entry & (LIST_LAST - 1);
+	__u32 entry = OF(load32)(s->table, s->walk->list);
+	__u64 number = entry & (LIST_LAST - 1);
 
 	s->walk->list += 4;
-	if (!less(number, s->walk->best)) {
-		s->walk->list = 0;
-		return;
-	}
-	if (OF(try_rule)(s, number) || entry & LIST_LAST)
+	return !less(number, s->walk->best) || (within && OF(take_rule)(s, number)) || entry & LIST_LAST;
+}
+
+/* Takes the list's next two rules. The bounds of both are looked at before
+ * anything depends on either, so that the processor waits for the memory of
+ * both at the same time; what stands behind the last rule is not asked. */
+static __always_inline void OF(try_list)(struct search *s)
+{
+	__u64 within = OF(bounds)(s, OF(load32)(s->table, s->walk->list) & (LIST_LAST - 1));
+
+	within |= OF(bounds)(s, OF(load32)(s->table, s->walk->list + 4) & (LIST_LAST - 1)) << 1;
+	opaque(within);
+	if (OF(pass_rule)(s, within & 1) || OF(pass_rule)(s, within & 2))
 		s->walk->list = 0;
 }
 
 /* One step of the walk, for bpf_loop: visits a shape, descends by a node, and
- * tries a rule. Returns 1 at the end. */
+ * tries rules. Returns 1 at the end. */
 static __always_inline long OF(step)(struct search *s)
 {
 	__u32 ref = s->walk->ref;
@@ -459,7 +496,7 @@ static __always_inline long OF(step)(struct search *s)
 	}
 	if (!ref) {
 		if (!s->walk->shapes)
-			return finish(s->walk);
+			return OF(end)(s);
 		ref = OF(probe)(s);
 	}
 	if ((ref & 3) == REF_NODE)
@@ -468,8 +505,8 @@ static __always_inline long OF(step)(struct search *s)
 	if ((ref & 3) == REF_RULE && less(ref >> 2, s->walk->best)) {
 		const struct table_header *h = s->table;
 
-		if (OF(try_rule)(s, ref >> 2) && h->flags & TABLE_SHORT)
-			return finish(s->walk);
+		if (OF(bounds)(s, ref >> 2) && OF(take_rule)(s, ref >> 2) && h->flags & TABLE_SHORT)
+			return OF(end)(s);
 	}
 	if ((ref & 3) == REF_LIST) {
 		OF(enter_list)(s, ref);

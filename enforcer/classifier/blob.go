@@ -78,6 +78,22 @@ func putAll[T any](b *blob, list []T) uint32 {
 	return at
 }
 
+// array is room for structs that are written in any order.
+type array[T any] struct {
+	blob *blob
+	at   uint32
+}
+
+// allot makes room for n structs.
+func allot[T any](b *blob, n int) array[T] {
+	b.align()
+	a := array[T]{b, b.size()}
+	b.skip(n * int(unsafe.Sizeof(*new(T))))
+	return a
+}
+
+func (a array[T]) put(i int, v *T) { putAt(a.blob, a.at+uint32(i)*uint32(unsafe.Sizeof(*v)), v) }
+
 // fits reports an error when the table has outgrown the largest class.
 func (b *blob) fits() error {
 	if limit := classSizes[len(classSizes)-1]; len(b.bytes) > limit {

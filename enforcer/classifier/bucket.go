@@ -46,10 +46,10 @@ func (c *compiler) hashOf(s *shape, e *entry) uint64 {
 	return h * factors[0]
 }
 
-// slots is the hash of all shapes on its way into a table.
+// slots are the hashes of all shapes on their way into a table.
 type slots struct {
 	shift uint8
-	list  []slot
+	list  []slot   // those of whole packets, then as many of later fragments
 	at    []uint32 // the slot of each entry
 	next  []int32  // the entry behind each, in the order of rules, -1 is none
 	first []bool   // of the entries, those that begin a slot
@@ -59,17 +59,28 @@ type slots struct {
 type slot = bpf.AcliumTableSlot
 
 func (c *compiler) hash() {
+	later := 0
+	for i := range c.tuples {
+		if c.tuples[i].later {
+			later += c.tuples[i].count
+		}
+	}
 	size, shift := 2, uint8(63)
-	for size < 2*len(c.entries) {
+	for size < 2*max(later, len(c.entries)-later) {
 		size, shift = size*2, shift-1
 	}
 	n := len(c.entries)
 	s := &c.slots
-	s.shift, s.list, s.at, s.next, s.first = shift, take[slot](c.work, size), take[uint32](c.work, n), take[int32](c.work, n), take[bool](c.work, n)
+	s.shift, s.list, s.at, s.next, s.first = shift, take[slot](c.work, 2*size), take[uint32](c.work, n), take[int32](c.work, n), take[bool](c.work, n)
 	for i := n - 1; i >= 0; i-- {
 		e := &c.entries[i]
-		h := c.hashOf(&c.shapes[c.tuples[e.tuple].shape], e)
-		at := &s.list[h>>shift]
+		t := &c.tuples[e.tuple]
+		h := c.hashOf(&c.shapes[t.shape], e)
+		place := uint32(h >> shift)
+		if t.later {
+			place += uint32(size)
+		}
+		at := &s.list[place]
 		if at.Ref == 0 {
 			at.Check = uint32(h)
 		} else {
@@ -78,7 +89,7 @@ func (c *compiler) hash() {
 				at.Check = 0
 			}
 		}
-		s.at[i], s.next[i], s.first[i] = uint32(h>>shift), int32(at.Ref)-1, true
+		s.at[i], s.next[i], s.first[i] = place, int32(at.Ref)-1, true
 		at.Ref = uint32(i + 1)
 	}
 }

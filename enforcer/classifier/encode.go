@@ -42,12 +42,12 @@ func (c *compiler) encode() ([]byte, error) {
 	if len(c.shapes) > c.mostShapes() {
 		return nil, fmt.Errorf("%d shapes, want %d at most", len(c.shapes), c.mostShapes())
 	}
-	h.ShapeCount = uint32(len(c.shapes))
 	kinds := c.noteShapes()
 	f := newForest(c)
 	var forester sync.WaitGroup
 	forester.Go(func() { f.plant(); f.raise() })
-	c.encodeShapes(b, &h)
+	b.keepTogether(line)
+	shapes := allot[bpf.AcliumTableShape](b, len(c.shapes))
 	if !c.direct {
 		c.encodeIndexes(b, &h)
 	}
@@ -55,7 +55,7 @@ func (c *compiler) encode() ([]byte, error) {
 	h.Protocol, h.Later = putAll(b, whole[:]), putAll(b, later[:])
 	f.help()
 	forester.Wait()
-	b.encodeSlots(f, &h)
+	c.encodeShapes(&h, shapes, b.encodeSlots(f, &h))
 	h.Size = b.size()
 	putAt(b, 0, &h)
 	return b.bytes, b.fits()
@@ -106,20 +106,26 @@ func (c *compiler) noteShapes() (kinds [][2]uint64) {
 	return kinds
 }
 
-func (c *compiler) encodeShapes(b *blob, h *bpf.AcliumTableHeader) {
-	h.Shapes = b.size()
+// encodeShapes writes the shapes, whose slots begin at these offsets: those of
+// whole packets and those of later fragments.
+func (c *compiler) encodeShapes(h *bpf.AcliumTableHeader, at array[bpf.AcliumTableShape], slots [2]uint32) {
+	h.Shapes, h.ShapeCount = at.at, uint32(len(c.shapes))
 	for i := range c.shapes {
 		s := &c.shapes[i]
-		put(b, &bpf.AcliumTableShape{Mask: s.mask, Salt: salt(i), First: uint32(s.first)})
+		out := bpf.AcliumTableShape{Mask: s.mask, Salt: salt(i), First: uint32(s.first), Slots: slots[0]}
+		if s.later {
+			out.Slots = slots[1]
+		}
+		at.put(i, &out)
 	}
 }
 
-// encodeRules writes the rules, and before them what they refer to.
+// encodeRules writes tests and records, and what they refer to.
 func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
-	h.Rules = b.size()
-	var r bpf.AcliumTableRule
-	size := uint32(unsafe.Sizeof(r))
-	b.skip(int(size) * len(c.rules))
+	b.keepTogether(line)
+	tests := allot[bpf.AcliumTableTest](b, len(c.rules))
+	records := allot[bpf.AcliumTableRecord](b, len(c.rules))
+	h.Tests, h.Records = tests.at, records.at
 	kinds := make([]uint32, len(c.kinds))
 	for i := range c.kinds {
 		k := &c.kinds[i]
@@ -128,14 +134,18 @@ func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 	c.encodeSets(b)
 	x := residues{compiler: c, blob: b, known: map[bpf.AcliumTableResidue]uint32{}, sets: map[string]uint32{}}
 	for i := range c.rules {
-		out := x.rule(&c.rules[i], kinds)
-		if err := x.police(&c.rules[i], &out.Record); err != nil {
+		r := &c.rules[i]
+		record := x.record(r)
+		if err := x.police(r, &record); err != nil {
 			return err
 		}
-		if err := x.residue(&c.rules[i], &out.Record); err != nil {
+		if err := x.residue(r, &record); err != nil {
 			return err
 		}
-		putAt(b, h.Rules+uint32(i)*size, &out)
+		test := x.test(r, kinds)
+		test.Residue = record.Residue
+		tests.put(i, &test)
+		records.put(i, &record)
 	}
 	return nil
 }
@@ -212,10 +222,9 @@ type residues struct {
 	sets  map[string]uint32 // of ports
 }
 
-func (x *residues) rule(r *rule, kinds []uint32) bpf.AcliumTableRule {
+func (x *residues) test(r *rule, kinds []uint32) bpf.AcliumTableTest {
 	s, d := &x.ends[0].list[r.end[0]], &x.ends[1].list[r.end[1]]
-	return bpf.AcliumTableRule{
-		Record:      x.record(r),
+	return bpf.AcliumTableTest{
 		SourceFirst: s.first, SourceLast: s.last, DestinationFirst: d.first, DestinationLast: d.last,
 		SportFirst: r.ports[0].first, SportLast: r.ports[0].last, DportFirst: r.ports[1].first, DportLast: r.ports[1].last,
 		Kind: kinds[r.kind],

@@ -96,8 +96,9 @@ func (f *forest) settle() {
 	}
 }
 
-// encodeSlots writes the slots behind what they refer to.
-func (b *blob) encodeSlots(f *forest, h *bpf.AcliumTableHeader) {
+// encodeSlots writes the slots behind what they refer to, and tells where those
+// of whole packets begin and those of later fragments.
+func (b *blob) encodeSlots(f *forest, h *bpf.AcliumTableHeader) [2]uint32 {
 	f.settle()
 	size := 0
 	for i := range f.groves {
@@ -108,7 +109,9 @@ func (b *blob) encodeSlots(f *forest, h *bpf.AcliumTableHeader) {
 		g := &f.groves[i]
 		g.move(b, &f.slots, putAll(b, g.blob.bytes))
 	}
-	h.Slots, h.SlotShift = putAll(b, f.slots.list), uint32(f.slots.shift)
+	h.SlotShift = uint32(f.slots.shift)
+	at := putAll(b, f.slots.list)
+	return [2]uint32{at, at + uint32(len(f.slots.list)/2)*uint32(unsafe.Sizeof(slot{}))}
 }
 
 // move makes the offsets in all refs those of a table in which the trees stand

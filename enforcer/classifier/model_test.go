@@ -142,7 +142,7 @@ func (r *reader) ports(at *place, p *policy.Packet) {
 
 func (r *reader) matches(n uint32, at *place) bool {
 	r.work++
-	x := view[bpf.AcliumTableRule](r.b, r.h.Rules+n*uint32(unsafe.Sizeof(bpf.AcliumTableRule{})))
+	x := view[bpf.AcliumTableTest](r.b, r.h.Tests+n*uint32(unsafe.Sizeof(bpf.AcliumTableTest{})))
 	k := view[bpf.AcliumTableKind](r.b, x.Kind)
 	v := at.values
 	set, has := policy.ByteSet(k.Protocols), func(first, last, v uint32) bool { return first <= v && v <= last }
@@ -154,10 +154,18 @@ func (r *reader) matches(n uint32, at *place) bool {
 		ok = ok && has(uint32(x.SportFirst), uint32(x.SportLast), v[2]) && has(uint32(x.DportFirst), uint32(x.DportLast), v[3]) &&
 			policy.ByteSet(k.TcpFlags).Has(at.packet.Flags)
 	}
-	if !ok || x.Record.Residue == 0 {
+	record := r.record(n)
+	if record.Residue != x.Residue {
+		panic(fmt.Sprint("rule ", n, " has two residues"))
+	}
+	if !ok || x.Residue == 0 {
 		return ok
 	}
-	return r.residueHolds(view[bpf.AcliumTableResidue](r.b, x.Record.Residue), at, x.Record.Action)
+	return r.residueHolds(view[bpf.AcliumTableResidue](r.b, x.Residue), at, record.Action)
+}
+
+func (r *reader) record(n uint32) *bpf.AcliumTableRecord {
+	return view[bpf.AcliumTableRecord](r.b, r.h.Records+n*uint32(unsafe.Sizeof(bpf.AcliumTableRecord{})))
 }
 
 func (r *reader) residueHolds(x *bpf.AcliumTableResidue, at *place, action uint8) bool {
@@ -193,7 +201,7 @@ func (r *reader) lookup(p *policy.Packet, ids [2]uint32) (policy.Action, uint32)
 		if best == none {
 			return 0, 0
 		}
-		x := view[bpf.AcliumTableRule](r.b, r.h.Rules+best*uint32(unsafe.Sizeof(bpf.AcliumTableRule{}))).Record
+		x := r.record(best)
 		timed := x.Flags&uint8(bpf.AcliumTableConstRECORD_TIMED) != 0
 		switch action := policy.Action(x.Action); {
 		case action == policy.Next && timed && p.At.IsZero():
@@ -239,7 +247,7 @@ func (r *reader) entry(s *bpf.AcliumTableShape, at *place) uint32 {
 	}
 	h ^= h >> 32
 	h *= r.h.Factors[0]
-	slot := view[bpf.AcliumTableSlot](r.b, r.h.Slots+8*uint32(h>>r.h.SlotShift))
+	slot := view[bpf.AcliumTableSlot](r.b, s.Slots+8*uint32(h>>r.h.SlotShift))
 	if slot.Check == 0 || slot.Check == uint32(h) {
 		return slot.Ref
 	}
