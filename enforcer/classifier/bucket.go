@@ -209,9 +209,7 @@ func (d *division) parts(region *box, f func(part limits)) {
 // part gives the number of the part that a value lies in.
 func (d *division) part(value uint32) (n int) {
 	for _, s := range d.starts[:d.count] {
-		if s <= value {
-			n++
-		}
+		n += int(^(uint64(value) - uint64(s)) >> 63) // 1 where s <= value, without a branch
 	}
 	return n
 }
