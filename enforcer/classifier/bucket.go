@@ -17,7 +17,7 @@ const (
 )
 
 // shortList is how many rules are tried one by one rather than divided.
-const shortList = 6
+const shortList = 4
 
 // factors make the hash. Packets add no entries, so that nobody outside can
 // build chains; a list whose keys happen to meet has a tree behind them.
