@@ -16,6 +16,10 @@ import (
 	"aclium/translate/policy"
 )
 
+// changeRounds is how many times more rounds there are than in the other parts:
+// a change takes milliseconds, of which anything else on the machine takes some.
+const changeRounds = 5
+
 // changeSizes are the lists of which one line is changed.
 var changeSizes = []int{10000, 100000}
 
@@ -59,7 +63,7 @@ func (b *bench) changeOf(shape ruleset.Shape, n int) (err error) {
 	if err := b.addMemory(at, s, before); err != nil {
 		return err
 	}
-	for range b.rounds {
+	for range changeRounds * b.rounds {
 		l := &s.state.Ports[0].Ingress[0]
 		l.Rules = changeLine(l.Rules)
 		runtime.GC() // as the agent does when pushes rest
@@ -87,7 +91,7 @@ func changeLine(rules []policy.Rule) []policy.Rule {
 }
 
 func (b *bench) timeCompile(at labels, list *policy.Policy) error {
-	for range min(b.rounds, 3) {
+	for range b.rounds {
 		started := time.Now()
 		if _, err := datapath.Compile(list, nil, func(line int) uint32 { return uint32(line + 2) }); err != nil {
 			return err
