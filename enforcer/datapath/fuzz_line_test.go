@@ -31,11 +31,19 @@ func (at *site) draw(d policy.Direction, generation, n int) (lists []*policy.Pol
 	}
 	for i := range n {
 		name := fmt.Sprint(at.ifindex, "-", d, i, "-", generation)
-		lines := 1 + w.IntN(longest)
-		if n == 1 && !at.pod && w.one(8) {
+		lines, family := 1+w.IntN(longest), pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual, policy.Dual})
+		long := n == 1 && !at.pod && w.one(8)
+		plain := long && w.one(2)
+		if long {
 			lines = 40 + w.IntN(40) // of more rules than a short table has
 		}
-		l := w.list(name, d, pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual, policy.Dual}), lines)
+		if plain {
+			family = policy.IPv4
+		}
+		l := w.list(name, d, family, lines)
+		if plain {
+			forgetIdentities(l)
+		}
 		l.Subject.AllowSpoofed = at.flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED != 0
 		l.Subject.NoHostPermit = at.flags&bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT != 0
 		if at.pod && d == policy.Egress && at.flavour.services && w.one(2) {
@@ -49,6 +57,15 @@ func (at *site) draw(d policy.Direction, generation, n int) (lists []*policy.Pol
 		lists = append(lists, l)
 	}
 	return lists
+}
+
+// forgetIdentities leaves what can be looked up without an index.
+func forgetIdentities(l *policy.Policy) {
+	for i := range l.Rules {
+		for _, peers := range []*policy.Peers{&l.Rules[i].Match.Source, &l.Rules[i].Match.Destination} {
+			peers.Selectors, peers.Entities = nil, nil
+		}
+	}
 }
 
 // enrich leaves few lines empty, makes more of them permits, and lets some look

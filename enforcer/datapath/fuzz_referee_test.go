@@ -143,6 +143,9 @@ func (r *referee) judgePacket(d policy.Direction, p *policy.Packet, v *ruling) {
 			v.lines = append(v.lines, c)
 		}
 		v.feats = append(v.feats, featsOf(r.rules[id])...)
+		if r.at.direct[id.ACL] {
+			v.feats = append(v.feats, "direct table")
+		}
 	}
 	v.drop = map[policy.Reason]bpf.AcliumDropReason{
 		policy.Spoofed: bpf.AcliumDropReasonDROP_SPOOFED, policy.Orphan: bpf.AcliumDropReasonDROP_FRAGMENT, policy.Policed: bpf.AcliumDropReasonDROP_POLICE,

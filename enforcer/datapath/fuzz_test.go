@@ -90,6 +90,9 @@ func (f *fuzzTally) check(t *testing.T) {
 	if f.reachable == 0 || 10*f.unsure > f.reachable {
 		t.Errorf("of %d lines %d are reachable and %d undecided", f.lines, f.reachable, f.unsure)
 	}
+	if least := f.run / 1000; f.feats["direct table"] < least {
+		t.Errorf("%d frames met a direct table, want %d", f.feats["direct table"], least)
+	}
 	if f.missed > 0 {
 		t.Errorf("%d frames were decided by lines that were called unreachable", f.missed)
 	}

@@ -50,10 +50,11 @@ type kernel struct {
 	own        ownAddresses      // what the hooks know by heart
 	windows    windows
 	reflexives reflexives
-	services   uint32  // the set that the hooks name
-	limits     *limits // of the lists that are bound
-	cpu        int     // that the test stays on, if it does
-	reloaded   bool    // with other programs than those of programSpec
+	services   uint32          // the set that the hooks name
+	limits     *limits         // of the lists that are bound
+	cpu        int             // that the test stays on, if it does
+	reloaded   bool            // with other programs than those of programSpec
+	direct     map[string]bool // whether the list has a direct table
 }
 
 // counterOf names a counter: list and line.
@@ -125,6 +126,10 @@ func (k *kernel) upload(p *policy.Policy, ids []Identity) bpf.AcliumTableRef {
 	numbers := classifier.Numbers{Counter: func(line int) uint32 { return k.counter(p.ACL, line) }, Window: k.windows.number, Policer: k.limits.number, List: k.reflexives.number}
 	table, err := classifier.Compile(p, ids, numbers)
 	k.must(err)
+	if k.direct == nil {
+		k.direct = map[string]bool{}
+	}
+	k.direct[p.ACL] = headerOf(table.Bytes).Flags&uint32(bpf.AcliumTableConstTABLE_DIRECT) != 0
 	slot := k.slots[table.Class] % 32
 	k.slots[table.Class]++
 	value := make([]byte, table.Size())
