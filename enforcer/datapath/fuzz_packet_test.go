@@ -50,7 +50,8 @@ func newAim(s *smith, lists map[policy.Direction][]*policy.Policy, addrs []netip
 		}
 	}
 	addrs = distinct(append(addrs, strangers...))
-	addrs = distinct(append(addrs, under(masks, addrs)...))
+	once := under(masks, addrs, 20_000)
+	addrs = distinct(slices.Concat(addrs, once, under(masks, once, 3_000)))
 	for _, addr := range addrs {
 		if addr.IsValid() && !addr.Is4In6() {
 			f := familyOf(addr)
@@ -91,13 +92,14 @@ func distinct(addrs []netip.Addr) []netip.Addr {
 }
 
 // under moves each address under each mask, which keeps what the mask leaves
-// open. At most 20,000 addresses come out.
-func under(masks []policy.Masked, addrs []netip.Addr) (out []netip.Addr) {
+// open: what is in one mask and moved under another is in both, if anything is.
+// At most so many addresses come out.
+func under(masks []policy.Masked, addrs []netip.Addr, most int) (out []netip.Addr) {
 	known := map[netip.Addr]bool{}
 	for _, m := range masks {
 		base, wild := m.Addr.AsSlice(), m.Wildcard.AsSlice()
 		for _, addr := range addrs {
-			if !addr.IsValid() || addr.BitLen() != m.Addr.BitLen() || len(out) == 20_000 {
+			if !addr.IsValid() || addr.BitLen() != m.Addr.BitLen() || len(out) == most {
 				continue
 			}
 			b := addr.AsSlice()

@@ -16,9 +16,9 @@ limit, and what lies behind the addresses. A packet is one class of each, and
 what matches it is the AND of their rules. So all packets of a family are
 tried by trying all combinations of classes, and for a given line only those
 that it is in. The classes of addresses are those of the lists' edges, which
-are all there are but where three discontiguous masks meet. Entries of reflexive
-lists are one more field, since the test makes those that a packet needs; the
-hour is none, because it is the same for all packets.
+are all there are but where four discontiguous masks meet, or three and a range.
+Entries of reflexive lists are one more field, since the test makes those that a
+packet needs; the hour is none, because it is the same for all packets.
 */
 
 // A ruleSet is a set of rules, or of services; its last numbers mark classes.
