@@ -51,10 +51,11 @@ its goal do not count.
 Short lists. Where there are no more rules than shapes may be, each rule is a
 shape: the AND of the sets holds the rules to check, and nothing is looked up.
 
-Direct tables. Where a list governs IPv4 alone, asks for no identity and has few
-shapes, addresses are their own ranks, no sets of shapes are made, and a packet
-is looked up in all shapes of its protocol at once: the processor waits once for
-the memory of all of them, and not for one part of an index after the other.
+Direct tables. Where a list governs IPv4 alone, asks for no identity and is not
+short, its entries are merged into 16 shapes at most, addresses are their own
+ranks, no sets of shapes are made, and a packet is looked up in all shapes of its
+protocol at once: the processor waits once for the memory of all of them, and not
+for one part of an index after the other.
 
 Later fragments carry no ports. A rule that they can match has entries without
 ports for them, in shapes of their own.
