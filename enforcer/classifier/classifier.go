@@ -106,6 +106,10 @@ func SizeOf(class bpf.AcliumTableClass) int { return classSizes[class] + slack }
 
 // Numbers are what a table calls the things outside it by.
 type Numbers struct {
+	// Ready is called once, before any of the others and when half of the work
+	// is done, and may wait until they have their answers. Its error is
+	// Compile's. It may be nil.
+	Ready func() error
 	// Counter gives the counter id of a line of the policy, 0 for one that is
 	// not counted.
 	Counter func(line int) uint32

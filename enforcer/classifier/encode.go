@@ -63,6 +63,11 @@ func (c *compiler) encode() ([]byte, error) {
 
 // begin writes the header's room and the rules.
 func (c *compiler) begin(b *blob, h *bpf.AcliumTableHeader) error {
+	if c.numbers.Ready != nil {
+		if err := c.numbers.Ready(); err != nil {
+			return err
+		}
+	}
 	// Most tables fit: a rule has hardly two entries, and an entry up to four
 	// slots.
 	b.grow(int(unsafe.Sizeof(*h)) + 8192 + (112+2*4*int(unsafe.Sizeof(slot{})))*len(c.rules))

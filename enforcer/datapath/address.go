@@ -82,6 +82,15 @@ func (d *Datapath) readAddresses() (b addressBook, err error) {
 
 // writeAddresses turns what the maps hold into something else.
 func (d *Datapath) writeAddresses(have, want addressBook) error {
+	d.written = nil
+	if err := d.turn(have, want); err != nil {
+		return err
+	}
+	d.written = &want
+	return nil
+}
+
+func (d *Datapath) turn(have, want addressBook) error {
 	if len(want.prefixes) > 0 || len(have.prefixes) > 0 {
 		if err := d.writeSettings(bpf.AcliumSettings{}); err != nil {
 			return err

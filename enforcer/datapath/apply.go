@@ -4,16 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 
 	"aclium/enforcer/bpf"
-	"aclium/enforcer/classifier"
 	"aclium/translate/policy"
 )
 
@@ -37,6 +34,9 @@ type push struct {
 	windows    windows
 	limits     *limits
 	reflexives reflexives
+	early      *early
+	lost       func() ([]pinned, error) // pins that are not there
+	faces      []face                   // by port
 	// set is where the state's services lie, services what has to be written.
 	set      uint32
 	writeSet bool
@@ -75,7 +75,7 @@ func (d *Datapath) apply(s State, start time.Time, ready func() error) error {
 	if err != nil {
 		return errors.Join(err, d.tables.trim())
 	}
-	if err := d.restorePins(); err != nil {
+	if err := d.restorePins(p.lost()); err != nil {
 		return err
 	}
 	d.log.begin(p)
@@ -101,11 +101,15 @@ func (d *Datapath) Live() time.Duration {
 
 // prepare does what can fail for the state's own fault, and touches nothing
 // that a packet can see.
-func (d *Datapath) prepare(s *State) (p *push, err error) {
-	p = &push{
+func (d *Datapath) prepare(s *State) (*push, error) {
+	p := &push{
 		state: s, hooks: map[hookKey]bpf.AcliumHook{}, attach: map[attachKey]bool{},
-		lines: d.lines.begin(), tables: d.tables.begin(), places: map[*numbered]place{}, logged: map[uint32]logLine{}, owned: ownedBy(s.Addresses),
+		lines: d.lines.begin(), tables: d.tables.begin(), places: map[*numbered]place{}, logged: map[uint32]logLine{},
 	}
+	p.early, p.lost = d.compileEarly(p), beside(d.lostPins)
+	defer func() { p.early.stop(); _, _ = p.lost() }()
+	p.owned = ownedBy(s.Addresses)
+	var err error
 	if p.devices, err = findDevices(s); err != nil {
 		return nil, err
 	}
@@ -140,7 +144,7 @@ func (d *Datapath) compose(p *push) (err error) {
 		return err
 	}
 	for i := range s.Ports {
-		if err := p.hook(&s.Ports[i]); err != nil {
+		if err := p.hook(&s.Ports[i], p.faces[i]); err != nil {
 			return err
 		}
 	}
@@ -176,16 +180,10 @@ func (d *Datapath) compile(p *push) error {
 		}
 		fresh = append(fresh, n)
 	}
-	tables := make(map[*numbered]*Table, len(fresh))
-	var mu sync.Mutex
 	wait := p.tables.foresee(d.classesOf(fresh))
-	err := inParallel(runtime.GOMAXPROCS(0), fresh, func(n *numbered) error {
-		t, err := classifier.Compile(&n.policy, p.state.Identities, classifier.Numbers{Counter: n.line, Window: p.windows.number, Policer: p.limits.number, List: p.reflexives.number})
-		mu.Lock()
-		defer mu.Unlock()
-		tables[n] = t
-		return err
-	})
+	p.want = bookOf(p.state, p.devices)
+	p.face()
+	tables, err := p.early.finish(fresh)
 	wait()
 	if err != nil {
 		return err
@@ -238,15 +236,30 @@ func hasAny(peers *policy.Peers, ids []Identity) bool {
 	return len(ids) > many || slices.ContainsFunc(ids, func(id Identity) bool { return id.In(peers) })
 }
 
+// face is what a port's lines mean for its hooks, whatever their tables are.
+type face struct {
+	flags    bpf.AcliumHookFlags
+	families policy.Family
+}
+
+// face looks at the lines of all ports.
+func (p *push) face() {
+	p.faces = make([]face, len(p.state.Ports))
+	for i := range p.faces {
+		port := &p.state.Ports[i]
+		p.faces[i] = face{flagsOf(port, p.devices[port.Interface]), familiesOf(port)}
+	}
+}
+
 // hook writes down what stands on a port.
-func (p *push) hook(port *Port) error {
+func (p *push) hook(port *Port, face face) error {
 	at := p.devices[port.Interface]
 	for direction, lists := range map[policy.Direction][]policy.Policy{policy.Ingress: port.Ingress, policy.Egress: port.Egress} {
 		// A pod's port tracks connections in both directions.
 		if len(lists) == 0 && (!port.Pod || len(port.Ingress)+len(port.Egress) == 0) {
 			continue
 		}
-		hook := bpf.AcliumHook{Flags: uint32(flagsOf(port, at)), Families: uint32(familiesOf(port)), Count: uint32(len(lists)), Services: p.set, Own: p.owned[port.Interface]}
+		hook := bpf.AcliumHook{Flags: uint32(face.flags), Families: uint32(face.families), Count: uint32(len(lists)), Services: p.set, Own: p.owned[port.Interface]}
 		if !port.Pod {
 			evaluates, err := p.reflexives.evaluated(lists)
 			if err != nil {
@@ -324,8 +337,7 @@ func (d *Datapath) install(p *push) error {
 	if err != nil {
 		return err
 	}
-	read := d.readBeforeFlip(p)
-	if err := errors.Join(d.store(p, byte(generation+1)&1), read()); err != nil {
+	if err := errors.Join(d.store(p, byte(generation+1)&1), d.readBeforeFlip(p)); err != nil {
 		return err
 	}
 	if d.foreign {

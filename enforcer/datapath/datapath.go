@@ -103,6 +103,10 @@ type Datapath struct {
 	lead      time.Duration
 	// reflexives are those of the live tables.
 	reflexives reflexives
+	// written is what the maps of addresses hold since this process wrote all of
+	// it; nil where that is not known. Reading them takes a look at each of a
+	// million buckets, 16 MiB, which push all else out of the caches.
+	written *addressBook
 	// foreign says that the programs on the devices may be another version's.
 	foreign bool
 	// unwaited says that packets may still be judged by what stood before the

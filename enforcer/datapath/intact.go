@@ -77,8 +77,7 @@ func (d *Datapath) lostPins() (lost []pinned, err error) {
 
 // restorePins pins anew what somebody has unpinned, or what lies under a BPF
 // file system that was mounted over ours.
-func (d *Datapath) restorePins() error {
-	lost, err := d.lostPins()
+func (d *Datapath) restorePins(lost []pinned, err error) error {
 	if err != nil || len(lost) == 0 {
 		return err
 	}

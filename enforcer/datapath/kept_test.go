@@ -270,6 +270,8 @@ func (k *keeper) check() {
 	}
 	if have, err := k.d.readAddresses(); err != nil || !have.equal(bookOf(&k.state, devices)) {
 		k.t.Fatalf("addresses differ: %v", err)
+	} else if k.d.written != nil && !have.equal(*k.d.written) {
+		k.t.Fatal("the addresses are not what is taken for written")
 	}
 }
 

@@ -18,17 +18,16 @@ func (u *Unfinished) Error() string {
 // Unwrap gives what failed.
 func (u *Unfinished) Unwrap() error { return u.Err }
 
-// readBeforeFlip begins to find out what the addresses say and have to say;
-// what it gives ends that. Between the flip and the turn new lists judge by old
-// addresses, so that only the writing is left for then.
-func (d *Datapath) readBeforeFlip(p *push) (end func() error) {
-	done := make(chan error, 1)
-	go func() {
-		have, err := d.readAddresses()
-		p.have, p.want = have, bookOf(p.state, p.devices)
-		done <- err
-	}()
-	return func() error { return <-done }
+// readBeforeFlip finds out what the addresses say. Between the flip and the
+// turn new lists judge by old addresses, so that only the writing is left for
+// then.
+func (d *Datapath) readBeforeFlip(p *push) (err error) {
+	if d.written != nil {
+		p.have = *d.written
+		return nil
+	}
+	p.have, err = d.readAddresses()
+	return err
 }
 
 // turnAddresses makes the maps of addresses say what the push's state says.

@@ -206,6 +206,7 @@ func TestAddressesAreReadBeforeTheFlip(t *testing.T) {
 	}
 	defer blind.Close()
 	d.maps.Maps[name] = blind
+	d.written = nil // as after a failed write
 	err = d.Apply(x.moved())
 	d.maps.Maps[name] = real
 	if err == nil || errors.As(err, new(*Unfinished)) {
