@@ -41,9 +41,7 @@ func (b *blob) grow(n int) {
 // skip leaves n bytes for later, all 0.
 func (b *blob) skip(n int) {
 	b.grow(n)
-	at := len(b.bytes)
-	b.bytes = b.bytes[:at+n]
-	clear(b.bytes[at:])
+	b.bytes = b.bytes[:len(b.bytes)+n] // nothing was there before
 }
 
 func (b *blob) u32(v uint32) { b.bytes = native.AppendUint32(b.bytes, v) }

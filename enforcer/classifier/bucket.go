@@ -72,13 +72,23 @@ func (c *compiler) hash() {
 	n := len(c.entries)
 	s := &c.slots
 	s.shift, s.list, s.at, s.next, s.first = shift, take[slot](c.work, 2*size), take[uint32](c.work, n), take[int32](c.work, n), take[bool](c.work, n)
-	for i := n - 1; i >= 0; i-- {
+	kindsOf(n, func(later bool) { c.hashKind(later, uint32(size)) })
+}
+
+// hashKind puts the entries for whole packets into their slots, or those for
+// later fragments, which begin at base. The two have nothing in common.
+func (c *compiler) hashKind(later bool, base uint32) {
+	s := &c.slots
+	for i := len(c.entries) - 1; i >= 0; i-- {
 		e := &c.entries[i]
 		t := &c.tuples[e.tuple]
+		if t.later != later {
+			continue
+		}
 		h := c.hashOf(&c.shapes[t.shape], e)
-		place := uint32(h >> shift)
-		if t.later {
-			place += uint32(size)
+		place := uint32(h >> s.shift)
+		if later {
+			place += base
 		}
 		at := &s.list[place]
 		if at.Ref == 0 {

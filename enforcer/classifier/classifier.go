@@ -179,6 +179,17 @@ func halves(n int, f func(half, first, behind int)) {
 	both(func(half int) { f(half, half*n/2, (half+1)*n/2) })
 }
 
+// kindsOf calls f for whole packets and for later fragments, at once where there
+// are many entries.
+func kindsOf(entries int, f func(later bool)) {
+	if entries < longList {
+		f(false)
+		f(true)
+		return
+	}
+	both(func(side int) { f(side == 1) })
+}
+
 func classOf(size int) bpf.AcliumTableClass {
 	class := bpf.AcliumTableClass(0)
 	for size > classSizes[class] {
@@ -207,9 +218,6 @@ type compiler struct {
 	maskList   []point          // by code
 	entries    []entry
 	tuples     []tuple
-	tupleOf    map[uint64]int32 // by code
-	lastTuple  int32
-	lastCode   uint64
 	shapes     []shape
 	direct     bool // the table is a direct one
 	slots      slots

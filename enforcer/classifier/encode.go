@@ -30,9 +30,17 @@ func (c *compiler) encode() ([]byte, error) {
 	b := &blob{}
 	var err error
 	var rules sync.WaitGroup
-	rules.Go(func() { err = c.begin(b, &h) })
-	if !c.short() {
+	begin := func() { err = c.begin(b, &h) }
+	if c.short() {
+		rules.Go(begin)
+	} else {
+		if !c.plain() {
+			rules.Go(begin)
+		}
 		c.enter()
+		if c.plain() {
+			rules.Go(begin)
+		}
 		c.shape()
 	}
 	rules.Wait()
@@ -42,10 +50,10 @@ func (c *compiler) encode() ([]byte, error) {
 	if len(c.shapes) > c.mostShapes() {
 		return nil, fmt.Errorf("%d shapes, want %d at most", len(c.shapes), c.mostShapes())
 	}
-	kinds := c.noteShapes()
 	f := newForest(c)
 	var forester sync.WaitGroup
 	forester.Go(func() { f.plant(); f.raise() })
+	kinds := c.noteShapes()
 	b.keepTogether(line)
 	shapes := allot[bpf.AcliumTableShape](b, len(c.shapes))
 	if !c.direct {

@@ -16,6 +16,7 @@ type tuple struct {
 	count  int
 	sample []key // keys of some of the entries
 	shape  int   // of merger
+	code   uint64
 	ends   uint8 // what is asked of the ends: by address 1 and 2, by class 4 and 8
 }
 
@@ -131,6 +132,7 @@ type merger struct {
 	shapes []shape
 	stamps []stamp
 	turn   uint32
+	asked  [words]uint8 // in use while a cost is worked out
 }
 
 // stamp counts the keys of one hash in one turn.
@@ -219,10 +221,11 @@ func meet(a, b *key) (out key) {
 // of a and b: how many entries share a key is guessed from the samples.
 func (m *merger) cost(mask key, a, b *shape) float64 {
 	m.turn++
-	pairs := m.pairs(&mask, a.sample)
+	asked := mask.asked(&m.asked)
+	pairs := m.pairs(&mask, asked, a.sample)
 	sampled, count := len(a.sample), a.count
 	if b != nil {
-		pairs += m.pairs(&mask, b.sample)
+		pairs += m.pairs(&mask, asked, b.sample)
 		sampled, count = sampled+len(b.sample), count+b.count
 	}
 	chain, alike := 1.0, b == nil || a.ends == b.ends
@@ -232,15 +235,26 @@ func (m *merger) cost(mask key, a, b *shape) float64 {
 	return shapeCost + float64(count)/float64(m.total)*chainCost(chain, alike && a.ends != mixed)
 }
 
+// asked gives the words of which a mask asks something, in the space.
+func (k *key) asked(space *[words]uint8) []uint8 {
+	n := 0
+	for w := range k {
+		if k[w] != 0 {
+			space[n] = uint8(w)
+			n++
+		}
+	}
+	return space[:n]
+}
+
 // pairs counts the pairs of keys of this turn that are equal under the mask.
-func (m *merger) pairs(mask *key, sample []key) (n int) {
+func (m *merger) pairs(mask *key, asked []uint8, sample []key) (n int) {
 	for i := range sample {
 		h := uint64(0)
-		for w := range mask {
-			h = (h ^ sample[i][w]&mask[w]) * 0x9e3779b97f4a7c15
-			h ^= h >> 29
+		for _, w := range asked {
+			h += (sample[i][w%uint8(words)] & mask[w%uint8(words)]) * factors[w%uint8(words)]
 		}
-		s := m.stampOf(h)
+		s := m.stampOf(h ^ h>>29)
 		n += int(s.count)
 		s.count++
 	}
