@@ -83,7 +83,7 @@ func (b *bench) deviceNames(prefix string) (out []string) {
 // timing is one trace on one device.
 type timing struct {
 	labels
-	frames  []byte
+	packed  []byte
 	ifindex int
 }
 
@@ -107,9 +107,13 @@ func (b *bench) timeShape(shape ruleset.Shape, s *stage, lists []*policy.Policy)
 			return err
 		}
 		for _, traffic := range traffics {
+			packed, err := pack(traffic.make(list, traceLength))
+			if err != nil {
+				return err
+			}
 			all = append(all, timing{
 				labels: labels{Part: "cost", Shape: string(shape), Rules: b.sizes[i], Traffic: traffic.name, Unit: "ns/packet"},
-				frames: frames(traffic.make(list, traceLength)), ifindex: index,
+				packed: packed, ifindex: index,
 			})
 		}
 	}
@@ -126,7 +130,7 @@ func (b *bench) timeShape(shape ruleset.Shape, s *stage, lists []*policy.Policy)
 
 // timeOne runs a trace twice and takes the time of the second run.
 func (b *bench) timeOne(t *trace, m *timing) error {
-	if err := t.write(m.frames); err != nil {
+	if err := t.write(m.packed); err != nil {
 		return err
 	}
 	var total sample
@@ -148,8 +152,7 @@ func (b *bench) timeOne(t *trace, m *timing) error {
 type sample struct{ empty, taking, filter float64 }
 
 func (t *trace) measure(ifindex int) (s sample, err error) {
-	frame := make([]byte, ruleset.FrameLength)
-	frame[12] = 0x08
+	frame := likeFrame()
 	for _, m := range []struct {
 		into    *float64
 		program *ebpf.Program

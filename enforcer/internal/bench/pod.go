@@ -78,10 +78,18 @@ func (b *bench) podTimings(s *stage, lists []*policy.Policy) (fresh, open []timi
 		for j := range some {
 			some[j] = first[j%flows]
 		}
-		at.Traffic = "new connections"
-		fresh = append(fresh, timing{at, frames(first), index})
-		at.Traffic = "open connections"
-		open = append(open, timing{at, frames(some), index})
+		for _, m := range []struct {
+			traffic string
+			packets []policy.Packet
+			into    *[]timing
+		}{{"new connections", first, &fresh}, {"open connections", some, &open}} {
+			at.Traffic = m.traffic
+			packed, err := pack(m.packets)
+			if err != nil {
+				return nil, nil, err
+			}
+			*m.into = append(*m.into, timing{at, packed, index})
+		}
 	}
 	return fresh, open, nil
 }
@@ -107,12 +115,11 @@ func (b *bench) timeConnections(t *trace, connections *ebpf.Map, m *timing, runs
 	if err := forget(connections); err != nil {
 		return err
 	}
-	if err := t.write(m.frames); err != nil {
+	if err := t.write(m.packed); err != nil {
 		return err
 	}
 	return alone(func() error {
-		frame := make([]byte, ruleset.FrameLength)
-		frame[12] = 0x08
+		frame := likeFrame()
 		var took, taking float64
 		for range runs {
 			_, d, err := testRun(t.filter, frame, m.ifindex, traceLength)

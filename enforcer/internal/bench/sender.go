@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"net/netip"
 	"time"
 	"unsafe"
 
@@ -24,22 +22,12 @@ type mmsghdr struct {
 	_      uint32
 }
 
-// A load is traffic, and what a right filter lets through of it. It keeps of
-// each frame only the bytes in which frames differ: a generator that streams
-// megabytes through the processor's caches would push out what it measures.
+// A load is traffic, packed, and what a right filter lets through of it.
 type load struct {
-	differ []byte
+	packed []byte
 	// permits holds how many of the packets before each are permitted.
 	permits []uint64
 }
-
-// Frames of one load differ in their bytes from differFrom to differTo alone:
-// in the headers of IPv4 and TCP.
-const (
-	differFrom   = 14
-	differTo     = 54
-	differLength = differTo - differFrom
-)
 
 // A sender has the frames of one batch, ready for the system call.
 type sender struct {
@@ -79,16 +67,12 @@ func newLoad(list *policy.Policy, flows int) (*load, error) {
 
 func loadOf(packets []policy.Packet) (*load, error) {
 	l := &load{permits: make([]uint64, len(packets)+1)}
-	first := ruleset.Frame(&packets[0])
 	for i := range packets {
-		frame := ruleset.Frame(&packets[i])
-		if !bytes.Equal(frame[:differFrom], first[:differFrom]) || !bytes.Equal(frame[differTo:], first[differTo:]) {
-			return nil, fmt.Errorf("packet %v differs where the sender keeps frames alike", packets[i])
-		}
-		l.differ = append(l.differ, frame[differFrom:differTo]...)
 		l.permits[i+1] = l.permits[i] + uint64(i%2)
 	}
-	return l, nil
+	var err error
+	l.packed, err = pack(packets)
+	return l, err
 }
 
 // permitted gives how many of the first n packets are permitted.
@@ -121,7 +105,7 @@ func openSender(device string) (int, error) {
 // newSender gives one whose frames are IPv4 to the receiver.
 func newSender() *sender {
 	s := &sender{}
-	like := ruleset.Frame(&policy.Packet{Source: policy.Endpoint{Addr: netip.IPv4Unspecified()}, Destination: policy.Endpoint{Addr: netip.IPv4Unspecified()}})
+	like := likeFrame()
 	copy(like, receiver)
 	copy(like[6:], []byte{2, 0, 0, 0, 0, 2})
 	for i := range batch {
@@ -141,7 +125,7 @@ func (s *sender) send(fd int, l *load, from int, limit time.Duration) (n int, to
 		at := (from + n) % all
 		count := min(batch, all-at)
 		for i := range count {
-			copy(s.frames[i][differFrom:differTo], l.differ[(at+i)*differLength:])
+			unpack(s.frames[i][:], l.packed[(at+i)*packedLength:])
 		}
 		sent, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&s.messages[0])), uintptr(count), 0, 0, 0)
 		switch errno {

@@ -10,20 +10,16 @@ import (
 
 	"aclium/enforcer/bpf"
 	"aclium/enforcer/internal/ruleset"
-	"aclium/translate/policy"
 )
 
 // traceLength is the number of packets of a trace, a power of two.
 const traceLength = 65536
 
-// stride is a packet's place in the trace, bytes.
-const stride = (ruleset.FrameLength + 7) / 8 * 8
-
-// A trace is a row of packets in a map, and programs that begin by taking the
-// next of them:
+// A trace is a row of packed packets in a map, and programs that begin by taking
+// the next of them:
 //
 //	empty    nothing at all
-//	taking   writes the next packet over the frame of the test run
+//	taking   makes the frame of the test run that of the next packet
 //	filter   does that and goes on with the product's own instructions
 //
 // What the filter costs on a packet of its own is filter - (taking - empty).
@@ -39,7 +35,7 @@ func newTrace(name string, loaded *ebpf.Program) (*trace, error) {
 	t := &trace{}
 	var err error
 	t.packets, err = ebpf.NewMap(&ebpf.MapSpec{
-		Name: "trace_map", Type: ebpf.Array, KeySize: 4, ValueSize: traceLength * stride, MaxEntries: 1, Flags: 1 << 10, // mmapable
+		Name: "trace_map", Type: ebpf.Array, KeySize: 4, ValueSize: traceLength * packedLength, MaxEntries: 1, Flags: 1 << 10, // mmapable
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the trace: %w", err)
@@ -69,8 +65,8 @@ func (t *trace) close() {
 	t.cursor.Close()
 }
 
-// take writes the next packet of the trace over the start of the frame and
-// leaves the context in R1.
+// take makes the frame, which is like all others, that of the next packet of the
+// trace and leaves the context in R1.
 func (t *trace) take() asm.Instructions {
 	const data, dataEnd = 76, 80 // of struct __sk_buff
 	ins := asm.Instructions{
@@ -81,7 +77,7 @@ func (t *trace) take() asm.Instructions {
 		asm.Add.Imm(asm.R4, 1),
 		asm.StoreMem(asm.R2, 0, asm.R4, asm.DWord),
 		asm.And.Imm(asm.R3, traceLength-1),
-		asm.Mul.Imm(asm.R3, stride),
+		asm.Mul.Imm(asm.R3, packedLength),
 		asm.LoadMapValue(asm.R2, t.packets.FD(), 0),
 		asm.Add.Reg(asm.R2, asm.R3),
 		asm.LoadMem(asm.R4, asm.R6, data, asm.Word),
@@ -90,13 +86,14 @@ func (t *trace) take() asm.Instructions {
 		asm.Add.Imm(asm.R3, ruleset.FrameLength),
 		asm.JGT.Reg(asm.R3, asm.R5, "taken"),
 	}
-	for at := 0; at < ruleset.FrameLength; {
-		size, bytes := asm.DWord, 8
-		if ruleset.FrameLength-at < 8 {
-			size, bytes = asm.Half, 2
-		}
-		ins = append(ins, asm.LoadMem(asm.R3, asm.R2, int16(at), size), asm.StoreMem(asm.R4, int16(at), asm.R3, size))
-		at += bytes
+	for _, m := range []struct {
+		from, to int16
+		size     asm.Size
+	}{
+		{0, headFrom, asm.DWord}, {8, headFrom + 8, asm.DWord}, {16, headFrom + 16, asm.Half},
+		{headLength, tosAt, asm.Byte}, {headLength + 1, flagsAt, asm.Byte},
+	} {
+		ins = append(ins, asm.LoadMem(asm.R3, asm.R2, m.from, m.size), asm.StoreMem(asm.R4, m.to, asm.R3, m.size))
 	}
 	return append(ins, asm.Mov.Reg(asm.R1, asm.R6).WithSymbol("taken"))
 }
@@ -184,9 +181,9 @@ func shortName(name string) string {
 	return name[:min(15, len(name))]
 }
 
-// write puts frames into the trace and begins at the first.
-func (t *trace) write(frames []byte) error {
-	if _, err := t.memory.WriteAt(frames, 0); err != nil {
+// write puts packed packets into the trace and begins at the first.
+func (t *trace) write(packed []byte) error {
+	if _, err := t.memory.WriteAt(packed, 0); err != nil {
 		return fmt.Errorf("write the trace: %w", err)
 	}
 	return t.rewind()
@@ -197,13 +194,4 @@ func (t *trace) rewind() error {
 		return fmt.Errorf("rewind the trace: %w", err)
 	}
 	return nil
-}
-
-// frames gives the packets as they lie in a trace.
-func frames(packets []policy.Packet) []byte {
-	b := make([]byte, traceLength*stride)
-	for i := range packets {
-		copy(b[i*stride:], ruleset.Frame(&packets[i]))
-	}
-	return b
 }
