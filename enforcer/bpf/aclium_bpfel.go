@@ -653,7 +653,7 @@ const (
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION     AcliumTableConst = 7
+	AcliumTableConstTABLE_VERSION     AcliumTableConst = 8
 	AcliumTableConstTABLE_SUBRULES    AcliumTableConst = 262144
 	AcliumTableConstTABLE_SHAPES      AcliumTableConst = 64
 	AcliumTableConstTABLE_WORDS       AcliumTableConst = 6
@@ -667,6 +667,10 @@ const (
 	AcliumTableConstRECORD_ADDRESSES  AcliumTableConst = 4
 	AcliumTableConstRECORD_POLICE     AcliumTableConst = 8
 	AcliumTableConstRECORD_REFLEX     AcliumTableConst = 16
+	AcliumTableConstRECORD_MORE       AcliumTableConst = 32
+	AcliumTableConstRULE_FLAGS_SHIFT  AcliumTableConst = 2
+	AcliumTableConstRULE_KIND_SHIFT   AcliumTableConst = 8
+	AcliumTableConstPRESENCE_SHIFT    AcliumTableConst = 2
 	AcliumTableConstINDEX_COUNT_SHIFT AcliumTableConst = 28
 	AcliumTableConstINDEX_DEPTH       AcliumTableConst = 24
 	AcliumTableConstINDEX_AHEAD       AcliumTableConst = 7
@@ -695,9 +699,9 @@ type AcliumTableHeader struct {
 	Flags       uint32
 	Size        uint32
 	Subrules    uint32
-	Tests       uint32
+	Rules       uint32
 	Shapes      uint32
-	Records     uint32
+	More        uint32
 	SlotShift   uint32
 	Protocol    uint32
 	Later       uint32
@@ -706,7 +710,7 @@ type AcliumTableHeader struct {
 	SportShapes uint32
 	DportShapes uint32
 	ShapeCount  uint32
-	Pad         uint32
+	Presence    uint32
 	Factors     [6]uint64
 	Source      AcliumTableEnd
 	Destination AcliumTableEnd
@@ -723,6 +727,14 @@ type AcliumTableKind struct {
 	Protocols [4]uint64
 	Later     [4]uint64
 	TcpFlags  [4]uint64
+}
+
+type AcliumTableMore struct {
+	_       structs.HostLayout
+	Next    uint32
+	Residue uint32
+	Policer uint16
+	Pad     uint16
 }
 
 type AcliumTableNode struct {
@@ -775,6 +787,20 @@ type AcliumTableResidue struct {
 	Timeout            uint32
 }
 
+type AcliumTableRule struct {
+	_                structs.HostLayout
+	SourceFirst      uint32
+	SourceLast       uint32
+	DestinationFirst uint32
+	DestinationLast  uint32
+	SportFirst       uint16
+	SportLast        uint16
+	DportFirst       uint16
+	DportLast        uint16
+	What             uint32
+	Counter          uint32
+}
+
 type AcliumTableSet struct {
 	_     structs.HostLayout
 	Count uint32
@@ -798,20 +824,6 @@ type AcliumTableSlot struct {
 type AcliumTableSlots struct {
 	_     structs.HostLayout
 	Words [128]uint64
-}
-
-type AcliumTableTest struct {
-	_                structs.HostLayout
-	SourceFirst      uint32
-	SourceLast       uint32
-	DestinationFirst uint32
-	DestinationLast  uint32
-	SportFirst       uint16
-	SportLast        uint16
-	DportFirst       uint16
-	DportLast        uint16
-	Kind             uint32
-	Residue          uint32
 }
 
 type AcliumTimetable struct {
@@ -928,18 +940,20 @@ const (
 	AcliumVarUnusedIdentity       = "unused_identity"
 	AcliumVarUnusedKeyWord        = "unused_key_word"
 	AcliumVarUnusedKind           = "unused_kind"
+	AcliumVarUnusedMore           = "unused_more"
 	AcliumVarUnusedNode           = "unused_node"
 	AcliumVarUnusedNodeValue      = "unused_node_value"
 	AcliumVarUnusedPolicer        = "unused_policer"
 	AcliumVarUnusedRank           = "unused_rank"
+	AcliumVarUnusedRecord         = "unused_record"
 	AcliumVarUnusedRefKind        = "unused_ref_kind"
 	AcliumVarUnusedReflexiveConst = "unused_reflexive_const"
 	AcliumVarUnusedResidue        = "unused_residue"
 	AcliumVarUnusedResidueFlags   = "unused_residue_flags"
+	AcliumVarUnusedRule           = "unused_rule"
 	AcliumVarUnusedSet            = "unused_set"
 	AcliumVarUnusedShape          = "unused_shape"
 	AcliumVarUnusedSlot           = "unused_slot"
-	AcliumVarUnusedTest           = "unused_test"
 )
 
 // LoadAclium returns the embedded CollectionSpec for Aclium.
@@ -1069,18 +1083,20 @@ type AcliumVariableSpecs struct {
 	UnusedIdentity       *ebpf.VariableSpec `ebpf:"unused_identity"`
 	UnusedKeyWord        *ebpf.VariableSpec `ebpf:"unused_key_word"`
 	UnusedKind           *ebpf.VariableSpec `ebpf:"unused_kind"`
+	UnusedMore           *ebpf.VariableSpec `ebpf:"unused_more"`
 	UnusedNode           *ebpf.VariableSpec `ebpf:"unused_node"`
 	UnusedNodeValue      *ebpf.VariableSpec `ebpf:"unused_node_value"`
 	UnusedPolicer        *ebpf.VariableSpec `ebpf:"unused_policer"`
 	UnusedRank           *ebpf.VariableSpec `ebpf:"unused_rank"`
+	UnusedRecord         *ebpf.VariableSpec `ebpf:"unused_record"`
 	UnusedRefKind        *ebpf.VariableSpec `ebpf:"unused_ref_kind"`
 	UnusedReflexiveConst *ebpf.VariableSpec `ebpf:"unused_reflexive_const"`
 	UnusedResidue        *ebpf.VariableSpec `ebpf:"unused_residue"`
 	UnusedResidueFlags   *ebpf.VariableSpec `ebpf:"unused_residue_flags"`
+	UnusedRule           *ebpf.VariableSpec `ebpf:"unused_rule"`
 	UnusedSet            *ebpf.VariableSpec `ebpf:"unused_set"`
 	UnusedShape          *ebpf.VariableSpec `ebpf:"unused_shape"`
 	UnusedSlot           *ebpf.VariableSpec `ebpf:"unused_slot"`
-	UnusedTest           *ebpf.VariableSpec `ebpf:"unused_test"`
 }
 
 // AcliumObjects contains all objects after they have been loaded into the kernel.
@@ -1222,18 +1238,20 @@ type AcliumVariables struct {
 	UnusedIdentity       *ebpf.Variable `ebpf:"unused_identity"`
 	UnusedKeyWord        *ebpf.Variable `ebpf:"unused_key_word"`
 	UnusedKind           *ebpf.Variable `ebpf:"unused_kind"`
+	UnusedMore           *ebpf.Variable `ebpf:"unused_more"`
 	UnusedNode           *ebpf.Variable `ebpf:"unused_node"`
 	UnusedNodeValue      *ebpf.Variable `ebpf:"unused_node_value"`
 	UnusedPolicer        *ebpf.Variable `ebpf:"unused_policer"`
 	UnusedRank           *ebpf.Variable `ebpf:"unused_rank"`
+	UnusedRecord         *ebpf.Variable `ebpf:"unused_record"`
 	UnusedRefKind        *ebpf.Variable `ebpf:"unused_ref_kind"`
 	UnusedReflexiveConst *ebpf.Variable `ebpf:"unused_reflexive_const"`
 	UnusedResidue        *ebpf.Variable `ebpf:"unused_residue"`
 	UnusedResidueFlags   *ebpf.Variable `ebpf:"unused_residue_flags"`
+	UnusedRule           *ebpf.Variable `ebpf:"unused_rule"`
 	UnusedSet            *ebpf.Variable `ebpf:"unused_set"`
 	UnusedShape          *ebpf.Variable `ebpf:"unused_shape"`
 	UnusedSlot           *ebpf.Variable `ebpf:"unused_slot"`
-	UnusedTest           *ebpf.Variable `ebpf:"unused_test"`
 }
 
 // AcliumPrograms contains all programs after they have been loaded into the kernel.

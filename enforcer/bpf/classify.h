@@ -80,7 +80,9 @@ static __always_inline __u64 below(__u64 a, __u64 b)
 	__u64 difference = a - b;
 
 	opaque(difference);
-	return ((~a & b) | ((~a | b) & difference)) >> 63;
+	difference = ((~a & b) | ((~a | b) & difference)) >> 63;
+	opaque(difference);
+	return difference;
 }
 
 /* 1 where a < b, for numbers below 1 << 63. */
@@ -89,7 +91,9 @@ static __always_inline __u64 less(__u64 a, __u64 b)
 	__u64 difference = a - b;
 
 	opaque(difference);
-	return difference >> 63;
+	difference >>= 63;
+	opaque(difference);
+	return difference;
 }
 
 /* All bits where x is below 0, else none. */
@@ -112,12 +116,16 @@ static __always_inline __u64 below_cell(__u64 cell, __u64 node)
 
 static __always_inline __u64 high(const struct ip_addr *a)
 {
-	return bpf_be64_to_cpu(*(const __u64 *)&a->bytes[0]);
+	const __u64 *words = (const __u64 *)a; /* of a packet, whose addresses are aligned */
+
+	return bpf_be64_to_cpu(words[0]);
 }
 
 static __always_inline __u64 low(const struct ip_addr *a)
 {
-	return bpf_be64_to_cpu(*(const __u64 *)&a->bytes[8]);
+	const __u64 *words = (const __u64 *)a;
+
+	return bpf_be64_to_cpu(words[1]);
 }
 
 static __always_inline bool in_bytes(const __u64 *set, __u8 value)
@@ -171,7 +179,7 @@ static __always_inline long finish(struct walk *w)
 	}
 	w->from = w->found.next;
 	w->best = ~0U;
-	w->found.action = 0;
+	__builtin_memset(&w->found, 0, sizeof(w->found));
 	w->shapes = w->possible;
 	return 0;
 }

@@ -4,11 +4,13 @@
  * built and why it is exact. All numbers are in the host's byte order, all
  * offsets count bytes from the start of the table.
  *
- *   header | tests | records | kinds, residues, sets | shapes | indexes | lists and nodes | slots
+ *   header | rules | kinds, residues, sets | more of rules | shapes | indexes | lists and nodes | slots, presence
  *
  * A direct table governs IPv4 alone and asks for no identities. It has no
  * indexes: an address is its own rank, and all shapes of the packet's protocol
- * are looked up.
+ * are looked up. What few keys have is most often not there: presence says so
+ * in a sixteenth of the memory that slots take. It has the bits of each slot,
+ * one of which every key of the slot sets.
  *
  * An index finds the rank of a key: the number of the last start that is not
  * above it. Its nodes divide a span of keys into cells of equal width:
@@ -34,7 +36,7 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 7,
+	TABLE_VERSION = 8,
 	TABLE_SUBRULES = 262144, /* rules of one table */
 	TABLE_SHAPES = 64,
 	TABLE_WORDS = 6,      /* of a key: enum key_word */
@@ -48,6 +50,10 @@ enum table_const {
 	RECORD_ADDRESSES = 4,     /* record flag: may mean a service by its address */
 	RECORD_POLICE = 8,    /* record flag: has a policer */
 	RECORD_REFLEX = 16,   /* record flag: evaluates a reflexive list, or reflects into one */
+	RECORD_MORE = 32,     /* record flag: the rule's table_more says more */
+	RULE_FLAGS_SHIFT = 2, /* in table_rule.what */
+	RULE_KIND_SHIFT = 8,
+	PRESENCE_SHIFT = 2,   /* a slot has 1 << PRESENCE_SHIFT bits of presence */
 	INDEX_COUNT_SHIFT = 28,
 	INDEX_DEPTH = 24, /* nodes on a path, at most */
 	INDEX_AHEAD = 7,  /* starts that are looked at in a cell */
@@ -127,9 +133,9 @@ struct table_header {
 	__u32 flags;
 	__u32 size; /* bytes in use */
 	__u32 subrules;
-	__u32 tests;      /* table_test[subrules], in cache lines of two */
+	__u32 rules;      /* table_rule[subrules], in cache lines of two */
 	__u32 shapes;     /* table_shape[], in the order of their first rules */
-	__u32 records;    /* table_record[subrules] */
+	__u32 more;       /* table_more[subrules], or 0 where no rule has more to say */
 	__u32 slot_shift; /* 1 to 63 */
 	__u32 protocol;   /* u64 shapes[256]: whole packets and first fragments */
 	__u32 later;      /* u64 shapes[256]: later fragments */
@@ -138,7 +144,7 @@ struct table_header {
 	__u32 sport_shapes;       /* u64 by rank */
 	__u32 dport_shapes;
 	__u32 shape_count;
-	__u32 pad;
+	__u32 presence;           /* of a direct table, behind each first slot: u64[], bytes */
 	__u64 factors[TABLE_WORDS];
 	struct table_end source;
 	struct table_end destination;
@@ -195,19 +201,20 @@ struct table_node {
 /* Actions have policy.Action's values. ACTION_NEXT stays inside a table. */
 enum table_action { ACTION_PERMIT = 1, ACTION_DENY = 2, ACTION_NEXT = 3 };
 
-/* table_record is what a rule says. */
+/* table_record is what the rule that a walk has found says. */
 struct table_record {
 	__u32 counter;
 	__u32 next;    /* rule to go on at, up to subrules; for ACTION_NEXT */
-	__u32 residue; /* 0, or the table_residue that must hold as well */
+	__u32 residue; /* 0, or the table_residue that holds as well */
 	__u8 action;
 	__u8 flags;
 	__u16 policer; /* number in policer_map, 0 for none */
 };
 
-/* table_test says which packets a rule is for; all bounds are inclusive. It
- * stands apart from the record, since most tests fail. */
-struct table_test {
+/* table_rule says which packets a rule is for, all bounds inclusive, and what
+ * most rules say about them: it has half a cache line, so that few of the
+ * processor's lines hold what a packet asks for. */
+struct table_rule {
 	__u32 source_first; /* ranks */
 	__u32 source_last;
 	__u32 destination_first;
@@ -216,8 +223,16 @@ struct table_test {
 	__u16 sport_last;
 	__u16 dport_first; /* or ICMP's type << 8 | code */
 	__u16 dport_last;
-	__u32 kind;    /* table_kind */
-	__u32 residue; /* 0, or that of the record */
+	__u32 what; /* offset of the table_kind / 8 << 8 | flags of the record << 2 | action */
+	__u32 counter;
+};
+
+/* table_more is the rest of the record, for rules that have RECORD_MORE. */
+struct table_more {
+	__u32 next;
+	__u32 residue;
+	__u16 policer;
+	__u16 pad;
 };
 
 /* table_kind is the part of a service that is sets of 256 values: bit n % 64

@@ -285,12 +285,12 @@ __noinline int OF(residue)(const struct OF(table) *t, const struct packet *p, co
 }
 
 /* Whether the packet is within the rule's bounds. */
-static __always_inline bool OF(within)(const struct search *s, const struct table_test *r)
+static __always_inline __u64 OF(within)(const struct search *s, const struct table_rule *r)
 {
 	__u64 source = s->walk->place.values[VALUE_SOURCE], destination = s->walk->place.values[VALUE_DESTINATION];
 	__u64 sport = s->walk->place.values[VALUE_SPORT], dport = s->walk->place.values[VALUE_DPORT];
 	__u64 protocol = s->walk->place.values[VALUE_PROTOCOL], flags = s->walk->place.values[VALUE_TCP_FLAGS];
-	__u64 kind = r->kind, wrong, l4;
+	__u64 kind = r->what >> RULE_KIND_SHIFT << 3, wrong, l4;
 
 	wrong = (source - r->source_first) | (r->source_last - source) |
 		(destination - r->destination_first) | (r->destination_last - destination);
@@ -298,39 +298,63 @@ static __always_inline bool OF(within)(const struct search *s, const struct tabl
 	wrong = (wrong >> 63) | (l4 >> 63 & s->walk->place.l4);
 	wrong |= ~(OF(load64)(s->table, kind + s->walk->place.protocols + (protocol >> 6) * 8) >> (protocol & 63)) & 1;
 	wrong |= ~(OF(load64)(s->table, kind + 64 + (flags >> 6) * 8) >> (flags & 63)) & 1 & s->walk->place.l4;
-	return !wrong;
+	wrong ^= 1;
+	opaque(wrong);
+	return wrong;
 }
 
-static __always_inline const struct table_test *OF(test_of)(const struct search *s, __u64 number)
+static __always_inline const struct table_rule *OF(rule_of)(const struct search *s, __u64 number)
 {
 	const struct table_header *h = s->table;
 
-	return OF(at)(s->table, h->tests + number * sizeof(struct table_test));
+	return OF(at)(s->table, h->rules + number * sizeof(struct table_rule));
 }
 
-static __always_inline const struct table_record *OF(record_of)(const struct search *s, __u64 number)
+static __always_inline const struct table_more *OF(more_of)(const struct search *s, __u64 number)
 {
 	const struct table_header *h = s->table;
 
-	return OF(at)(s->table, h->records + number * sizeof(struct table_record));
+	return OF(at4)(s->table, h->more + number * sizeof(struct table_more));
 }
 
 /* Whether the rule counts and the packet is within its bounds. */
-static __always_inline bool OF(bounds)(const struct search *s, __u64 number)
+static __always_inline __u64 OF(bounds)(const struct search *s, __u64 number)
 {
-	return OF(within)(s, OF(test_of)(s, number)) & (less(number, s->walk->from) ^ 1);
+	return OF(within)(s, OF(rule_of)(s, number)) & (less(number, s->walk->from) ^ 1);
 }
 
 /* take_rule reports whether the packet, which is within the bounds of the rule,
  * matches it; the rule is then the best. */
 static __always_inline bool OF(take_rule)(struct search *s, __u64 number)
 {
-	__u32 residue = OF(test_of)(s, number)->residue;
+	__u32 what = OF(rule_of)(s, number)->what, residue;
 
-	if (residue && !OF(residue)(s->table, s->packet, &s->walk->place, residue, OF(record_of)(s, number)->action))
-		return false;
+	if (what & RECORD_MORE << RULE_FLAGS_SHIFT) {
+		residue = OF(more_of)(s, number)->residue;
+		if (residue && !OF(residue)(s->table, s->packet, &s->walk->place, residue, what & 3))
+			return false;
+	}
 	s->walk->best = number;
 	return true;
+}
+
+/* Gives what the rule says. */
+static __always_inline void OF(tell)(const struct search *s, __u64 number)
+{
+	const struct table_rule *r = OF(rule_of)(s, number);
+	struct table_record *found = &s->walk->found;
+	const struct table_more *more;
+	__u32 what = r->what;
+
+	found->counter = r->counter;
+	found->action = what & 3;
+	found->flags = what >> RULE_FLAGS_SHIFT & (RECORD_MORE * 2 - 1);
+	if (found->flags & RECORD_MORE) {
+		more = OF(more_of)(s, number);
+		found->next = more->next;
+		found->residue = more->residue;
+		found->policer = more->policer;
+	}
 }
 
 /* Ends a round. */
@@ -339,24 +363,37 @@ static __always_inline long OF(end)(struct search *s)
 	struct walk *w = s->walk;
 
 	if (w->best != ~0U)
-		w->found = *OF(record_of)(s, w->best);
+		OF(tell)(s, w->best);
 	/* Either way of a "go on at" whose hour is not known may be the wide one. */
 	if (w->found.flags & RECORD_TIMED && w->found.action == ACTION_NEXT && !s->packet->timed)
 		w->found.action = ACTION_DENY;
 	return finish(w);
 }
 
-/* Gives what the shape's slot of a hash refers to, if it is the packet's. */
-static __always_inline __u64 OF(slot)(const struct table_header *h, const struct table_shape *shape, __u64 hash)
+static __always_inline __u64 OF(mix)(const struct table_header *h, __u64 hash)
 {
-	const struct table_slot *slot;
-	__u64 other;
+	return (hash ^ hash >> 32) * h->factors[0];
+}
 
-	hash ^= hash >> 32;
-	hash *= h->factors[0];
-	slot = OF(at)(h, shape->slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot));
-	other = -(__u64)slot->check & -(__u64)(slot->check ^ (__u32)hash);
-	return slot->ref & ~negative(other);
+/* All bits where a key of the shape may have the hash, else none. */
+static __always_inline __u64 OF(present)(const struct table_header *h, const struct table_shape *shape, __u64 hash)
+{
+	__u64 bit = hash >> ((h->slot_shift - PRESENCE_SHIFT) & 63);
+	__u64 present = -(OF(load64)(h, shape->slots + h->presence + (bit >> 6) * 8) >> (bit & 63) & 1);
+
+	opaque(present);
+	return present;
+}
+
+/* Gives what the shape's slot of a hash refers to, if it is the packet's and
+ * present, which is all bits or none: the slot's memory is left alone then. */
+static __always_inline __u64 OF(slot)(const struct table_header *h, const struct table_shape *shape, __u64 hash,
+				      __u64 present)
+{
+	const struct table_slot *slot = OF(at)(h, (shape->slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot)) & present);
+	__u64 other = -(__u64)slot->check & -(__u64)(slot->check ^ (__u32)hash);
+
+	return slot->ref & ~negative(other) & present;
 }
 
 /* Looks the packet up in a shape; 0 where nothing is. */
@@ -369,7 +406,7 @@ static __always_inline __u32 OF(entry)(const struct search *s, const struct tabl
 #pragma unroll
 	for (i = 0; i < TABLE_WORDS; i++)
 		hash += (s->walk->place.key[i] & shape->mask[i]) * h->factors[i];
-	return OF(slot)(h, shape, hash);
+	return OF(slot)(h, shape, OF(mix)(h, hash), ~0ULL);
 }
 
 /* Looks the packet up in all shapes of its protocol. None waits for another, so
@@ -389,15 +426,16 @@ __noinline int OF(look_up)(const struct OF(table) *t, struct walk *w)
 	w->place.values[VALUE_DESTINATION] = destination;
 	shapes = OF(load64)(t, (w->place.l4 ? h->protocol : h->later) + w->place.values[VALUE_PROTOCOL] * 8);
 	for (i = 0; i < DIRECT_SHAPES; i++) {
-		__u64 number = lowest(shapes), ref;
+		__u64 number = lowest(shapes), hash, ref;
 		const struct table_shape *shape = OF(at)(t, h->shapes + number * sizeof(*shape));
 
 		if (!shapes)
 			break;
 		shapes &= shapes - 1;
-		ref = OF(slot)(h, shape, shape->salt + (source & shape->mask[KEY_SOURCE_LOW]) * h->factors[KEY_SOURCE_LOW] +
-					  (destination & shape->mask[KEY_DESTINATION_LOW]) * h->factors[KEY_DESTINATION_LOW] +
-					  (dport & shape->mask[KEY_DPORT]) * h->factors[KEY_DPORT]);
+		hash = OF(mix)(h, shape->salt + (source & shape->mask[KEY_SOURCE_LOW]) * h->factors[KEY_SOURCE_LOW] +
+					 (destination & shape->mask[KEY_DESTINATION_LOW]) * h->factors[KEY_DESTINATION_LOW] +
+					 (dport & shape->mask[KEY_DPORT]) * h->factors[KEY_DPORT]);
+		ref = OF(slot)(h, shape, hash, OF(present)(h, shape, hash));
 		w->refs[number & (DIRECT_SHAPES - 1)] = ref;
 		found |= -ref >> 63 << number;
 	}

@@ -16,6 +16,9 @@ const (
 	cuts     = int(bpf.AcliumTableConstNODE_CUTS)
 )
 
+// presenceShift says how many bits of presence a slot has.
+const presenceShift = uint8(bpf.AcliumTableConstPRESENCE_SHIFT)
+
 // shortList is how many rules are tried one by one rather than divided.
 const shortList = 4
 
@@ -53,6 +56,7 @@ type slots struct {
 	at    []uint32 // the slot of each entry
 	next  []int32  // the entry behind each, in the order of rules, -1 is none
 	first []bool   // of the entries, those that begin a slot
+	bits  []uint64 // presence in a direct table, as the list: of whole packets, then of later fragments
 }
 
 // slot is first the first entry's number plus 1, then the ref; 0 is none.
@@ -72,6 +76,9 @@ func (c *compiler) hash() {
 	n := len(c.entries)
 	s := &c.slots
 	s.shift, s.list, s.at, s.next, s.first = shift, take[slot](c.work, 2*size), take[uint32](c.work, n), take[int32](c.work, n), take[bool](c.work, n)
+	if c.direct {
+		s.bits = take[uint64](c.work, 2*max(1, size<<presenceShift/64))
+	}
 	kindsOf(n, func(later bool) { c.hashKind(later, uint32(size)) })
 }
 
@@ -90,6 +97,9 @@ func (c *compiler) hashKind(later bool, base uint32) {
 		if later {
 			place += base
 		}
+		if c.direct {
+			c.slots.note(h, t.later)
+		}
 		at := &s.list[place]
 		if at.Ref == 0 {
 			at.Check = uint32(h)
@@ -102,6 +112,15 @@ func (c *compiler) hashKind(later bool, base uint32) {
 		s.at[i], s.next[i], s.first[i] = place, int32(at.Ref)-1, true
 		at.Ref = uint32(i + 1)
 	}
+}
+
+// note says that a key of the hash is there.
+func (s *slots) note(hash uint64, later bool) {
+	bit := hash >> (s.shift - presenceShift)
+	if later {
+		bit += uint64(len(s.bits)) / 2 * 64
+	}
+	s.bits[bit/64] |= 1 << (bit % 64)
 }
 
 // trees writes what stands behind slots.

@@ -133,12 +133,18 @@ func (c *compiler) encodeShapes(h *bpf.AcliumTableHeader, at array[bpf.AcliumTab
 	}
 }
 
-// encodeRules writes tests and records, and what they refer to.
+// How table_rule.What is put together.
+const (
+	flagsShift = uint32(bpf.AcliumTableConstRULE_FLAGS_SHIFT)
+	kindShift  = uint32(bpf.AcliumTableConstRULE_KIND_SHIFT)
+)
+
+// encodeRules writes rules, and what they refer to.
 func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 	b.keepTogether(line)
-	tests := allot[bpf.AcliumTableTest](b, len(c.rules))
-	records := allot[bpf.AcliumTableRecord](b, len(c.rules))
-	h.Tests, h.Records = tests.at, records.at
+	rules := allot[bpf.AcliumTableRule](b, len(c.rules))
+	h.Rules = rules.at
+	var more []bpf.AcliumTableMore // none where no rule has more to say
 	kinds := make([]uint32, len(c.kinds))
 	for i := range c.kinds {
 		k := &c.kinds[i]
@@ -155,10 +161,18 @@ func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 		if err := x.residue(r, &record); err != nil {
 			return err
 		}
-		test := x.test(r, kinds)
-		test.Residue = record.Residue
-		tests.put(i, &test)
-		records.put(i, &record)
+		if record.Next|record.Residue|uint32(record.Policer) != 0 {
+			if more == nil {
+				more = make([]bpf.AcliumTableMore, len(c.rules))
+			}
+			record.Flags |= uint8(bpf.AcliumTableConstRECORD_MORE)
+			more[i] = bpf.AcliumTableMore{Next: record.Next, Residue: record.Residue, Policer: record.Policer}
+		}
+		out := x.rule(r, kinds[r.kind], &record)
+		rules.put(i, &out)
+	}
+	if more != nil {
+		h.More = putAll(b, more)
 	}
 	return nil
 }
@@ -235,12 +249,15 @@ type residues struct {
 	sets  map[string]uint32 // of ports
 }
 
-func (x *residues) test(r *rule, kinds []uint32) bpf.AcliumTableTest {
+// rule writes what most rules are: a kind lies below 1 << 27, as rules and kinds
+// are few enough.
+func (x *residues) rule(r *rule, kind uint32, record *bpf.AcliumTableRecord) bpf.AcliumTableRule {
 	s, d := &x.ends[0].list[r.end[0]], &x.ends[1].list[r.end[1]]
-	return bpf.AcliumTableTest{
+	return bpf.AcliumTableRule{
 		SourceFirst: s.first, SourceLast: s.last, DestinationFirst: d.first, DestinationLast: d.last,
 		SportFirst: r.ports[0].first, SportLast: r.ports[0].last, DportFirst: r.ports[1].first, DportLast: r.ports[1].last,
-		Kind: kinds[r.kind],
+		What:    kind>>3<<kindShift | uint32(record.Flags)<<flagsShift | uint32(record.Action),
+		Counter: record.Counter,
 	}
 }
 

@@ -110,9 +110,18 @@ func (b *blob) encodeSlots(f *forest, h *bpf.AcliumTableHeader) [2]uint32 {
 		g.move(b, &f.slots, putAll(b, g.blob.bytes))
 	}
 	h.SlotShift = uint32(f.slots.shift)
-	at := putAll(b, f.slots.list)
-	return [2]uint32{at, at + uint32(len(f.slots.list)/2)*uint32(unsafe.Sizeof(slot{}))}
+	var at [2]uint32
+	for i := range at {
+		at[i] = putAll(b, half(f.slots.list, i))
+		if f.direct {
+			h.Presence = putAll(b, half(f.slots.bits, i)) - at[i]
+		}
+	}
+	return at
 }
+
+// half gives the first or the second half.
+func half[T any](list []T, n int) []T { return list[n*len(list)/2 : (n+1)*len(list)/2] }
 
 // move makes the offsets in all refs those of a table in which the trees stand
 // at the base.

@@ -142,8 +142,8 @@ func (r *reader) ports(at *place, p *policy.Packet) {
 
 func (r *reader) matches(n uint32, at *place) bool {
 	r.work++
-	x := view[bpf.AcliumTableTest](r.b, r.h.Tests+n*uint32(unsafe.Sizeof(bpf.AcliumTableTest{})))
-	k := view[bpf.AcliumTableKind](r.b, x.Kind)
+	x, record := r.rule(n), r.record(n)
+	k := view[bpf.AcliumTableKind](r.b, x.What>>8<<3)
 	v := at.values
 	set, has := policy.ByteSet(k.Protocols), func(first, last, v uint32) bool { return first <= v && v <= last }
 	if !at.l4 {
@@ -154,18 +154,25 @@ func (r *reader) matches(n uint32, at *place) bool {
 		ok = ok && has(uint32(x.SportFirst), uint32(x.SportLast), v[2]) && has(uint32(x.DportFirst), uint32(x.DportLast), v[3]) &&
 			policy.ByteSet(k.TcpFlags).Has(at.packet.Flags)
 	}
-	record := r.record(n)
-	if record.Residue != x.Residue {
-		panic(fmt.Sprint("rule ", n, " has two residues"))
-	}
-	if !ok || x.Residue == 0 {
+	if !ok || record.Residue == 0 {
 		return ok
 	}
-	return r.residueHolds(view[bpf.AcliumTableResidue](r.b, x.Residue), at, record.Action)
+	return r.residueHolds(view[bpf.AcliumTableResidue](r.b, record.Residue), at, record.Action)
 }
 
+func (r *reader) rule(n uint32) *bpf.AcliumTableRule {
+	return view[bpf.AcliumTableRule](r.b, r.h.Rules+n*uint32(unsafe.Sizeof(bpf.AcliumTableRule{})))
+}
+
+// record puts together what a rule says.
 func (r *reader) record(n uint32) *bpf.AcliumTableRecord {
-	return view[bpf.AcliumTableRecord](r.b, r.h.Records+n*uint32(unsafe.Sizeof(bpf.AcliumTableRecord{})))
+	x := r.rule(n)
+	out := &bpf.AcliumTableRecord{Action: uint8(x.What & 3), Flags: uint8(x.What >> 2 & 63), Counter: x.Counter}
+	if out.Flags&uint8(bpf.AcliumTableConstRECORD_MORE) != 0 {
+		more := view[bpf.AcliumTableMore](r.b, r.h.More+n*uint32(unsafe.Sizeof(bpf.AcliumTableMore{})))
+		out.Next, out.Residue, out.Policer = more.Next, more.Residue, more.Policer
+	}
+	return out
 }
 
 func (r *reader) residueHolds(x *bpf.AcliumTableResidue, at *place, action uint8) bool {
@@ -247,6 +254,9 @@ func (r *reader) entry(s *bpf.AcliumTableShape, at *place) uint32 {
 	}
 	h ^= h >> 32
 	h *= r.h.Factors[0]
+	if bit := h >> (r.h.SlotShift - 2); r.h.Presence != 0 && r.u64(s.Slots+r.h.Presence+8*uint32(bit/64))>>(bit%64)&1 == 0 {
+		return 0
+	}
 	slot := view[bpf.AcliumTableSlot](r.b, s.Slots+8*uint32(h>>r.h.SlotShift))
 	if slot.Check == 0 || slot.Check == uint32(h) {
 		return slot.Ref
@@ -310,6 +320,9 @@ func agree(t *testing.T, list *policy.Policy, packets int) {
 	}
 	walk, r := ruleset.NewWalk(list), newReader(table.Bytes)
 	for i, p := range ruleset.Random(list, packets, 2) {
+		if i%10 == 0 {
+			p.Fragment = policy.Later
+		}
 		action, line := r.lookup(&p, strangers)
 		wantAction, wantLine := walk.Eval(&p)
 		if wantLine == policy.Implicit {
