@@ -130,7 +130,13 @@ type trees struct {
 	nodes  []uint32 // where nodes stand
 	budget int      // entries that nodes may still repeat
 	least  int      // of the budget that was left when it was asked for
-	items  []item   // of the slot at hand, in the order of their rules
+	scratch
+}
+
+// scratch is what a slot's tree is made in.
+type scratch struct {
+	items  []item // of the slot at hand, in the order of their rules
+	varies [values]bool
 	edges  []uint32
 	inside []int32 // into items: the members of nodes on the way to the one being written
 }
@@ -143,7 +149,21 @@ func (t *trees) slot(first int32, next []int32) uint32 {
 		t.items = append(t.items, t.item(&t.entries[i]))
 	}
 	region := t.region(t.inside)
+	if len(t.items) > shortList {
+		t.vary(&region)
+	}
 	return t.refIn(t.inside, &region, 0)
+}
+
+// vary notes by which values the entries of the slot differ: others divide no
+// part of it.
+func (t *trees) vary(region *box) {
+	t.varies = [values]bool{}
+	for i := range t.items {
+		for v := range region {
+			t.varies[v] = t.varies[v] || t.items[i].box[v] != region[v]
+		}
+	}
 }
 
 // region bounds all packets that some of the entries are for.
@@ -263,6 +283,9 @@ func (t *trees) divide(members []int32, region *box) (best division, ok bool) {
 	}
 	limit := 2 * float64(len(sample)) * float64(len(sample))
 	for v := range values {
+		if !t.varies[v] {
+			continue // nowhere in the slot does an entry begin or end
+		}
 		d := t.quantiles(sample, region, v)
 		if d.count == 0 {
 			continue

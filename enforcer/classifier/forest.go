@@ -13,6 +13,7 @@ import (
 const (
 	groveSize  = 512
 	mostGroves = 32
+	entrySpace = 16 // about what trees take for an entry, bytes
 )
 
 // A forest is the slots of a table and the trees behind them. It falls into
@@ -57,16 +58,18 @@ func (f *forest) help() {
 
 // raise makes the trees of groves that nobody else makes, until there are none.
 func (f *forest) raise() {
+	var s scratch
 	for n := f.turn.Add(1); int(n) <= len(f.groves); n = f.turn.Add(1) {
-		f.grow(&f.groves[n-1], f.budget)
+		f.grow(&f.groves[n-1], f.budget, &s)
 	}
 }
 
 // grow makes the trees of a grove, whose nodes may repeat so many entries. It
 // goes by entries, as what slots hold lies all over the memory.
-func (f *forest) grow(g *grove, budget int) {
+func (f *forest) grow(g *grove, budget int, space *scratch) {
 	s := &f.slots
-	g.trees = trees{compiler: f.compiler, blob: &blob{}, budget: budget, least: budget}
+	g.trees = trees{compiler: f.compiler, blob: &blob{}, budget: budget, least: budget, scratch: *space}
+	g.blob.grow(entrySpace * (g.behind - g.first))
 	g.roots = g.roots[:0]
 	for i := g.first; i < g.behind; i++ {
 		switch at := &s.list[s.at[i]]; {
@@ -78,6 +81,7 @@ func (f *forest) grow(g *grove, budget int) {
 			g.roots = append(g.roots, s.at[i])
 		}
 	}
+	*space, g.scratch = g.scratch, scratch{}
 }
 
 // settle makes the trees those of groves that were made one after the other:
@@ -88,7 +92,7 @@ func (f *forest) settle() {
 	for i := range f.groves {
 		g := &f.groves[i]
 		if spent := f.budget - left; g.least <= spent {
-			f.grow(g, left)
+			f.grow(g, left, &scratch{})
 			left = g.budget
 		} else {
 			left = g.budget - spent

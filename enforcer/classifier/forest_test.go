@@ -35,11 +35,11 @@ func TestGrovesShareOneBudget(t *testing.T) {
 		one, other := planted(budget), planted(budget)
 		left := budget
 		for i := range one.groves {
-			one.grow(&one.groves[i], left)
+			one.grow(&one.groves[i], left, &scratch{})
 			left = one.groves[i].budget
 		}
 		for i := range slices.Backward(other.groves) {
-			other.grow(&other.groves[i], budget)
+			other.grow(&other.groves[i], budget, &scratch{})
 			if i > 0 && other.groves[i].least < budget {
 				short++
 			}
