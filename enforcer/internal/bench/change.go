@@ -63,6 +63,7 @@ func (b *bench) changeOf(shape ruleset.Shape, n int) (err error) {
 	if err := b.addMemory(at, s, before); err != nil {
 		return err
 	}
+	then := readTicks()
 	for range changeRounds * b.rounds {
 		l := &s.state.Ports[0].Ingress[0]
 		l.Rules = changeLine(l.Rules)
@@ -74,6 +75,8 @@ func (b *bench) changeOf(shape ruleset.Shape, n int) (err error) {
 		b.add(at.of("one line"), float64(s.Live().Microseconds())/1000)
 		b.add(at.of("one line, to the return"), milliseconds(started))
 	}
+	at.Unit = "%"
+	b.add(at.of("taken by others"), readTicks().since(then))
 	return nil
 }
 

@@ -27,6 +27,7 @@ type bench struct {
 	// packets is how many packets of each list are checked.
 	packets int
 	started time.Time
+	ticks   ticks // at the start
 	only    string
 	// document is the file whose tables are replaced; empty for none.
 	document string
@@ -51,7 +52,7 @@ var parts = []struct {
 }
 
 func main() {
-	b := &bench{sizes: []int{10, 100, 1000, 10000, 100000}, started: time.Now()}
+	b := &bench{sizes: []int{10, 100, 1000, 10000, 100000}, started: time.Now(), ticks: readTicks()}
 	output := flag.String("o", "text", "`FORMAT` of the result on stdout: text or json")
 	flag.StringVar(&b.only, "only", "", "measure these `PARTS` alone, separated by commas")
 	most := flag.Int("most", 100000, "leave out lists of more than `N` rules")

@@ -65,8 +65,8 @@ func (b *bench) machine() string {
 	}
 	load, _ := os.ReadFile("/proc/loadavg")
 	busy, _, _ := strings.Cut(string(load), " ")
-	return fmt.Sprintf("%s, %d processors, Linux %s, %s; medians of %d rounds (side by side: %d); %s; load average at the end %s.",
-		model, runtime.NumCPU(), kernel, runtime.GOARCH, b.rounds, vethRounds*b.rounds, b.started.Format("2006-01-02"), busy)
+	return fmt.Sprintf("%s, %d processors, Linux %s, %s; medians of %d rounds (side by side: %d); %s; load average at the end %s; others took %.1f %% of the processors' time from this machine.",
+		model, runtime.NumCPU(), kernel, runtime.GOARCH, b.rounds, vethRounds*b.rounds, b.started.Format("2006-01-02"), busy, readTicks().since(b.ticks))
 }
 
 // grid is a table of text.
