@@ -66,10 +66,9 @@ func (f *forest) raise() {
 
 // grow makes the trees of a grove, whose nodes may repeat so many entries. It
 // goes by entries, as what slots hold lies all over the memory.
-func (f *forest) grow(g *grove, budget int, space *scratch) {
-	s := &f.slots
-	g.trees = trees{compiler: f.compiler, blob: &blob{}, budget: budget, least: budget, scratch: *space}
-	g.blob.grow(entrySpace * (g.behind - g.first))
+func (f *forest) grow(g *grove, budget int, own *scratch) {
+	s, space := &f.slots, take[byte](f.work, entrySpace*(g.behind-g.first))[:0]
+	g.trees = trees{compiler: f.compiler, blob: &blob{space}, budget: budget, least: budget, scratch: *own}
 	g.roots = g.roots[:0]
 	for i := g.first; i < g.behind; i++ {
 		switch at := &s.list[s.at[i]]; {
@@ -81,7 +80,7 @@ func (f *forest) grow(g *grove, budget int, space *scratch) {
 			g.roots = append(g.roots, s.at[i])
 		}
 	}
-	*space, g.scratch = g.scratch, scratch{}
+	*own, g.scratch = g.scratch, scratch{}
 }
 
 // settle makes the trees those of groves that were made one after the other:

@@ -16,7 +16,7 @@ import (
 
 // taken are the types whose elements stand in workspaces.
 var taken = map[string]reflect.Type{
-	"bool": reflect.TypeFor[bool](), "int32": reflect.TypeFor[int32](), "uint32": reflect.TypeFor[uint32](), "uint64": reflect.TypeFor[uint64](),
+	"bool": reflect.TypeFor[bool](), "byte": reflect.TypeFor[byte](), "int32": reflect.TypeFor[int32](), "uint32": reflect.TypeFor[uint32](), "uint64": reflect.TypeFor[uint64](),
 	"end": reflect.TypeFor[end](), "entry": reflect.TypeFor[entry](), "limits": reflect.TypeFor[limits](), "member": reflect.TypeFor[member](),
 	"noted": reflect.TypeFor[noted](), "point": reflect.TypeFor[point](), "rule": reflect.TypeFor[rule](), "slot": reflect.TypeFor[slot](),
 	"span": reflect.TypeFor[span](), "stretch": reflect.TypeFor[stretch](),
