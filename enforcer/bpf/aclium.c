@@ -75,6 +75,7 @@ enum { PERMIT = TC_ACT_UNSPEC, DROP = TC_ACT_SHOT };
 const struct table_header *unused_header __attribute__((unused));
 const struct table_residue *unused_residue __attribute__((unused));
 const struct table_kind *unused_kind __attribute__((unused));
+const struct table_kinds *unused_kinds __attribute__((unused));
 const struct table_node *unused_node __attribute__((unused));
 const struct table_set *unused_set __attribute__((unused));
 const struct table_rank *unused_rank __attribute__((unused));

@@ -434,6 +434,7 @@ const (
 	AcliumResidueFlagsRESIDUE_MASK  AcliumResidueFlags = 1
 	AcliumResidueFlagsRESIDUE_SETS  AcliumResidueFlags = 2
 	AcliumResidueFlagsRESIDUE_BYTES AcliumResidueFlags = 4
+	AcliumResidueFlagsRESIDUE_KIND  AcliumResidueFlags = 8
 )
 
 type AcliumScratch struct {
@@ -653,7 +654,7 @@ const (
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION     AcliumTableConst = 8
+	AcliumTableConstTABLE_VERSION     AcliumTableConst = 9
 	AcliumTableConstTABLE_SUBRULES    AcliumTableConst = 262144
 	AcliumTableConstTABLE_SHAPES      AcliumTableConst = 64
 	AcliumTableConstTABLE_WORDS       AcliumTableConst = 6
@@ -670,6 +671,7 @@ const (
 	AcliumTableConstRECORD_MORE       AcliumTableConst = 32
 	AcliumTableConstRULE_FLAGS_SHIFT  AcliumTableConst = 2
 	AcliumTableConstRULE_KIND_SHIFT   AcliumTableConst = 8
+	AcliumTableConstKIND_OTHER        AcliumTableConst = 63
 	AcliumTableConstPRESENCE_SHIFT    AcliumTableConst = 2
 	AcliumTableConstINDEX_COUNT_SHIFT AcliumTableConst = 28
 	AcliumTableConstINDEX_DEPTH       AcliumTableConst = 24
@@ -709,7 +711,7 @@ type AcliumTableHeader struct {
 	Dport       AcliumTableIndex
 	SportShapes uint32
 	DportShapes uint32
-	ShapeCount  uint32
+	Kinds       uint32
 	Presence    uint32
 	Factors     [6]uint64
 	Source      AcliumTableEnd
@@ -727,6 +729,13 @@ type AcliumTableKind struct {
 	Protocols [4]uint64
 	Later     [4]uint64
 	TcpFlags  [4]uint64
+}
+
+type AcliumTableKinds struct {
+	_        structs.HostLayout
+	Protocol [256]uint64
+	Later    [256]uint64
+	TcpFlags [256]uint64
 }
 
 type AcliumTableMore struct {
@@ -785,6 +794,8 @@ type AcliumTableResidue struct {
 	Evaluate           uint8
 	Reflect            uint8
 	Timeout            uint32
+	Kind               uint32
+	Pad                uint32
 }
 
 type AcliumTableRule struct {
@@ -837,11 +848,12 @@ type AcliumTimetable struct {
 type AcliumWalk struct {
 	_     structs.HostLayout
 	Place struct {
-		_         structs.HostLayout
-		Key       [6]uint64
-		Values    [8]uint32
-		L4        uint32
-		Protocols uint32
+		_      structs.HostLayout
+		Key    [6]uint64
+		Values [8]uint32
+		L4     uint32
+		_      [4]byte
+		Kinds  uint64
 	}
 	Ends     [2]uint64
 	Shapes   uint64
@@ -940,6 +952,7 @@ const (
 	AcliumVarUnusedIdentity       = "unused_identity"
 	AcliumVarUnusedKeyWord        = "unused_key_word"
 	AcliumVarUnusedKind           = "unused_kind"
+	AcliumVarUnusedKinds          = "unused_kinds"
 	AcliumVarUnusedMore           = "unused_more"
 	AcliumVarUnusedNode           = "unused_node"
 	AcliumVarUnusedNodeValue      = "unused_node_value"
@@ -1083,6 +1096,7 @@ type AcliumVariableSpecs struct {
 	UnusedIdentity       *ebpf.VariableSpec `ebpf:"unused_identity"`
 	UnusedKeyWord        *ebpf.VariableSpec `ebpf:"unused_key_word"`
 	UnusedKind           *ebpf.VariableSpec `ebpf:"unused_kind"`
+	UnusedKinds          *ebpf.VariableSpec `ebpf:"unused_kinds"`
 	UnusedMore           *ebpf.VariableSpec `ebpf:"unused_more"`
 	UnusedNode           *ebpf.VariableSpec `ebpf:"unused_node"`
 	UnusedNodeValue      *ebpf.VariableSpec `ebpf:"unused_node_value"`
@@ -1238,6 +1252,7 @@ type AcliumVariables struct {
 	UnusedIdentity       *ebpf.Variable `ebpf:"unused_identity"`
 	UnusedKeyWord        *ebpf.Variable `ebpf:"unused_key_word"`
 	UnusedKind           *ebpf.Variable `ebpf:"unused_kind"`
+	UnusedKinds          *ebpf.Variable `ebpf:"unused_kinds"`
 	UnusedMore           *ebpf.Variable `ebpf:"unused_more"`
 	UnusedNode           *ebpf.Variable `ebpf:"unused_node"`
 	UnusedNodeValue      *ebpf.Variable `ebpf:"unused_node_value"`

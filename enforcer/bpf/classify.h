@@ -25,7 +25,7 @@ struct place {
 	__u64 key[TABLE_WORDS];
 	__u32 values[TABLE_VALUES];
 	__u32 l4;        /* 0 for later fragments, whose ports nobody asks, else ~0 */
-	__u32 protocols; /* offset of the set of protocols in a kind */
+	__u64 kinds;     /* of services that the packet is of */
 };
 
 /* walk is the search for the first matching rule. It lies in a map and not on
@@ -68,9 +68,11 @@ struct {
 	__type(value, struct walk);
 } walk_map SEC(".maps");
 
-/* Number of the lowest set bit; x is not 0. */
+/* Number of the lowest set bit, or 63: to ask whether there is one would take a
+ * branch. */
 static __always_inline __u64 lowest(__u64 x)
 {
+	x |= 1ULL << 63;
 	return popcount(~x & (x - 1)) & 63;
 }
 
@@ -99,8 +101,10 @@ static __always_inline __u64 less(__u64 a, __u64 b)
 /* All bits where x is below 0, else none. */
 static __always_inline __u64 negative(__u64 x)
 {
-	__s64 sign = (__s64)x >> 63;
+	__s64 sign;
 
+	opaque(x);
+	sign = (__s64)x >> 63;
 	opaque(sign);
 	return sign;
 }
@@ -158,10 +162,8 @@ static __always_inline void enter_packet(struct walk *w, const struct packet *p)
 	key[KEY_DESTINATION_HIGH] = wide ? high(&p->daddr) : 0;
 	key[KEY_DESTINATION_LOW] = wide ? low(&p->daddr) : (__u32)low(&p->daddr);
 	v[VALUE_PROTOCOL] = p->protocol;
-	if (later) {
-		w->place.protocols = 32;
+	if (later)
 		return;
-	}
 	w->place.l4 = ~0U;
 	key[KEY_DPORT] = dport;
 	v[VALUE_SPORT] = sport;

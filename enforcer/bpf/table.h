@@ -4,7 +4,7 @@
  * built and why it is exact. All numbers are in the host's byte order, all
  * offsets count bytes from the start of the table.
  *
- *   header | rules | kinds, residues, sets | more of rules | shapes | indexes | lists and nodes | slots, presence
+ *   header | rules | kinds, residues, sets | more of rules | sets of kinds | shapes | indexes | lists and nodes | slots, presence
  *
  * A direct table governs IPv4 alone and asks for no identities. It has no
  * indexes: an address is its own rank, and all shapes of the packet's protocol
@@ -36,7 +36,7 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 8,
+	TABLE_VERSION = 9,
 	TABLE_SUBRULES = 262144, /* rules of one table */
 	TABLE_SHAPES = 64,
 	TABLE_WORDS = 6,      /* of a key: enum key_word */
@@ -53,6 +53,7 @@ enum table_const {
 	RECORD_MORE = 32,     /* record flag: the rule's table_more says more */
 	RULE_FLAGS_SHIFT = 2, /* in table_rule.what */
 	RULE_KIND_SHIFT = 8,
+	KIND_OTHER = 63,      /* all kinds from here on, which residues look at */
 	PRESENCE_SHIFT = 2,   /* a slot has 1 << PRESENCE_SHIFT bits of presence */
 	INDEX_COUNT_SHIFT = 28,
 	INDEX_DEPTH = 24, /* nodes on a path, at most */
@@ -143,7 +144,7 @@ struct table_header {
 	struct table_index dport; /* or ICMP's and IGMP's type << 8 | code */
 	__u32 sport_shapes;       /* u64 by rank */
 	__u32 dport_shapes;
-	__u32 shape_count;
+	__u32 kinds;              /* table_kinds */
 	__u32 presence;           /* of a direct table, behind each first slot: u64[], bytes */
 	__u64 factors[TABLE_WORDS];
 	struct table_end source;
@@ -223,7 +224,7 @@ struct table_rule {
 	__u16 sport_last;
 	__u16 dport_first; /* or ICMP's type << 8 | code */
 	__u16 dport_last;
-	__u32 what; /* offset of the table_kind / 8 << 8 | flags of the record << 2 | action */
+	__u32 what; /* kind, up to KIND_OTHER << 8 | flags of the record << 2 | action */
 	__u32 counter;
 };
 
@@ -235,8 +236,16 @@ struct table_more {
 	__u16 pad;
 };
 
+/* table_kinds says which kinds have a packet's protocol and its TCP flags. */
+struct table_kinds {
+	__u64 protocol[256]; /* of whole packets and first fragments */
+	__u64 later[256];    /* of later fragments */
+	__u64 tcp_flags[256];
+};
+
 /* table_kind is the part of a service that is sets of 256 values: bit n % 64
- * of word n / 64. */
+ * of word n / 64. Most lists have few, so that a rule's is a number, and a word
+ * says which of them a packet is of. */
 struct table_kind {
 	__u64 protocols[4]; /* of whole packets and first fragments */
 	__u64 later[4];     /* of later fragments */
@@ -247,6 +256,7 @@ enum residue_flags {
 	RESIDUE_MASK = 1,
 	RESIDUE_SETS = 2,
 	RESIDUE_BYTES = 4, /* traffic class and hop limit */
+	RESIDUE_KIND = 8,
 };
 
 /* table_residue holds what a rule's bounds cannot say. Masks: (address ^
@@ -272,6 +282,8 @@ struct table_residue {
 	__u8 evaluate;
 	__u8 reflect;
 	__u32 timeout;
+	__u32 kind; /* table_kind, of rules of KIND_OTHER */
+	__u32 pad;
 };
 
 /* table_set: u32 first[count], u32 last[count] follow, sorted. width is the

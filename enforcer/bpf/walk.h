@@ -260,6 +260,28 @@ static __always_inline bool OF(sets_hold)(const void *t, const struct place *at,
 	return OF(in_either)(t, sport, v[VALUE_SPORT], 0, 0) && OF(in_either)(t, dport, v[VALUE_DPORT], 0, 0);
 }
 
+/* Gives the kinds that the packet is of. */
+static __always_inline __u64 OF(kinds_of)(const void *t, const struct place *at)
+{
+	const struct table_header *h = t;
+	__u64 protocol = at->values[VALUE_PROTOCOL] * 8, flags = at->values[VALUE_TCP_FLAGS] * 8;
+
+	if (!at->l4)
+		return OF(load64)(t, h->kinds + __builtin_offsetof(struct table_kinds, later) + protocol);
+	return OF(load64)(t, h->kinds + __builtin_offsetof(struct table_kinds, protocol) + protocol) &
+	       OF(load64)(t, h->kinds + __builtin_offsetof(struct table_kinds, tcp_flags) + flags);
+}
+
+static __always_inline bool OF(kind_holds)(const void *t, const struct place *at, __u32 offset)
+{
+	const struct table_kind *k = OF(at)(t, offset);
+	__u8 protocol = at->values[VALUE_PROTOCOL];
+
+	if (!at->l4)
+		return in_bytes(k->later, protocol);
+	return in_bytes(k->protocols, protocol) && in_bytes(k->tcp_flags, at->values[VALUE_TCP_FLAGS]);
+}
+
 /* Whether what a rule's bounds cannot say holds as well. */
 __noinline int OF(residue)(const struct OF(table) *t, const struct packet *p, const struct place *at, __u32 offset, __u8 action)
 {
@@ -279,58 +301,57 @@ __noinline int OF(residue)(const struct OF(table) *t, const struct packet *p, co
 		wrong |= !in_bytes(r->traffic_class, p->tos) || !in_bytes(r->hop_limit, p->hop_limit);
 	if (wrong || !window_holds(p, r->window, action))
 		return 0;
+	if (r->flags & RESIDUE_KIND && !OF(kind_holds)(t, at, r->kind))
+		return 0;
 	if (r->evaluate && !(p->reflected >> (r->evaluate & 63) & 1))
 		return 0;
 	return !(r->flags & RESIDUE_SETS) || OF(sets_hold)(t, at, r);
 }
 
-/* Whether the packet is within the rule's bounds. */
-static __always_inline __u64 OF(within)(const struct search *s, const struct table_rule *r)
+/* 1 where the packet is within the rule's bounds, else 0. */
+static __always_inline __u64 OF(within)(const void *t, const struct place *at, const struct table_rule *r)
 {
-	__u64 source = s->walk->place.values[VALUE_SOURCE], destination = s->walk->place.values[VALUE_DESTINATION];
-	__u64 sport = s->walk->place.values[VALUE_SPORT], dport = s->walk->place.values[VALUE_DPORT];
-	__u64 protocol = s->walk->place.values[VALUE_PROTOCOL], flags = s->walk->place.values[VALUE_TCP_FLAGS];
-	__u64 kind = r->what >> RULE_KIND_SHIFT << 3, wrong, l4;
+	__u64 source = at->values[VALUE_SOURCE], destination = at->values[VALUE_DESTINATION];
+	__u64 sport = at->values[VALUE_SPORT], dport = at->values[VALUE_DPORT];
+	__u64 wrong, l4;
 
 	wrong = (source - r->source_first) | (r->source_last - source) |
 		(destination - r->destination_first) | (r->destination_last - destination);
 	l4 = (sport - r->sport_first) | (r->sport_last - sport) | (dport - r->dport_first) | (r->dport_last - dport);
-	wrong = (wrong >> 63) | (l4 >> 63 & s->walk->place.l4);
-	wrong |= ~(OF(load64)(s->table, kind + s->walk->place.protocols + (protocol >> 6) * 8) >> (protocol & 63)) & 1;
-	wrong |= ~(OF(load64)(s->table, kind + 64 + (flags >> 6) * 8) >> (flags & 63)) & 1 & s->walk->place.l4;
-	wrong ^= 1;
+	wrong = (wrong >> 63) | (l4 >> 63 & at->l4);
+	wrong = ~wrong & at->kinds >> (r->what >> RULE_KIND_SHIFT & 63) & 1;
 	opaque(wrong);
 	return wrong;
 }
 
-static __always_inline const struct table_rule *OF(rule_of)(const struct search *s, __u64 number)
+static __always_inline const struct table_rule *OF(rule_of)(const void *t, __u64 number)
 {
-	const struct table_header *h = s->table;
+	const struct table_header *h = t;
 
-	return OF(at)(s->table, h->rules + number * sizeof(struct table_rule));
+	return OF(at)(t, h->rules + number * sizeof(struct table_rule));
 }
 
-static __always_inline const struct table_more *OF(more_of)(const struct search *s, __u64 number)
+static __always_inline const struct table_more *OF(more_of)(const void *t, __u64 number)
 {
-	const struct table_header *h = s->table;
+	const struct table_header *h = t;
 
-	return OF(at4)(s->table, h->more + number * sizeof(struct table_more));
+	return OF(at4)(t, h->more + number * sizeof(struct table_more));
 }
 
 /* Whether the rule counts and the packet is within its bounds. */
 static __always_inline __u64 OF(bounds)(const struct search *s, __u64 number)
 {
-	return OF(within)(s, OF(rule_of)(s, number)) & (less(number, s->walk->from) ^ 1);
+	return OF(within)(s->table, &s->walk->place, OF(rule_of)(s->table, number)) & (less(number, s->walk->from) ^ 1);
 }
 
 /* take_rule reports whether the packet, which is within the bounds of the rule,
  * matches it; the rule is then the best. */
 static __always_inline bool OF(take_rule)(struct search *s, __u64 number)
 {
-	__u32 what = OF(rule_of)(s, number)->what, residue;
+	__u32 what = OF(rule_of)(s->table, number)->what, residue;
 
 	if (what & RECORD_MORE << RULE_FLAGS_SHIFT) {
-		residue = OF(more_of)(s, number)->residue;
+		residue = OF(more_of)(s->table, number)->residue;
 		if (residue && !OF(residue)(s->table, s->packet, &s->walk->place, residue, what & 3))
 			return false;
 	}
@@ -341,7 +362,7 @@ static __always_inline bool OF(take_rule)(struct search *s, __u64 number)
 /* Gives what the rule says. */
 static __always_inline void OF(tell)(const struct search *s, __u64 number)
 {
-	const struct table_rule *r = OF(rule_of)(s, number);
+	const struct table_rule *r = OF(rule_of)(s->table, number);
 	struct table_record *found = &s->walk->found;
 	const struct table_more *more;
 	__u32 what = r->what;
@@ -350,7 +371,7 @@ static __always_inline void OF(tell)(const struct search *s, __u64 number)
 	found->action = what & 3;
 	found->flags = what >> RULE_FLAGS_SHIFT & (RECORD_MORE * 2 - 1);
 	if (found->flags & RECORD_MORE) {
-		more = OF(more_of)(s, number);
+		more = OF(more_of)(s->table, number);
 		found->next = more->next;
 		found->residue = more->residue;
 		found->policer = more->policer;
@@ -462,16 +483,16 @@ static __always_inline __u32 OF(probe)(struct search *s)
 }
 
 /* Gives the child of the node that the packet belongs to. */
-static __always_inline __u32 OF(child_of)(const struct search *s, __u64 node)
+static __always_inline __u32 OF(child_of)(const void *t, const struct place *at, __u64 node)
 {
-	const struct table_node *n = OF(at)(s->table, node);
-	__u64 value = s->walk->place.values[n->value & (TABLE_VALUES - 1)], child = 0;
+	const struct table_node *n = OF(at)(t, node);
+	__u64 value = at->values[n->value & (TABLE_VALUES - 1)], child = 0;
 	int i;
 
 #pragma unroll
 	for (i = 0; i < NODE_CUTS; i++)
 		child += less(value, n->cuts[i]) ^ 1;
-	return OF(load32)(s->table, node + __builtin_offsetof(struct table_node, children) + child * 4);
+	return OF(load32)(t, node + __builtin_offsetof(struct table_node, children) + child * 4);
 }
 
 /* Enters a list at the first rule that counts. */
@@ -538,7 +559,7 @@ static __always_inline long OF(step)(struct search *s)
 		ref = OF(probe)(s);
 	}
 	if ((ref & 3) == REF_NODE)
-		ref = OF(child_of)(s, ref);
+		ref = OF(child_of)(s->table, &s->walk->place, ref);
 	s->walk->ref = (ref & 3) == REF_NODE ? ref : 0;
 	if ((ref & 3) == REF_RULE && less(ref >> 2, s->walk->best)) {
 		const struct table_header *h = s->table;
@@ -606,11 +627,13 @@ __noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct 
 	if (h->flags & TABLE_IDENTITIES)
 		identify(p);
 	enter_packet(w, p);
+	w->place.kinds = OF(kinds_of)(t, &w->place);
 	if (h->flags & TABLE_DIRECT)
 		OF(look_up)(t, w);
 	else
 		OF(locate_packet)(&s, p);
-	bpf_loop(MAX_STEPS, OF(callback), &s, 0);
+	if (w->shapes || !OF(end)(&s))
+		bpf_loop(MAX_STEPS, OF(callback), &s, 0);
 	*found = w->found;
 	if (w->found.flags & RECORD_REFLEX)
 		OF(tell_reflex)(t, w);

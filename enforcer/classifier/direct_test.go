@@ -75,3 +75,38 @@ func TestDirectTablesOfLinesForNobody(t *testing.T) {
 		t.Errorf("got %v by line %d", action, line)
 	}
 }
+
+// A list of more kinds of services than have numbers of their own: protocols,
+// and TCP flags.
+func TestManyKindsOfServices(t *testing.T) {
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		p := edgeList(random, 65+random.IntN(300))
+		for i := range p.Rules {
+			s := policy.ServiceOf(policy.Bytes(uint8(random.IntN(256)), policy.TCP))
+			s.Flags = policy.Bytes(uint8(random.IntN(256)), uint8(random.IntN(4)), 2)
+			p.Rules[i].Match.Services, p.Rules[i].Match.Fragments = []policy.Service{s}, random.IntN(5) == 0
+		}
+		table, err := Compile(p, nil, Numbers{Counter: byLine})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newReader(table.Bytes)
+		for range 2000 {
+			packet := policy.Packet{Protocol: uint8(random.IntN(256))}
+			if random.IntN(2) == 0 {
+				packet.Protocol, packet.Flags = policy.TCP, uint8(random.IntN(4))
+			}
+			if random.IntN(5) == 0 {
+				packet.Fragment = policy.Later
+			}
+			packet.Source.Addr = netip.AddrFrom4([4]byte{10, 1, 2, 3})
+			packet.Destination.Addr = netip.AddrFrom4([4]byte{255, 255, 255, byte(239 + random.IntN(17))})
+			action, line := r.lookup(&packet, strangers)
+			wantAction, wantLine := wanted(p, &packet)
+			if action != wantAction || line != wantLine {
+				t.Fatalf("seed %d: got %v line %d, want %v line %d, packet %+v", seed, action, line, wantAction, wantLine, packet)
+			}
+		}
+	}
+}

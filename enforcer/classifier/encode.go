@@ -122,7 +122,7 @@ func (c *compiler) noteShapes() (kinds [][2]uint64) {
 // encodeShapes writes the shapes, whose slots begin at these offsets: those of
 // whole packets and those of later fragments.
 func (c *compiler) encodeShapes(h *bpf.AcliumTableHeader, at array[bpf.AcliumTableShape], slots [2]uint32) {
-	h.Shapes, h.ShapeCount = at.at, uint32(len(c.shapes))
+	h.Shapes = at.at
 	for i := range c.shapes {
 		s := &c.shapes[i]
 		out := bpf.AcliumTableShape{Mask: s.mask, Salt: salt(i), First: uint32(s.first), Slots: slots[0]}
@@ -137,6 +137,7 @@ func (c *compiler) encodeShapes(h *bpf.AcliumTableHeader, at array[bpf.AcliumTab
 const (
 	flagsShift = uint32(bpf.AcliumTableConstRULE_FLAGS_SHIFT)
 	kindShift  = uint32(bpf.AcliumTableConstRULE_KIND_SHIFT)
+	otherKind  = uint32(bpf.AcliumTableConstKIND_OTHER)
 )
 
 // encodeRules writes rules, and what they refer to.
@@ -145,13 +146,8 @@ func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 	rules := allot[bpf.AcliumTableRule](b, len(c.rules))
 	h.Rules = rules.at
 	var more []bpf.AcliumTableMore // none where no rule has more to say
-	kinds := make([]uint32, len(c.kinds))
-	for i := range c.kinds {
-		k := &c.kinds[i]
-		kinds[i] = put(b, &bpf.AcliumTableKind{Protocols: k.protocols, Later: k.later, TcpFlags: k.flags})
-	}
 	c.encodeSets(b)
-	x := residues{compiler: c, blob: b, known: map[bpf.AcliumTableResidue]uint32{}, sets: map[string]uint32{}}
+	x := residues{compiler: c, blob: b, known: map[bpf.AcliumTableResidue]uint32{}, sets: map[string]uint32{}, kinds: map[uint32]uint32{}}
 	for i := range c.rules {
 		r := &c.rules[i]
 		record := x.record(r)
@@ -168,13 +164,38 @@ func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 			record.Flags |= uint8(bpf.AcliumTableConstRECORD_MORE)
 			more[i] = bpf.AcliumTableMore{Next: record.Next, Residue: record.Residue, Policer: record.Policer}
 		}
-		out := x.rule(r, kinds[r.kind], &record)
+		out := x.rule(r, &record)
 		rules.put(i, &out)
 	}
 	if more != nil {
 		h.More = putAll(b, more)
 	}
+	h.Kinds = put(b, c.kindsOf())
 	return nil
+}
+
+// kindsOf gives the kinds that packets are of; those without a number of their
+// own share one, of which every packet may be.
+func (c *compiler) kindsOf() *bpf.AcliumTableKinds {
+	out := &bpf.AcliumTableKinds{}
+	set := func(words *[256]uint64, has *policy.ByteSet, bit int) {
+		for v := range words {
+			if has.Has(uint8(v)) {
+				words[v] |= 1 << bit
+			}
+		}
+	}
+	all := policy.AllBytes()
+	for _, words := range []*[256]uint64{&out.Protocol, &out.Later, &out.TcpFlags} {
+		set(words, &all, int(otherKind))
+	}
+	for i := range c.kinds[:min(len(c.kinds), int(otherKind))] {
+		k := &c.kinds[i]
+		set(&out.Protocol, &k.protocols, i)
+		set(&out.Later, &k.later, i)
+		set(&out.TcpFlags, &k.flags, i)
+	}
+	return out
 }
 
 // encodeSets writes the sets of ends that are not one interval.
@@ -247,16 +268,16 @@ type residues struct {
 	blob  *blob
 	known map[bpf.AcliumTableResidue]uint32
 	sets  map[string]uint32 // of ports
+	kinds map[uint32]uint32 // that have no number of their own
 }
 
-// rule writes what most rules are: a kind lies below 1 << 27, as rules and kinds
-// are few enough.
-func (x *residues) rule(r *rule, kind uint32, record *bpf.AcliumTableRecord) bpf.AcliumTableRule {
+// rule gives what most rules are.
+func (x *residues) rule(r *rule, record *bpf.AcliumTableRecord) bpf.AcliumTableRule {
 	s, d := &x.ends[0].list[r.end[0]], &x.ends[1].list[r.end[1]]
 	return bpf.AcliumTableRule{
 		SourceFirst: s.first, SourceLast: s.last, DestinationFirst: d.first, DestinationLast: d.last,
 		SportFirst: r.ports[0].first, SportLast: r.ports[0].last, DportFirst: r.ports[1].first, DportLast: r.ports[1].last,
-		What:    kind>>3<<kindShift | uint32(record.Flags)<<flagsShift | uint32(record.Action),
+		What:    min(r.kind, otherKind)<<kindShift | uint32(record.Flags)<<flagsShift | uint32(record.Action),
 		Counter: record.Counter,
 	}
 }
@@ -302,6 +323,10 @@ func (x *residues) residue(r *rule, record *bpf.AcliumTableRecord) error {
 		out.DestinationSet, out.DestinationClasses = d.ranks, d.classes
 		out.SportSet, out.DportSet = x.portSet(r.sets[0]), x.portSet(r.sets[1])
 	}
+	if r.kind >= otherKind {
+		out.Flags |= uint8(bpf.AcliumResidueFlagsRESIDUE_KIND)
+		out.Kind = x.kind(r.kind)
+	}
 	if r.looksAtBytes {
 		if err := x.bytesAndTime(r, &out); err != nil {
 			return err
@@ -320,6 +345,18 @@ func (x *residues) residue(r *rule, record *bpf.AcliumTableRecord) error {
 		record.Residue = x.offset(&out)
 	}
 	return nil
+}
+
+// kind writes a kind that has no number of its own, once.
+func (x *residues) kind(n uint32) uint32 {
+	at, known := x.kinds[n]
+	if !known {
+		k := &x.compiler.kinds[n]
+		x.blob.align()
+		at = put(x.blob, &bpf.AcliumTableKind{Protocols: k.protocols, Later: k.later, TcpFlags: k.flags})
+		x.kinds[n] = at
+	}
+	return at
 }
 
 func (x *residues) bytesAndTime(r *rule, out *bpf.AcliumTableResidue) (err error) {

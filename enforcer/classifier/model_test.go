@@ -143,16 +143,16 @@ func (r *reader) ports(at *place, p *policy.Packet) {
 func (r *reader) matches(n uint32, at *place) bool {
 	r.work++
 	x, record := r.rule(n), r.record(n)
-	k := view[bpf.AcliumTableKind](r.b, x.What>>8<<3)
+	kinds := view[bpf.AcliumTableKinds](r.b, r.h.Kinds)
 	v := at.values
-	set, has := policy.ByteSet(k.Protocols), func(first, last, v uint32) bool { return first <= v && v <= last }
+	set, has := kinds.Protocol[at.packet.Protocol], func(first, last, v uint32) bool { return first <= v && v <= last }
 	if !at.l4 {
-		set = k.Later
+		set = kinds.Later[at.packet.Protocol]
 	}
-	ok := has(x.SourceFirst, x.SourceLast, v[0]) && has(x.DestinationFirst, x.DestinationLast, v[1]) && set.Has(at.packet.Protocol)
+	ok := has(x.SourceFirst, x.SourceLast, v[0]) && has(x.DestinationFirst, x.DestinationLast, v[1]) && set>>(x.What>>8)&1 != 0
 	if at.l4 {
 		ok = ok && has(uint32(x.SportFirst), uint32(x.SportLast), v[2]) && has(uint32(x.DportFirst), uint32(x.DportLast), v[3]) &&
-			policy.ByteSet(k.TcpFlags).Has(at.packet.Flags)
+			kinds.TcpFlags[at.packet.Flags]>>(x.What>>8)&1 != 0
 	}
 	if !ok || record.Residue == 0 {
 		return ok
@@ -188,6 +188,9 @@ func (r *reader) residueHolds(x *bpf.AcliumTableResidue, at *place, action uint8
 	if x.Window != 0 && (at.packet.At.IsZero() && policy.Action(action) == policy.Permit || !at.packet.At.IsZero() && !timeOf[x.Window].Active(at.packet.At)) {
 		return false
 	}
+	if x.Flags&uint8(bpf.AcliumResidueFlagsRESIDUE_KIND) != 0 && !r.kindHolds(view[bpf.AcliumTableKind](r.b, x.Kind), at) {
+		return false
+	}
 	either := func(ranks, rank, classes, class uint32) bool {
 		return ranks|classes == 0 || ranks != 0 && r.in(ranks, rank) || classes != 0 && r.in(classes, class)
 	}
@@ -198,6 +201,13 @@ func (r *reader) residueHolds(x *bpf.AcliumTableResidue, at *place, action uint8
 
 // timeOf holds the schedules by window.
 var timeOf = map[uint8]*policy.Schedule{}
+
+func (r *reader) kindHolds(k *bpf.AcliumTableKind, at *place) bool {
+	if !at.l4 {
+		return policy.ByteSet(k.Later).Has(at.packet.Protocol)
+	}
+	return policy.ByteSet(k.Protocols).Has(at.packet.Protocol) && policy.ByteSet(k.TcpFlags).Has(at.packet.Flags)
+}
 
 // lookup gives the action and counter of the deciding rule; 0 and 0 for the
 // implicit last line.
@@ -336,7 +346,11 @@ func agree(t *testing.T, list *policy.Policy, packets int) {
 }
 
 func shapesOf(t *Table) int {
-	return int(newReader(t.Bytes).h.ShapeCount)
+	r, all := newReader(t.Bytes), uint64(0)
+	for v := range uint32(256) {
+		all |= r.u64(r.h.Protocol+8*v) | r.u64(r.h.Later+8*v)
+	}
+	return bits.OnesCount64(all)
 }
 
 func BenchmarkCompile(b *testing.B) {

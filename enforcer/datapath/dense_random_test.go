@@ -146,6 +146,9 @@ func (w *denseWorld) alike() policy.Service {
 		s.Protocols = policy.Bytes(policy.TCP, policy.UDP)
 		p := uint16(w.IntN(3))
 		s.SourcePorts = policy.NewRanges(policy.Range{First: p, Last: p}, policy.Range{First: 80 + p, Last: 65535})
+	case 3: // more kinds than have numbers of their own
+		s.Protocols = policy.Bytes(policy.TCP, policy.UDP, uint8(w.IntN(256)))
+		s.Flags = *w.bytes(4, 64)
 	}
 	return s
 }
