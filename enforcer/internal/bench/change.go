@@ -63,17 +63,38 @@ func (b *bench) changeOf(shape ruleset.Shape, n int) (err error) {
 	if err := b.addMemory(at, s, before); err != nil {
 		return err
 	}
-	then := readTicks()
-	for range changeRounds * b.rounds {
+	return b.timeChanges(at, s)
+}
+
+// timeChanges changes one line again and again, until enough changes were not
+// disturbed or it has been tried often: while the host gives a processor to
+// others, nothing of what is measured runs on it. Where it hardly leaves the
+// machine alone, all changes count.
+func (b *bench) timeChanges(at labels, s *stage) error {
+	var all, own []float64
+	want, then := changeRounds*b.rounds, readTicks()
+	for tries := 0; tries < 3*want && len(own) < want; tries++ {
 		l := &s.state.Ports[0].Ingress[0]
 		l.Rules = changeLine(l.Rules)
 		runtime.GC() // as the agent does when pushes rest
-		started := time.Now()
+		before, started := readTicks(), time.Now()
 		if err := s.Apply(s.state); err != nil {
 			return err
 		}
-		b.add(at.of("one line"), float64(s.Live().Microseconds())/1000)
 		b.add(at.of("one line, to the return"), milliseconds(started))
+		live := float64(s.Live().Microseconds()) / 1000
+		if all = append(all, live); readTicks().stolen == before.stolen {
+			own = append(own, live)
+		}
+	}
+	if len(own) < b.rounds {
+		own = all
+	}
+	for _, v := range all {
+		b.add(at.of("one line, disturbed or not"), v)
+	}
+	for _, v := range own {
+		b.add(at.of("one line"), v)
 	}
 	at.Unit = "%"
 	b.add(at.of("taken by others"), readTicks().since(then))

@@ -191,14 +191,15 @@ func (b *bench) podTable() string {
 }
 
 func (b *bench) changeTable() string {
-	g := grid{{"rules", "shape", "compile, ms", "first load, ms", "one changed line, ms", "maps, MiB", "of which the list's"}}
+	g := grid{{"rules", "shape", "compile, ms", "first load, ms", "one changed line, ms", "disturbed ones too, ms", "taken by others, %", "maps, MiB", "of which the list's"}}
 	for _, n := range changeSizes {
 		for _, shape := range ruleset.Shapes() {
 			at := labels{Part: "change", Shape: string(shape), Rules: n, Unit: "ms"}
-			memory := at
-			memory.Unit = "MiB"
+			memory, share := at, at
+			memory.Unit, share.Unit = "MiB", "%"
 			if len(b.samples[at.of("compile")]) > 0 {
 				g.row(fmt.Sprint(n), string(shape), b.number(at.of("compile")), b.number(at.of("first load")), b.number(at.of("one line")),
+					b.number(at.of("one line, disturbed or not")), b.number(share.of("taken by others")),
 					b.number(memory.of("maps")), b.number(memory.of("maps of the list")))
 			}
 		}
