@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"fmt"
+	"slices"
 
 	"aclium/translate/policy"
 )
@@ -48,7 +49,7 @@ func enterpriseRules(d dice, n int, f policy.Family) []policy.Rule {
 }
 
 func newEnterprise(d dice, n int) *enterprise {
-	w := &enterprise{dice: d, ports: knownPorts[:40]}
+	w := &enterprise{dice: d, ports: slices.Clone(knownPorts[:40])}
 	for range n/40 + 4 {
 		w.clients = append(w.clients, 10<<24|uint32(d.IntN(180))<<16|uint32(d.IntN(256))<<8)
 	}

@@ -213,3 +213,17 @@ func BenchmarkWalk(b *testing.B) {
 		})
 	}
 }
+
+// A seed gives the same list whatever was made before.
+func TestListsDependOnTheirSeedAlone(t *testing.T) {
+	before := map[Shape]*policy.Policy{}
+	for range 2 {
+		for _, shape := range everyShape {
+			p := New(shape, 1000, policy.IPv4, 5)
+			if before[shape] != nil && !reflect.DeepEqual(before[shape], p) {
+				t.Errorf("%s: another list than before", shape)
+			}
+			before[shape] = p
+		}
+	}
+}
