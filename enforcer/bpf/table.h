@@ -65,7 +65,7 @@ enum table_const {
 
 #define INDEX_NODE 0x80000000U
 
-/* Size classes of tables, bytes. A table lives in the smallest that holds it;
+/* Size classes of tables, bytes. A table lives in the smallest that holds it, or one above;
  * the map value is TABLE_SLACK larger, so that a struct may be read wherever
  * an offset that was cut to the class's size points. */
 enum table_class {

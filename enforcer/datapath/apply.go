@@ -189,7 +189,7 @@ func (d *Datapath) compile(p *push) error {
 		return err
 	}
 	for _, n := range fresh {
-		if p.places[n], err = p.tables.add(tables[n]); err != nil {
+		if p.places[n], err = p.tables.add(tables[n], d.places[d.lines.lists[listNameOf(&n.policy)]]); err != nil {
 			return fmt.Errorf("policy %q: %w", n.policy.ACL, err)
 		}
 	}

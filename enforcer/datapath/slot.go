@@ -83,13 +83,21 @@ func (s *slots) begin() *upload {
 // keep uses a table of the live state again.
 func (u *upload) keep(at place) { u.used[at] = true }
 
-// add finds a place for a table.
-func (u *upload) add(t *Table) (place, error) {
+// add finds a place for a table: a spare of its class, or of the next one, which
+// is fit, if the list lives there. One whose table is sometimes smaller than a
+// class and sometimes larger would else have no spare at any change.
+func (u *upload) add(t *Table, lives place) (place, error) {
 	class := uint32(t.Class)
-	for at := range u.slots.spare {
-		if at.class == class && !u.used[at] {
-			u.used[at], u.fresh[at] = true, t
-			return at, nil
+	fit := [...]uint32{class, class}
+	if lives.class == class+1 {
+		fit[0] = lives.class
+	}
+	for _, c := range fit {
+		for at := range u.slots.spare {
+			if at.class == c && !u.used[at] {
+				u.used[at], u.fresh[at] = true, t
+				return at, nil
+			}
 		}
 	}
 	limit := u.slots.outer[class].MaxEntries()
