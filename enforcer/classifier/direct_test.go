@@ -28,6 +28,17 @@ func edgeList(r *rand.Rand, lines int) *policy.Policy {
 	return p
 }
 
+// agree ends the test where the table does not say of a stranger's packet what
+// Eval says.
+func (r *reader) agree(t *testing.T, seed uint64, p *policy.Policy, packet *policy.Packet) {
+	t.Helper()
+	action, line := r.lookup(packet, strangers)
+	wantAction, wantLine := wanted(p, packet)
+	if action != wantAction || line != wantLine {
+		t.Fatalf("seed %d: got %v line %d, want %v line %d, packet %+v", seed, action, line, wantAction, wantLine, packet)
+	}
+}
+
 // In a direct table an address may be as large as the cuts that a node does not
 // use.
 func TestDirectTablesKnowTheLastAddress(t *testing.T) {
@@ -47,11 +58,7 @@ func TestDirectTablesKnowTheLastAddress(t *testing.T) {
 			packet := policy.Packet{Protocol: policy.TCP, SourcePort: uint16(i % 5)}
 			packet.Source.Addr = netip.AddrFrom4([4]byte{10, 1, 2, 3})
 			packet.Destination.Addr = netip.AddrFrom4([4]byte{255, 255, 255, byte(239 + random.IntN(17))})
-			action, line := r.lookup(&packet, strangers)
-			wantAction, wantLine := wanted(p, &packet)
-			if action != wantAction || line != wantLine {
-				t.Fatalf("seed %d: got %v line %d, want %v line %d, packet %+v", seed, action, line, wantAction, wantLine, packet)
-			}
+			r.agree(t, seed, p, &packet)
 		}
 		nodes += r.nodes
 	}
@@ -102,11 +109,7 @@ func TestManyKindsOfServices(t *testing.T) {
 			}
 			packet.Source.Addr = netip.AddrFrom4([4]byte{10, 1, 2, 3})
 			packet.Destination.Addr = netip.AddrFrom4([4]byte{255, 255, 255, byte(239 + random.IntN(17))})
-			action, line := r.lookup(&packet, strangers)
-			wantAction, wantLine := wanted(p, &packet)
-			if action != wantAction || line != wantLine {
-				t.Fatalf("seed %d: got %v line %d, want %v line %d, packet %+v", seed, action, line, wantAction, wantLine, packet)
-			}
+			r.agree(t, seed, p, &packet)
 		}
 	}
 }

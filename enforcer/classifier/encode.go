@@ -170,13 +170,13 @@ func (c *compiler) encodeRules(b *blob, h *bpf.AcliumTableHeader) error {
 	if more != nil {
 		h.More = putAll(b, more)
 	}
-	h.Kinds = put(b, c.kindsOf())
+	h.Kinds = put(b, c.kindSets())
 	return nil
 }
 
-// kindsOf gives the kinds that packets are of; those without a number of their
+// kindSets gives the kinds that packets are of; those without a number of their
 // own share one, of which every packet may be.
-func (c *compiler) kindsOf() *bpf.AcliumTableKinds {
+func (c *compiler) kindSets() *bpf.AcliumTableKinds {
 	out := &bpf.AcliumTableKinds{}
 	set := func(words *[256]uint64, has *policy.ByteSet, bit int) {
 		for v := range words {
