@@ -440,6 +440,8 @@ const (
 type AcliumScratch struct {
 	_          structs.HostLayout
 	Now        uint64
+	Tick       uint64
+	Clock      uint64
 	Generation uint64
 	Era        uint64
 	Ifindex    uint32
@@ -605,6 +607,8 @@ type AcliumScratch struct {
 		Ifindex    uint32
 		Point      uint32
 		Hook       AcliumHook
+		Doubt      uint32
+		Skipped    uint32
 	}
 	Hour struct {
 		_          structs.HostLayout

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
 /*
  * clock.h tells the time. Idle times, entries and events go by the coarse
- * clock, which costs a load; it stands still for milliseconds, in which small
- * buckets would overflow, so that these and names go by the exact one. Time
+ * clock, which stands still for milliseconds, in which small buckets would
+ * overflow, so that these and names go by the exact one. Time
  * windows go by the wall clock.
  */
 #ifndef CLOCK_H
@@ -14,9 +14,21 @@
  * when the programs are loaded, so that the verifier drops the branches. */
 const volatile bool clock_in_packet;
 
-static __always_inline __u64 coarse_clock(const struct __sk_buff *skb)
+/* The coarse clock moves with the kernel's ticks: each CPU asks for it once in
+ * a tick, as the tick is a load and the clock a call. It may be behind another
+ * CPU's by a tick. */
+static __always_inline __u64 coarse_clock(const struct __sk_buff *skb, struct scratch *s)
 {
-	return clock_in_packet ? skb->tstamp : bpf_ktime_get_coarse_ns();
+	__u64 tick;
+
+	if (clock_in_packet)
+		return skb->tstamp;
+	tick = bpf_jiffies64();
+	if (s->tick != tick) {
+		s->tick = tick;
+		s->clock = bpf_ktime_get_coarse_ns();
+	}
+	return s->clock;
 }
 
 static __always_inline __u64 exact_clock(const struct __sk_buff *skb)

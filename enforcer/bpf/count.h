@@ -44,9 +44,9 @@ static __always_inline void count_drop(__u32 reason, const struct scratch *s)
 	add(bpf_map_lookup_elem(&drop_map, &reason), &s->packet, s->now);
 }
 
-/* Counts a new judgement and logs it on its lines with "log". Only
- * the last line can be the one that denied. */
-__noinline int count_judgement(struct scratch *s)
+/* Logs a judgement on its lines with "log". Only the last line can be the one
+ * that denied. */
+__noinline int log_judgement(struct scratch *s)
 {
 	struct judgement *j;
 	__u32 i;
@@ -54,13 +54,26 @@ __noinline int count_judgement(struct scratch *s)
 	if (!s)
 		return -1;
 	j = &s->judgement;
-	count_lines(j->lines, j->count, s);
-	if (!j->logged)
-		return 0;
 	for (i = 0; i < MAX_SERIES; i++) {
 		if (i < j->count && j->logged >> i & 1)
 			log_packet(s, j->lines[i], j->accept || i + 1 < j->count);
 	}
+	return 0;
+}
+
+/* Counts a new judgement, and logs it. */
+static __always_inline void count_here(struct scratch *s)
+{
+	count_lines(s->judgement.lines, s->judgement.count, s);
+	if (s->judgement.logged)
+		log_judgement(s);
+}
+
+/* The same where the stack is short. */
+__noinline int count_judgement(struct scratch *s)
+{
+	if (s)
+		count_here(s);
 	return 0;
 }
 

@@ -141,17 +141,21 @@ static __always_inline bool parse_direct(struct __sk_buff *skb, struct packet *p
 	return false;
 }
 
-/* Reads any packet; enum parsed, as parse does. It is a function of its own
- * because the stacks of nested functions add up to the verifier's 512 bytes. */
-__noinline int read_packet(struct __sk_buff *skb, struct packet *p, __u32 ethernet)
+/* Reads any packet; enum parsed, as parse does. */
+static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p, __u32 ethernet)
 {
-	if (!p)
-		return PARSED_MALFORMED;
 	__builtin_memset(p, 0, sizeof(*p));
 	if (!careful && parse_direct(skb, p, ethernet))
 		return PARSED_IP;
 	__builtin_memset(p, 0, sizeof(*p));
 	return parse(skb, p, ethernet);
+}
+
+/* The same where the stack is short: the stacks of nested functions add up to
+ * the verifier's 512 bytes. */
+__noinline int read_apart(struct __sk_buff *skb, struct packet *p, __u32 ethernet)
+{
+	return p ? read_packet(skb, p, ethernet) : PARSED_MALFORMED;
 }
 
 #endif

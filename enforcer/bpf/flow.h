@@ -10,6 +10,11 @@
  * again. Packets that never come twice then cost one look at a few tags, which
  * stay in the processor's cache, and push out no verdict of others.
  *
+ * Where hardly any packet comes again, asking is in vain. Each hook has a
+ * doubt, which grows with every flow that is not found and shrinks faster with
+ * every one that is; where it is full, few packets ask, so that flows are noticed
+ * when they come back.
+ *
  * Not remembered: faults, and verdicts of lines that do more than count.
  */
 #ifndef FLOW_H
@@ -78,16 +83,38 @@ static __always_inline bool same_flow(const struct flow *f, const __u64 *key, __
 		 (f->key[4] ^ key[4]) | (f->key[5] ^ key[5]) | (f->verdict ^ era << 1) >> 1);
 }
 
+#define FULL_DOUBT 4096
+#define DOUBT_PER_HIT 8  /* what a verdict that is found saves, in vain questions */
+#define DOUBTED 8        /* one packet in so many asks where the doubt is full */
+
+/* Whether the packet is to ask. */
+static __always_inline bool worth_asking(struct port *port)
+{
+	return port->doubt < FULL_DOUBT || !(++port->skipped & (DOUBTED - 1));
+}
+
+static __always_inline void note_miss(struct port *port)
+{
+	if (port->doubt < FULL_DOUBT)
+		port->doubt++;
+}
+
+static __always_inline void note_hit(struct port *port)
+{
+	port->doubt = port->doubt < DOUBT_PER_HIT ? 0 : port->doubt - DOUBT_PER_HIT;
+}
+
 /* Gives what is in the flow's place, and leaves the key in s->flow; 0 for a
  * flow that is seen for the first time. The place lies on the stack, because
  * Linux 6.1 takes no key out of a function's argument. */
-static __always_inline struct flow *look_up_flow(struct scratch *s)
+static __always_inline struct flow *look_up_flow(struct scratch *s, struct port *port)
 {
 	struct flow_tags *tags;
 	__u32 zero = 0, place;
 
-	if (s->flags & HOOK_NO_CACHE)
+	if (s->flags & HOOK_NO_CACHE || !worth_asking(port))
 		return 0;
+	note_miss(port);
 	tags = bpf_map_lookup_elem(&flow_tag_map, &zero);
 	if (!tags)
 		return 0;
@@ -108,30 +135,27 @@ static __always_inline void remember_flow(struct flow *f, const struct scratch *
 	f->lines[1] = j->count > 1 ? j->lines[1] : 0;
 }
 
-/* Judges a packet on a stateless hook: 1 permits, 0 drops. A function of its
- * own, so that its stack does not add to that of pods. */
-__noinline int judge_node(struct scratch *s, const struct hook *hook)
+/* Judges a packet on a stateless hook: 1 permits, 0 drops. */
+static __always_inline int judge_node(struct scratch *s, struct port *port)
 {
-	struct judgement *j;
-	struct flow *f;
+	const struct hook *hook = &port->hook;
+	struct judgement *j = &s->judgement;
+	struct flow *f = look_up_flow(s, port);
 
-	if (!s)
-		return 0;
-	f = look_up_flow(s);
 	if (f && same_flow(f, s->flow.key, s->era)) {
+		note_hit(port);
 		count_lines(f->lines, FLOW_LINES, s);
 		return f->verdict & 1;
 	}
-	j = &s->judgement;
-	if (hook && hook->evaluates)
+	if (hook->evaluates)
 		find_entries(s, hook->evaluates);
-	judge_by(hook, &s->packet, j, &s->named);
+	ask_all(hook, &s->packet, j, &s->named);
 	remember_flow(f, s);
 	if (j->accept && j->reflexive)
 		keep_entries(s);
 	if (j->fault)
 		count_drop(DROP_FAULT, s);
-	count_judgement(s);
+	count_here(s);
 	s->policed = j->flags & RECORD_POLICE;
 	return j->accept;
 }

@@ -73,10 +73,11 @@ static __noinline int note_reflex(struct judgement *j, __u32 i)
 }
 
 /* Adds one list's word; returns whether the next one is to be asked. */
-static __always_inline bool ask(const struct table_ref *ref, struct packet *p, struct judgement *j, __u32 i,
+static __always_inline bool ask(const struct table_ref *ref, struct packet *p, struct judgement *j,
 				const struct named_rule *named)
 {
 	struct table_record found = {};
+	__u32 i = j->count & (MAX_SERIES - 1);
 
 	if (classify(ref, p, &found)) {
 		j->accept = 0;
@@ -91,23 +92,23 @@ static __always_inline bool ask(const struct table_ref *ref, struct packet *p, s
 	if (found.action && found.flags & RECORD_REFLEX)
 		note_reflex(j, i);
 	j->accept = found.action == ACTION_PERMIT;
-	j->count = i + 1;
+	j->count++;
 	j->flags |= found.flags;
 	j->police[i] = found.policer;
 	return j->accept;
 }
 
 /*
- * judge asks every list that governs the packet's family; all must permit. No
- * list at all permits. named are looked at for a backend's packet only. It is
- * global, so that the verifier walks it once.
+ * ask_all asks every list that governs the packet's family; all must permit. No
+ * list at all permits. named are looked at for a backend's packet only. How many
+ * were asked is read from a map: a variable would make the verifier walk each
+ * pair of numbers.
  */
-__noinline int judge(const struct hook *hook, struct packet *p, struct judgement *j, const struct named *named)
+static __always_inline void ask_all(const struct hook *hook, struct packet *p, struct judgement *j,
+				    const struct named *named)
 {
-	__u32 i, n = 0;
+	__u32 i;
 
-	if (!hook || !p || !j || !named)
-		return -1;
 	__builtin_memset(j, 0, sizeof(*j));
 	j->accept = 1;
 	for (i = 0; i < MAX_SERIES; i++) {
@@ -115,10 +116,18 @@ __noinline int judge(const struct hook *hook, struct packet *p, struct judgement
 			break;
 		if (!(hook->tables[i].families & p->family))
 			continue;
-		if (!ask(&hook->tables[i], p, j, n & (MAX_SERIES - 1), &named->rules[i]))
+		if (!ask(&hook->tables[i], p, j, &named->rules[i]))
 			break;
-		n++;
 	}
+}
+
+/* The same for the judges that ask in several places. It is global, so that the
+ * verifier walks it once. */
+__noinline int judge(const struct hook *hook, struct packet *p, struct judgement *j, const struct named *named)
+{
+	if (!hook || !p || !j || !named)
+		return -1;
+	ask_all(hook, p, j, named);
 	return 0;
 }
 

@@ -92,6 +92,8 @@ struct port {
 	__u32 ifindex;
 	__u32 point;
 	struct hook hook; /* its flags are NO_HOOK where nothing is filtered */
+	__u32 doubt;      /* in remembered verdicts (flow.h) */
+	__u32 skipped;    /* packets that met it, while there was too much */
 };
 
 /* hour is the epoch that runs on this CPU. */
@@ -128,6 +130,8 @@ struct flow_tags {
  * Programs run with bottom halves off, so that none interrupts another. */
 struct scratch {
 	__u64 now;
+	__u64 tick;  /* at which the coarse clock was read */
+	__u64 clock; /* and what it said */
 	__u64 generation;
 	__u64 era; /* generation and epoch: what judgements hold for */
 	__u32 ifindex;

@@ -76,7 +76,13 @@ static __always_inline bool send_behind(struct scratch *s, __u32 number, __u32 s
 /* Whether two judgements put a packet under the same limits. */
 static __always_inline bool same_police(const struct judgement *a, const struct judgement *b)
 {
-	return !__builtin_memcmp(a->police, b->police, sizeof(a->police));
+	__u32 different = 0;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < MAX_SERIES; i++)
+		different |= a->police[i] ^ b->police[i];
+	return !different;
 }
 
 /*

@@ -3,6 +3,7 @@ package datapath
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -203,5 +204,51 @@ func TestRememberedVerdictsDifferInEachField(t *testing.T) {
 				t.Errorf("%s: got %d and %d, want permit and drop", name, a, b)
 			}
 		}
+	}
+}
+
+// A hook whose packets never come twice hardly asks for remembered verdicts any
+// more; a flow that then comes often is noticed, and asked for every time.
+func TestVainQuestionsEndAndBeginAgain(t *testing.T) {
+	t.Parallel()
+	cpu := stay(t)
+	k := newKernel(t)
+	k.cpu = cpu
+	send := func(n int) int {
+		p := tcpPacket("10.0.0.1", fmt.Sprintf("10.1.%d.%d", n>>8, n&255))
+		return k.run(k.TcIngress, frame(&p, frameOptions{}), skBuff{})
+	}
+	flood := func() {
+		k.bind(nil, 0, permitAll(), nil)
+		for n := range 6000 {
+			if got := send(n); got != permit {
+				t.Fatalf("packet %d: got %d", n, got)
+			}
+		}
+	}
+	often := func(times int) (permitted []bool) {
+		for range times {
+			permitted = append(permitted, send(65535) == permit)
+		}
+		return permitted
+	}
+
+	flood()
+	often(4) // would do if it were asked each time
+	k.loseTables()
+	if permitted := often(1); permitted[0] {
+		t.Error("a flow was remembered at once where nothing ever was")
+	}
+
+	flood()
+	often(64)
+	k.loseTables()
+	permitted := often(200)
+	first := slices.Index(permitted, true)
+	if first < 0 || first > 7 {
+		t.Fatalf("a flow that came often was found at packet %d, want one of the first 8", first)
+	}
+	if last := slices.Index(permitted[first:], false); last >= 0 {
+		t.Errorf("it was not asked for again at packet %d", first+last)
 	}
 }
