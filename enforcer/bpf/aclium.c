@@ -83,6 +83,7 @@ const struct table_rule *unused_rule __attribute__((unused));
 const struct table_more *unused_more __attribute__((unused));
 const struct table_record *unused_record __attribute__((unused));
 const struct table_shape *unused_shape __attribute__((unused));
+const struct table_lookup *unused_lookup __attribute__((unused));
 const struct table_slot *unused_slot __attribute__((unused));
 const enum ref_kind *unused_ref_kind __attribute__((unused));
 const enum node_value *unused_node_value __attribute__((unused));

@@ -658,31 +658,32 @@ const (
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION     AcliumTableConst = 9
-	AcliumTableConstTABLE_SUBRULES    AcliumTableConst = 262144
-	AcliumTableConstTABLE_SHAPES      AcliumTableConst = 64
-	AcliumTableConstTABLE_WORDS       AcliumTableConst = 6
-	AcliumTableConstTABLE_VALUES      AcliumTableConst = 8
-	AcliumTableConstTABLE_IDENTITIES  AcliumTableConst = 1
-	AcliumTableConstTABLE_SHORT       AcliumTableConst = 2
-	AcliumTableConstTABLE_DIRECT      AcliumTableConst = 4
-	AcliumTableConstDIRECT_SHAPES     AcliumTableConst = 16
-	AcliumTableConstRECORD_LOG        AcliumTableConst = 1
-	AcliumTableConstRECORD_TIMED      AcliumTableConst = 2
-	AcliumTableConstRECORD_ADDRESSES  AcliumTableConst = 4
-	AcliumTableConstRECORD_POLICE     AcliumTableConst = 8
-	AcliumTableConstRECORD_REFLEX     AcliumTableConst = 16
-	AcliumTableConstRECORD_MORE       AcliumTableConst = 32
-	AcliumTableConstRULE_FLAGS_SHIFT  AcliumTableConst = 2
-	AcliumTableConstRULE_KIND_SHIFT   AcliumTableConst = 8
-	AcliumTableConstKIND_OTHER        AcliumTableConst = 63
-	AcliumTableConstPRESENCE_SHIFT    AcliumTableConst = 2
-	AcliumTableConstINDEX_COUNT_SHIFT AcliumTableConst = 28
-	AcliumTableConstINDEX_DEPTH       AcliumTableConst = 24
-	AcliumTableConstINDEX_AHEAD       AcliumTableConst = 7
-	AcliumTableConstLIST_LAST         AcliumTableConst = 1073741824
-	AcliumTableConstNODE_CUTS         AcliumTableConst = 7
-	AcliumTableConstSET_STEPS         AcliumTableConst = 20
+	AcliumTableConstTABLE_VERSION       AcliumTableConst = 10
+	AcliumTableConstTABLE_SUBRULES      AcliumTableConst = 262144
+	AcliumTableConstTABLE_SHAPES        AcliumTableConst = 64
+	AcliumTableConstTABLE_WORDS         AcliumTableConst = 6
+	AcliumTableConstTABLE_VALUES        AcliumTableConst = 8
+	AcliumTableConstTABLE_IDENTITIES    AcliumTableConst = 1
+	AcliumTableConstTABLE_SHORT         AcliumTableConst = 2
+	AcliumTableConstTABLE_DIRECT        AcliumTableConst = 4
+	AcliumTableConstDIRECT_SHAPES       AcliumTableConst = 16
+	AcliumTableConstLOOKUPS_COUNT_SHIFT AcliumTableConst = 32
+	AcliumTableConstRECORD_LOG          AcliumTableConst = 1
+	AcliumTableConstRECORD_TIMED        AcliumTableConst = 2
+	AcliumTableConstRECORD_ADDRESSES    AcliumTableConst = 4
+	AcliumTableConstRECORD_POLICE       AcliumTableConst = 8
+	AcliumTableConstRECORD_REFLEX       AcliumTableConst = 16
+	AcliumTableConstRECORD_MORE         AcliumTableConst = 32
+	AcliumTableConstRULE_FLAGS_SHIFT    AcliumTableConst = 2
+	AcliumTableConstRULE_KIND_SHIFT     AcliumTableConst = 8
+	AcliumTableConstKIND_OTHER          AcliumTableConst = 63
+	AcliumTableConstPRESENCE_SHIFT      AcliumTableConst = 2
+	AcliumTableConstINDEX_COUNT_SHIFT   AcliumTableConst = 28
+	AcliumTableConstINDEX_DEPTH         AcliumTableConst = 24
+	AcliumTableConstINDEX_AHEAD         AcliumTableConst = 7
+	AcliumTableConstLIST_LAST           AcliumTableConst = 1073741824
+	AcliumTableConstNODE_CUTS           AcliumTableConst = 7
+	AcliumTableConstSET_STEPS           AcliumTableConst = 20
 )
 
 type AcliumTableEnd struct {
@@ -740,6 +741,16 @@ type AcliumTableKinds struct {
 	Protocol [256]uint64
 	Later    [256]uint64
 	TcpFlags [256]uint64
+}
+
+type AcliumTableLookup struct {
+	_     structs.HostLayout
+	Ends  uint64
+	Salt  uint64
+	Dport uint32
+	First uint32
+	Slots uint32
+	Pad   uint32
 }
 
 type AcliumTableMore struct {
@@ -862,11 +873,14 @@ type AcliumWalk struct {
 	Ends     [2]uint64
 	Shapes   uint64
 	Possible uint64
+	Left     uint64
+	Bit      uint64
 	Ref      uint32
 	List     uint32
 	Best     uint32
 	From     uint32
 	Done     uint32
+	Lookups  uint32
 	Found    AcliumTableRecord
 	Reflex   struct {
 		_        structs.HostLayout
@@ -876,7 +890,6 @@ type AcliumWalk struct {
 		Timeout  uint32
 	}
 	Refs [16]uint32
-	_    [4]byte
 }
 
 // Names of all BPF objects in the ELF.
@@ -957,6 +970,7 @@ const (
 	AcliumVarUnusedKeyWord        = "unused_key_word"
 	AcliumVarUnusedKind           = "unused_kind"
 	AcliumVarUnusedKinds          = "unused_kinds"
+	AcliumVarUnusedLookup         = "unused_lookup"
 	AcliumVarUnusedMore           = "unused_more"
 	AcliumVarUnusedNode           = "unused_node"
 	AcliumVarUnusedNodeValue      = "unused_node_value"
@@ -1101,6 +1115,7 @@ type AcliumVariableSpecs struct {
 	UnusedKeyWord        *ebpf.VariableSpec `ebpf:"unused_key_word"`
 	UnusedKind           *ebpf.VariableSpec `ebpf:"unused_kind"`
 	UnusedKinds          *ebpf.VariableSpec `ebpf:"unused_kinds"`
+	UnusedLookup         *ebpf.VariableSpec `ebpf:"unused_lookup"`
 	UnusedMore           *ebpf.VariableSpec `ebpf:"unused_more"`
 	UnusedNode           *ebpf.VariableSpec `ebpf:"unused_node"`
 	UnusedNodeValue      *ebpf.VariableSpec `ebpf:"unused_node_value"`
@@ -1257,6 +1272,7 @@ type AcliumVariables struct {
 	UnusedKeyWord        *ebpf.Variable `ebpf:"unused_key_word"`
 	UnusedKind           *ebpf.Variable `ebpf:"unused_kind"`
 	UnusedKinds          *ebpf.Variable `ebpf:"unused_kinds"`
+	UnusedLookup         *ebpf.Variable `ebpf:"unused_lookup"`
 	UnusedMore           *ebpf.Variable `ebpf:"unused_more"`
 	UnusedNode           *ebpf.Variable `ebpf:"unused_node"`
 	UnusedNodeValue      *ebpf.Variable `ebpf:"unused_node_value"`

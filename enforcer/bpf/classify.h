@@ -34,16 +34,19 @@ struct place {
 struct walk {
 	struct place place;
 	__u64 ends[2];  /* shapes that may have an entry for the source, the destination */
-	__u64 shapes;   /* still to visit */
+	__u64 shapes;   /* still to visit; of a direct table, lookups */
 	__u64 possible; /* all that may have an entry for the packet */
+	__u64 left;     /* of the lookups: those that direct leaves to the walk */
+	__u64 bit;      /* of the lookup whose ref direct follows */
 	__u32 ref;    /* the node where the walk stands inside a shape, or 0 */
 	__u32 list;   /* where it stands inside a list, or 0 */
 	__u32 best;   /* the lowest rule found, or ~0 */
 	__u32 from;   /* rules below do not count */
 	__u32 done;
+	__u32 lookups; /* of a direct table: where they stand */
 	struct table_record found;
 	struct reflex reflex; /* of what was found, if it has one */
-	__u32 refs[DIRECT_SHAPES]; /* of a direct table's shapes; of others anything */
+	__u32 refs[DIRECT_SHAPES]; /* that lookups have found */
 };
 
 static __always_inline __u64 popcount(__u64 x)
@@ -148,27 +151,27 @@ static __always_inline bool window_holds(const struct packet *p, __u8 window, __
 	return in_bytes(p->windows, window);
 }
 
-/* Fills in the packet's key, but for its classes, and those of its values that
- * need no table. */
-static __always_inline void enter_packet(struct walk *w, const struct packet *p)
+/* Fills in the packet's key and those of its values that need no table. */
+static __always_inline void enter_packet(struct place *at, const struct packet *p, bool wide)
 {
-	bool wide = p->family == FAMILY_IPV6, later = p->fragment == FRAGMENT_LATER, typed = has_type(p->protocol);
+	bool later = p->fragment == FRAGMENT_LATER, typed = has_type(p->protocol);
 	__u32 sport = typed ? 0 : p->sport, dport = typed ? p->icmp_type << 8 | p->icmp_code : p->dport;
-	__u32 *v = w->place.values;
-	__u64 *key = w->place.key;
+	__u64 *key = at->key;
+	__u32 *v = at->values;
 
 	key[KEY_SOURCE_HIGH] = wide ? high(&p->saddr) : 0;
 	key[KEY_SOURCE_LOW] = wide ? low(&p->saddr) : (__u32)low(&p->saddr);
 	key[KEY_DESTINATION_HIGH] = wide ? high(&p->daddr) : 0;
 	key[KEY_DESTINATION_LOW] = wide ? low(&p->daddr) : (__u32)low(&p->daddr);
+	key[KEY_CLASSES] = 0;
+	v[VALUE_SOURCE] = key[KEY_SOURCE_LOW];           /* unless there are ranks */
+	v[VALUE_DESTINATION] = key[KEY_DESTINATION_LOW];
 	v[VALUE_PROTOCOL] = p->protocol;
-	if (later)
-		return;
-	w->place.l4 = ~0U;
-	key[KEY_DPORT] = dport;
-	v[VALUE_SPORT] = sport;
-	v[VALUE_DPORT] = dport;
-	v[VALUE_TCP_FLAGS] = p->tcp_flags;
+	v[VALUE_SOURCE_CLASS] = v[VALUE_DESTINATION_CLASS] = 0;
+	at->l4 = later ? 0 : ~0U;
+	key[KEY_DPORT] = v[VALUE_DPORT] = dport & at->l4;
+	v[VALUE_SPORT] = sport & at->l4;
+	v[VALUE_TCP_FLAGS] = p->tcp_flags & at->l4;
 }
 
 /* The end of a round: best has been found, or nothing. A rule that says "go on
@@ -192,51 +195,65 @@ static __always_inline long finish(struct walk *w)
  * record of the first matching rule in *found, whose action is 0 when there is
  * none; -1 when the table is not one or the walk does not end. found->next is
  * the rule to begin at, 0 for all.
+ *
+ * direct_NAME does the same by a direct table, and gives 1 where something is
+ * left: classify_NAME goes on from there, and must not be asked before.
  */
 
 /* The most that bpf_loop allows. A walk takes a handful of steps; only lists
  * with thousands of lines that say "go on at" take thousands. */
 #define MAX_STEPS (1 << 23)
 
+/* How many nodes, rules and entries of lists direct looks at. Hardly a packet
+ * needs more; each step is one more for the verifier to walk, in every class. */
+#define DIRECT_STEPS 24
+
 #define OF(name) name##_64k
 #define SIZE TABLE_64K_SIZE
 #include "walk.h"
+#include "lookups.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_256k
 #define SIZE TABLE_256K_SIZE
 #include "walk.h"
+#include "lookups.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_1m
 #define SIZE TABLE_1M_SIZE
 #include "walk.h"
+#include "lookups.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_4m
 #define SIZE TABLE_4M_SIZE
 #include "walk.h"
+#include "lookups.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_16m
 #define SIZE TABLE_16M_SIZE
 #include "walk.h"
+#include "lookups.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_64m
 #define SIZE TABLE_64M_SIZE
 #include "walk.h"
+#include "lookups.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_256m
 #define SIZE TABLE_256M_SIZE
 #include "walk.h"
+#include "lookups.h"
 #undef OF
 #undef SIZE
 

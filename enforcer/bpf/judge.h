@@ -5,14 +5,30 @@
 
 #include "classify.h"
 
+#define JUDGE(name)                                                            \
+	({                                                                     \
+		int left = 1;                                                  \
+                                                                               \
+		if (is_direct(table))                                          \
+			left = direct_##name(table, p, walk, found);           \
+		left > 0 ? classify_##name(table, p, walk, found) : left;      \
+	})
+
 /* Looks the table up and judges by it; -1 when it is missing. */
 #define CLASSIFY(name)                                                         \
 	({                                                                     \
 		void *inner = bpf_map_lookup_elem(&table_##name##_map, &slot); \
 		struct table_##name *table =                                   \
 			inner ? bpf_map_lookup_elem(inner, &zero) : 0;         \
-		table ? classify_##name(table, p, walk, found) : -1;           \
+		table ? JUDGE(name) : -1;                                      \
 	})
+
+static __always_inline bool is_direct(const void *table)
+{
+	const struct table_header *h = table;
+
+	return h->flags & TABLE_DIRECT;
+}
 
 static __always_inline int classify(const struct table_ref *ref, struct packet *p, struct table_record *found)
 {

@@ -8,7 +8,7 @@
  *
  * A direct table governs IPv4 alone and asks for no identities. It has no
  * indexes: an address is its own rank, and all shapes of the packet's protocol
- * are looked up. What few keys have is most often not there: presence says so
+ * are looked up, which stand in a row for that. What few keys have is most often not there: presence says so
  * in a sixteenth of the memory that slots take. It has the bits of each slot,
  * one of which every key of the slot sets.
  *
@@ -36,7 +36,7 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 9,
+	TABLE_VERSION = 10,
 	TABLE_SUBRULES = 262144, /* rules of one table */
 	TABLE_SHAPES = 64,
 	TABLE_WORDS = 6,      /* of a key: enum key_word */
@@ -45,6 +45,7 @@ enum table_const {
 	TABLE_SHORT = 2,      /* header flag: shape n is rule n and no more */
 	TABLE_DIRECT = 4,     /* header flag: the table is a direct one */
 	DIRECT_SHAPES = 16, /* of a direct table, at most */
+	LOOKUPS_COUNT_SHIFT = 32, /* in what a direct table says of a protocol */
 	RECORD_LOG = 1,       /* record flag: write an event */
 	RECORD_TIMED = 2,     /* record flag: exists in a time window only */
 	RECORD_ADDRESSES = 4,     /* record flag: may mean a service by its address */
@@ -135,11 +136,12 @@ struct table_header {
 	__u32 size; /* bytes in use */
 	__u32 subrules;
 	__u32 rules;      /* table_rule[subrules], in cache lines of two */
-	__u32 shapes;     /* table_shape[], in the order of their first rules */
+	__u32 shapes;     /* table_shape[], in the order of their first rules; not of a direct table */
 	__u32 more;       /* table_more[subrules], or 0 where no rule has more to say */
 	__u32 slot_shift; /* 1 to 63 */
-	__u32 protocol;   /* u64 shapes[256]: whole packets and first fragments */
-	__u32 later;      /* u64 shapes[256]: later fragments */
+	__u32 protocol;   /* of whole packets and first fragments: u64 shapes[256], or of a direct
+			   * table u64[256], number of lookups << 32 | offset of the table_lookup[] */
+	__u32 later;      /* the same of later fragments */
 	struct table_index sport;
 	struct table_index dport; /* or ICMP's and IGMP's type << 8 | code */
 	__u32 sport_shapes;       /* u64 by rank */
@@ -170,6 +172,18 @@ struct table_shape {
 	__u64 salt;
 	__u32 first;
 	__u32 slots; /* table_slot[1 << (64 - slot_shift)] */
+};
+
+/* table_lookup is a shape of a direct table, as packets of a protocol use it:
+ * those of each protocol stand in the order of their first rules. ends has the
+ * bits of the source's address, and of the destination's << 32. */
+struct table_lookup {
+	__u64 ends;
+	__u64 salt;
+	__u32 dport;
+	__u32 first;
+	__u32 slots;
+	__u32 pad;
 };
 
 /* table_slot: check is the low half of the hash, or 0 for several keys. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
 /*
- * walk.h walks a table of one size class. It is included once for each class,
+ * walk.h walks a table of one size class; what it has been told by lookups.h of
+ * a direct one is not asked again. It is included once for each class,
  * with SIZE as the class's size and OF(name) as the class's name of a function.
  * Functions that are not static are verified once and not for each caller.
  */
@@ -360,10 +361,9 @@ static __always_inline bool OF(take_rule)(struct search *s, __u64 number)
 }
 
 /* Gives what the rule says. */
-static __always_inline void OF(tell)(const struct search *s, __u64 number)
+static __always_inline void OF(tell)(const void *t, __u64 number, struct table_record *found)
 {
-	const struct table_rule *r = OF(rule_of)(s->table, number);
-	struct table_record *found = &s->walk->found;
+	const struct table_rule *r = OF(rule_of)(t, number);
 	const struct table_more *more;
 	__u32 what = r->what;
 
@@ -371,7 +371,7 @@ static __always_inline void OF(tell)(const struct search *s, __u64 number)
 	found->action = what & 3;
 	found->flags = what >> RULE_FLAGS_SHIFT & (RECORD_MORE * 2 - 1);
 	if (found->flags & RECORD_MORE) {
-		more = OF(more_of)(s->table, number);
+		more = OF(more_of)(t, number);
 		found->next = more->next;
 		found->residue = more->residue;
 		found->policer = more->policer;
@@ -384,7 +384,7 @@ static __always_inline long OF(end)(struct search *s)
 	struct walk *w = s->walk;
 
 	if (w->best != ~0U)
-		OF(tell)(s, w->best);
+		OF(tell)(s->table, w->best, &w->found);
 	/* Either way of a "go on at" whose hour is not known may be the wide one. */
 	if (w->found.flags & RECORD_TIMED && w->found.action == ACTION_NEXT && !s->packet->timed)
 		w->found.action = ACTION_DENY;
@@ -396,22 +396,11 @@ static __always_inline __u64 OF(mix)(const struct table_header *h, __u64 hash)
 	return (hash ^ hash >> 32) * h->factors[0];
 }
 
-/* All bits where a key of the shape may have the hash, else none. */
-static __always_inline __u64 OF(present)(const struct table_header *h, const struct table_shape *shape, __u64 hash)
+/* Gives what the slot of a hash refers to, if it is the packet's and present,
+ * which is all bits or none: the slot's memory is left alone then. */
+static __always_inline __u64 OF(slot)(const struct table_header *h, __u32 slots, __u64 hash, __u64 present)
 {
-	__u64 bit = hash >> ((h->slot_shift - PRESENCE_SHIFT) & 63);
-	__u64 present = -(OF(load64)(h, shape->slots + h->presence + (bit >> 6) * 8) >> (bit & 63) & 1);
-
-	opaque(present);
-	return present;
-}
-
-/* Gives what the shape's slot of a hash refers to, if it is the packet's and
- * present, which is all bits or none: the slot's memory is left alone then. */
-static __always_inline __u64 OF(slot)(const struct table_header *h, const struct table_shape *shape, __u64 hash,
-				      __u64 present)
-{
-	const struct table_slot *slot = OF(at)(h, (shape->slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot)) & present);
+	const struct table_slot *slot = OF(at)(h, (slots + (hash >> (h->slot_shift & 63)) * sizeof(*slot)) & present);
 	__u64 other = -(__u64)slot->check & -(__u64)(slot->check ^ (__u32)hash);
 
 	return slot->ref & ~negative(other) & present;
@@ -427,41 +416,13 @@ static __always_inline __u32 OF(entry)(const struct search *s, const struct tabl
 #pragma unroll
 	for (i = 0; i < TABLE_WORDS; i++)
 		hash += (s->walk->place.key[i] & shape->mask[i]) * h->factors[i];
-	return OF(slot)(h, shape, OF(mix)(h, hash), ~0ULL);
+	return OF(slot)(h, shape->slots, OF(mix)(h, hash), ~0ULL);
 }
 
-/* Looks the packet up in all shapes of its protocol. None waits for another, so
- * that the processor waits for the memory of all at the same time. */
-__noinline int OF(look_up)(const struct OF(table) *t, struct walk *w)
+/* Gives a lookup of the packet's protocol. */
+static __always_inline const struct table_lookup *OF(lookup)(const void *t, const struct walk *w, __u64 number)
 {
-	const struct table_header *h = (const void *)t;
-	__u64 source, destination, dport, shapes, found = 0;
-	int i;
-
-	if (!t || !w)
-		return 0;
-	source = w->place.key[KEY_SOURCE_LOW];
-	destination = w->place.key[KEY_DESTINATION_LOW];
-	dport = w->place.key[KEY_DPORT];
-	w->place.values[VALUE_SOURCE] = source;
-	w->place.values[VALUE_DESTINATION] = destination;
-	shapes = OF(load64)(t, (w->place.l4 ? h->protocol : h->later) + w->place.values[VALUE_PROTOCOL] * 8);
-	for (i = 0; i < DIRECT_SHAPES; i++) {
-		__u64 number = lowest(shapes), hash, ref;
-		const struct table_shape *shape = OF(at)(t, h->shapes + number * sizeof(*shape));
-
-		if (!shapes)
-			break;
-		shapes &= shapes - 1;
-		hash = OF(mix)(h, shape->salt + (source & shape->mask[KEY_SOURCE_LOW]) * h->factors[KEY_SOURCE_LOW] +
-					 (destination & shape->mask[KEY_DESTINATION_LOW]) * h->factors[KEY_DESTINATION_LOW] +
-					 (dport & shape->mask[KEY_DPORT]) * h->factors[KEY_DPORT]);
-		ref = OF(slot)(h, shape, hash, OF(present)(h, shape, hash));
-		w->refs[number & (DIRECT_SHAPES - 1)] = ref;
-		found |= -ref >> 63 << number;
-	}
-	w->shapes = w->possible = found;
-	return 0;
+	return OF(at)(t, w->lookups + number * sizeof(struct table_lookup));
 }
 
 /* Looks the packet up in the next shape; 0 where nothing is. */
@@ -470,12 +431,14 @@ static __always_inline __u32 OF(probe)(struct search *s)
 	const struct table_header *h = s->table;
 	__u64 number = lowest(s->walk->shapes);
 	const struct table_shape *shape;
+	__u32 first;
 
 	s->walk->shapes &= s->walk->shapes - 1;
 	if (h->flags & TABLE_SHORT)
 		return number << 2 | REF_RULE;
 	shape = OF(at)(s->table, h->shapes + number * sizeof(*shape));
-	if (!less(shape->first, s->walk->best)) {
+	first = h->flags & TABLE_DIRECT ? OF(lookup)(s->table, s->walk, number)->first : shape->first;
+	if (!less(first, s->walk->best)) {
 		s->walk->shapes = 0;
 		return 0;
 	}
@@ -613,7 +576,7 @@ static __always_inline void OF(tell_reflex)(const void *t, struct walk *w)
 	w->reflex.timeout = r->timeout;
 }
 
-/* classify judges as classify.h says. */
+/* classify judges as classify.h says. Of a direct table, direct has begun. */
 __noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct walk *w, struct table_record *found)
 {
 	const struct table_header *h = (const void *)t;
@@ -621,17 +584,18 @@ __noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct 
 
 	if (!t || !p || !w || !found || h->version != TABLE_VERSION)
 		return -1;
-	__builtin_memset(w, 0, __builtin_offsetof(struct walk, refs));
-	w->best = ~0U;
+	w->ref = w->list = w->done = 0;
 	w->from = found->next;
-	if (h->flags & TABLE_IDENTITIES)
-		identify(p);
-	enter_packet(w, p);
-	w->place.kinds = OF(kinds_of)(t, &w->place);
-	if (h->flags & TABLE_DIRECT)
-		OF(look_up)(t, w);
-	else
+	__builtin_memset(&w->found, 0, sizeof(w->found));
+	__builtin_memset(&w->reflex, 0, sizeof(w->reflex));
+	if (!(h->flags & TABLE_DIRECT)) {
+		if (h->flags & TABLE_IDENTITIES)
+			identify(p);
+		enter_packet(&w->place, p, p->family == FAMILY_IPV6);
+		w->place.kinds = OF(kinds_of)(t, &w->place);
+		w->best = ~0U;
 		OF(locate_packet)(&s, p);
+	}
 	if (w->shapes || !OF(end)(&s))
 		bpf_loop(MAX_STEPS, OF(callback), &s, 0);
 	*found = w->found;

@@ -30,10 +30,14 @@ var factors = [words]uint64{
 
 func salt(shape int) uint64 { return uint64(shape+1) * 0xe7037ed1a0b428db }
 
-// hashOf is the one that bpf/walk.h computes.
+// hashOf is the one that bpf/walk.h and lookups.h compute.
 func (c *compiler) hashOf(s *shape, e *entry) uint64 {
 	src, dst := &c.arena[e.members[0]], &c.arena[e.members[1]]
 	h := salt(int(s.number))
+	if c.direct {
+		port := uint64(c.rules[e.rule].ports[1].first) & s.mask[bpf.AcliumKeyWordKEY_DPORT]
+		return mix(h + pairOf(src.at.lo, dst.at.lo)&s.mask.pair()*factors[0] + port*factors[1])
+	}
 	h += src.at.lo & s.mask[bpf.AcliumKeyWordKEY_SOURCE_LOW] * factors[bpf.AcliumKeyWordKEY_SOURCE_LOW]
 	h += dst.at.lo & s.mask[bpf.AcliumKeyWordKEY_DESTINATION_LOW] * factors[bpf.AcliumKeyWordKEY_DESTINATION_LOW]
 	if s.mask[bpf.AcliumKeyWordKEY_SOURCE_HIGH]|s.mask[bpf.AcliumKeyWordKEY_DESTINATION_HIGH]|s.mask[bpf.AcliumKeyWordKEY_CLASSES] != 0 {
@@ -45,9 +49,10 @@ func (c *compiler) hashOf(s *shape, e *entry) uint64 {
 	if mask := s.mask[bpf.AcliumKeyWordKEY_DPORT]; mask != 0 {
 		h += uint64(c.rules[e.rule].ports[1].first) & mask * factors[bpf.AcliumKeyWordKEY_DPORT]
 	}
-	h ^= h >> 32
-	return h * factors[0]
+	return mix(h)
 }
+
+func mix(hash uint64) uint64 { return (hash ^ hash>>32) * factors[0] }
 
 // slots are the hashes of all shapes on their way into a table.
 type slots struct {

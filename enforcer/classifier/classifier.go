@@ -54,13 +54,13 @@ shape: the AND of the sets holds the rules to check, and nothing is looked up.
 Direct tables. Where a list governs IPv4 alone, asks for no identity and is not
 short, its entries are merged into 16 shapes at most, addresses are their own
 ranks, no sets of shapes are made, and a packet is looked up in all shapes of its
-protocol at once: the processor waits once for the memory of all of them, and not
-for one part of an index after the other.
+protocol at once, which stand in a row: the processor waits once for the memory of
+all of them, and not for one part of an index after the other.
 
 Later fragments carry no ports. A rule that they can match has entries without
 ports for them, in shapes of their own.
 
-bpf/table.h defines the bytes, bpf/walk.h walks them.
+bpf/table.h defines the bytes, bpf/walk.h and bpf/lookups.h walk them.
 */
 
 // An Identity is what a packet's end may be: the numbers are those of the

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"aclium/enforcer/bpf"
 	"aclium/translate/policy"
 )
 
@@ -12,6 +13,16 @@ import (
 func (c *compiler) isDirect() bool {
 	six := func(e *ends) bool { return slices.ContainsFunc(e.spans, func(s span) bool { return s.six }) }
 	return c.policy.Family == policy.IPv4 && !c.short() && !c.identities.uses() && !six(&c.ends[0]) && !six(&c.ends[1])
+}
+
+const lookupsCountShift = int(bpf.AcliumTableConstLOOKUPS_COUNT_SHIFT)
+
+// pairOf gives addresses of IPv4, or bits of them, as one word.
+func pairOf(source, destination uint64) uint64 { return source | destination<<32 }
+
+// pair gives the bits of both addresses that a mask asks for.
+func (k *key) pair() uint64 {
+	return pairOf(k[bpf.AcliumKeyWordKEY_SOURCE_LOW], k[bpf.AcliumKeyWordKEY_DESTINATION_LOW])
 }
 
 // number gives addresses of IPv4 themselves as ranks.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -53,17 +54,18 @@ func (c *compiler) encode() ([]byte, error) {
 	f := newForest(c)
 	var forester sync.WaitGroup
 	forester.Go(func() { f.plant(); f.raise() })
-	kinds := c.noteShapes()
-	b.keepTogether(line)
-	shapes := allot[bpf.AcliumTableShape](b, len(c.shapes))
-	if !c.direct {
+	whole, later := c.protocolShapes(c.noteShapes())
+	var write func(slots [2]uint32)
+	if c.direct {
+		write = c.allotLookups(b, &whole, &later)
+	} else {
+		write = c.allotShapes(b, &h)
 		c.encodeIndexes(b, &h)
 	}
-	whole, later := c.protocolShapes(kinds)
 	h.Protocol, h.Later = putAll(b, whole[:]), putAll(b, later[:])
 	f.help()
 	forester.Wait()
-	c.encodeShapes(&h, shapes, b.encodeSlots(f, &h))
+	write(b.encodeSlots(f, &h))
 	h.Size = b.size()
 	putAt(b, 0, &h)
 	return b.bytes, b.fits()
@@ -119,17 +121,47 @@ func (c *compiler) noteShapes() (kinds [][2]uint64) {
 	return kinds
 }
 
-// encodeShapes writes the shapes, whose slots begin at these offsets: those of
-// whole packets and those of later fragments.
-func (c *compiler) encodeShapes(h *bpf.AcliumTableHeader, at array[bpf.AcliumTableShape], slots [2]uint32) {
+// allotShapes makes room for the shapes. What writes them is told where the
+// slots of whole packets begin and those of later fragments.
+func (c *compiler) allotShapes(b *blob, h *bpf.AcliumTableHeader) (write func(slots [2]uint32)) {
+	b.keepTogether(line)
+	at := allot[bpf.AcliumTableShape](b, len(c.shapes))
 	h.Shapes = at.at
-	for i := range c.shapes {
-		s := &c.shapes[i]
-		out := bpf.AcliumTableShape{Mask: s.mask, Salt: salt(i), First: uint32(s.first), Slots: slots[0]}
-		if s.later {
-			out.Slots = slots[1]
+	return func(slots [2]uint32) {
+		for i := range c.shapes {
+			s := &c.shapes[i]
+			at.put(i, &bpf.AcliumTableShape{Mask: s.mask, Salt: salt(i), First: uint32(s.first), Slots: slots[s.kind()]})
 		}
-		at.put(i, &out)
+	}
+}
+
+// allotLookups is allotShapes of a direct table. It puts the lookups of each
+// protocol in the place of its shapes; protocols with the same shapes share
+// them.
+func (c *compiler) allotLookups(b *blob, protocols ...*[256]uint64) (write func(slots [2]uint32)) {
+	var sets []uint64
+	var at []array[bpf.AcliumTableLookup]
+	for _, words := range protocols {
+		for v, set := range words {
+			n := slices.Index(sets, set)
+			if n < 0 {
+				n, sets = len(sets), append(sets, set)
+				b.keepTogether(line)
+				at = append(at, allot[bpf.AcliumTableLookup](b, bits.OnesCount64(set)))
+			}
+			words[v] = uint64(bits.OnesCount64(set))<<lookupsCountShift | uint64(at[n].at)
+		}
+	}
+	return func(slots [2]uint32) {
+		for n, set := range sets {
+			for i := 0; set != 0; i, set = i+1, set&(set-1) {
+				s := &c.shapes[trailing(set)]
+				at[n].put(i, &bpf.AcliumTableLookup{
+					Ends: s.mask.pair(), Dport: uint32(s.mask[bpf.AcliumKeyWordKEY_DPORT]),
+					Salt: salt(int(s.number)), First: uint32(s.first), Slots: slots[s.kind()],
+				})
+			}
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"aclium/translate/policy"
 )
 
-// reader walks a table as bpf/walk.h does, with the plainest searches.
+// reader walks a table as bpf/walk.h and lookups.h do, with the plainest searches.
 type reader struct {
 	b     []byte
 	h     *bpf.AcliumTableHeader
@@ -87,6 +87,8 @@ type place struct {
 	values [values]uint32
 	l4     bool
 	packet *policy.Packet
+	// lookups is where those of the packet stand in a direct table.
+	lookups uint32
 }
 
 func (r *reader) locate(p *policy.Packet, ids [2]uint32) (at place, shapes uint64) {
@@ -123,11 +125,14 @@ func (r *reader) locateDirect(p *policy.Packet) (at place, shapes uint64) {
 		at.key[2*i], at.key[2*i+1], at.values[i] = x.hi, x.lo, uint32(x.lo)
 	}
 	at.values[bpf.AcliumNodeValueVALUE_PROTOCOL] = uint32(p.Protocol)
-	if !at.l4 {
-		return at, r.u64(r.h.Later + 8*uint32(p.Protocol))
+	words := r.h.Later
+	if at.l4 {
+		words = r.h.Protocol
+		r.ports(&at, p)
 	}
-	r.ports(&at, p)
-	return at, r.u64(r.h.Protocol + 8*uint32(p.Protocol))
+	row := r.u64(words + 8*uint32(p.Protocol))
+	at.lookups = uint32(row)
+	return at, 1<<(row>>32) - 1
 }
 
 // ports fills in what lies behind the addresses.
@@ -242,32 +247,39 @@ func (r *reader) round(at *place, shapes uint64, from uint32) uint32 {
 			}
 			continue
 		}
-		s := r.shape(n)
-		if s.First >= best {
+		first, ref := r.shape(n, at)
+		if first >= best {
 			break
 		}
 		r.work++
-		best = r.follow(r.entry(s, at), at, from, best)
+		best = r.follow(ref, at, from, best)
 	}
 	return best
 }
 
-func (r *reader) shape(n uint32) *bpf.AcliumTableShape {
-	return view[bpf.AcliumTableShape](r.b, r.h.Shapes+n*uint32(unsafe.Sizeof(bpf.AcliumTableShape{})))
+// shape gives the lowest rule of a shape, and the ref of the slot that the
+// packet has in it, or 0.
+func (r *reader) shape(n uint32, at *place) (first, ref uint32) {
+	if r.h.Flags&uint32(bpf.AcliumTableConstTABLE_DIRECT) != 0 {
+		k := view[bpf.AcliumTableLookup](r.b, at.lookups+n*uint32(unsafe.Sizeof(bpf.AcliumTableLookup{})))
+		hash := k.Salt + ((at.key[1]|at.key[3]<<32)&k.Ends)*r.h.Factors[0] + at.key[5]&uint64(k.Dport)*r.h.Factors[1]
+		return k.First, r.slot(hash, k.Slots)
+	}
+	s := view[bpf.AcliumTableShape](r.b, r.h.Shapes+n*uint32(unsafe.Sizeof(bpf.AcliumTableShape{})))
+	hash := s.Salt
+	for i := range s.Mask {
+		hash += at.key[i] & s.Mask[i] * r.h.Factors[i]
+	}
+	return s.First, r.slot(hash, s.Slots)
 }
 
-// entry gives the ref of the slot that the packet has in a shape, or 0.
-func (r *reader) entry(s *bpf.AcliumTableShape, at *place) uint32 {
-	h := s.Salt
-	for i := range s.Mask {
-		h += at.key[i] & s.Mask[i] * r.h.Factors[i]
-	}
+func (r *reader) slot(h uint64, slots uint32) uint32 {
 	h ^= h >> 32
 	h *= r.h.Factors[0]
-	if bit := h >> (r.h.SlotShift - 2); r.h.Presence != 0 && r.u64(s.Slots+r.h.Presence+8*uint32(bit/64))>>(bit%64)&1 == 0 {
+	if bit := h >> (r.h.SlotShift - 2); r.h.Presence != 0 && r.u64(slots+r.h.Presence+8*uint32(bit/64))>>(bit%64)&1 == 0 {
 		return 0
 	}
-	slot := view[bpf.AcliumTableSlot](r.b, s.Slots+8*uint32(h>>r.h.SlotShift))
+	slot := view[bpf.AcliumTableSlot](r.b, slots+8*uint32(h>>r.h.SlotShift))
 	if slot.Check == 0 || slot.Check == uint32(h) {
 		return slot.Ref
 	}
@@ -347,6 +359,13 @@ func agree(t *testing.T, list *policy.Policy, packets int) {
 
 func shapesOf(t *Table) int {
 	r, all := newReader(t.Bytes), uint64(0)
+	if r.h.Flags&uint32(bpf.AcliumTableConstTABLE_DIRECT) != 0 {
+		most := uint64(0)
+		for v := range uint32(256) {
+			most = max(most, r.u64(r.h.Protocol+8*v)>>32, r.u64(r.h.Later+8*v)>>32)
+		}
+		return int(most)
+	}
 	for v := range uint32(256) {
 		all |= r.u64(r.h.Protocol+8*v) | r.u64(r.h.Later+8*v)
 	}

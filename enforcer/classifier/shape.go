@@ -39,6 +39,14 @@ type shape struct {
 	gone   bool  // another one, tuple.shape, has taken its entries
 }
 
+// kind is 1 for later fragments, else 0.
+func (t *tuple) kind() int {
+	if t.later {
+		return 1
+	}
+	return 0
+}
+
 // Every shape costs each packet that it is possible for a lookup, and every
 // chain of entries behind one key costs steps. Merging shapes trades one for
 // the other. Costs count lookups; the figures are measured, and only speed
