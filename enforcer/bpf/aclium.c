@@ -126,7 +126,7 @@ static __always_inline int judge_odd(struct __sk_buff *skb, struct scratch *s, i
 /* What a permitted packet still has to pass, and who hears of it. */
 static __always_inline int let_pass(struct __sk_buff *skb, struct scratch *s)
 {
-	if (s->policed && !conforms(skb, s))
+	if (s->policed && !conforms(s))
 		return 0;
 	if (s->flags & HOOK_NAMES)
 		copy_dns(skb, s);

@@ -19,21 +19,20 @@ const volatile bool clock_in_packet;
  * CPU's by a tick. */
 static __always_inline __u64 coarse_clock(const struct __sk_buff *skb, struct scratch *s)
 {
-	__u64 tick;
+	__u64 tick = bpf_jiffies64();
 
-	if (clock_in_packet)
-		return skb->tstamp;
-	tick = bpf_jiffies64();
-	if (s->tick != tick) {
+	if (clock_in_packet) {
+		s->clock = skb->tstamp;
+	} else if (s->tick != tick) {
 		s->tick = tick;
 		s->clock = bpf_ktime_get_coarse_ns();
 	}
 	return s->clock;
 }
 
-static __always_inline __u64 exact_clock(const struct __sk_buff *skb)
+static __always_inline __u64 exact_clock(const struct scratch *s)
 {
-	return clock_in_packet ? skb->tstamp : bpf_ktime_get_ns();
+	return clock_in_packet ? s->now : bpf_ktime_get_ns();
 }
 
 /* The exact clock where there is no packet at hand. */

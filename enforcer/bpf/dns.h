@@ -82,7 +82,7 @@ static __always_inline bool within_dns_budget(const struct scratch *s)
 		bpf_map_update_elem(&dns_budget_map, &ifindex, &first, BPF_ANY);
 		return true;
 	}
-	if (s->now - b->since >= DNS_PERIOD) {
+	if (s->now > b->since && s->now - b->since >= DNS_PERIOD) { /* another CPU may be a tick ahead */
 		b->since = s->now;
 		b->used = 0;
 	}

@@ -55,9 +55,9 @@ static __noinline int take(__u32 number, const struct packet *p, __u64 now)
 
 /* Takes a permitted packet from each bucket that it is under, up to one that
  * has too little: 0 drops it. */
-static __always_inline int conforms(const struct __sk_buff *skb, const struct scratch *s)
+static __always_inline int conforms(const struct scratch *s)
 {
-	__u64 now = exact_clock(skb);
+	__u64 now = exact_clock(s);
 	__u32 i, number;
 	int fits;
 
