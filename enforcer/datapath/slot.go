@@ -19,8 +19,8 @@ var tableMaps = [bpf.AcliumTableClassTABLE_CLASSES]string{"table_64k_map", "tabl
 // place is a slot of a size class.
 type place struct{ class, slot uint32 }
 
-// largestSpare is the largest map that is kept as a spare, bytes.
-const largestSpare = 16 << 20
+// hasSpare says whether tables of the class keep a spare: those of up to 4 MiB.
+func hasSpare(class uint32) bool { return class <= uint32(bpf.AcliumTableClassTABLE_CLASS_4M) }
 
 // slots knows which table lies where.
 //
@@ -85,11 +85,12 @@ func (u *upload) keep(at place) { u.used[at] = true }
 
 // add finds a place for a table: a spare of its class, or of the next one, which
 // is fit, if the list lives there. One whose table is sometimes smaller than a
-// class and sometimes larger would else have no spare at any change.
+// class and sometimes larger would else have no spare at any change. Where there
+// are no spares, a list that shrank for good would only hold the memory.
 func (u *upload) add(t *Table, lives place) (place, error) {
 	class := uint32(t.Class)
 	fit := [...]uint32{class, class}
-	if lives.class == class+1 {
+	if lives.class == class+1 && hasSpare(lives.class) {
 		fit[0] = lives.class
 	}
 	for _, c := range fit {
@@ -207,7 +208,7 @@ func (u *upload) settle() error {
 func (s *slots) trim() error {
 	var needed [len(tableMaps)]bool
 	for at := range s.live {
-		needed[at.class] = classSizes[at.class] <= largestSpare
+		needed[at.class] = hasSpare(at.class)
 	}
 	var surplus []place
 	for at := range s.spare {
@@ -237,7 +238,7 @@ func (s *slots) stock() error {
 		has[at.class] = true
 	}
 	for at := range s.live {
-		needed[at.class] = classSizes[at.class] <= largestSpare
+		needed[at.class] = hasSpare(at.class)
 	}
 	var missing []place
 	for class := range tableMaps {
