@@ -376,8 +376,12 @@ func after(generation uint64) uint64 {
 	return generation + 1
 }
 
-// withdraw undoes a failed install: the live half was not touched.
-func (d *Datapath) withdraw(p *push) error {
+// withdraw undoes a failed install, of which no packet reads anything, and frees
+// the maps that it made.
+func (d *Datapath) withdraw(p *push) error { return errors.Join(d.takeBack(p), d.tables.trim()) }
+
+// takeBack makes the live half what it was: it was not touched.
+func (d *Datapath) takeBack(p *push) error {
 	generation, err := d.generation()
 	if err != nil {
 		return err
@@ -386,8 +390,11 @@ func (d *Datapath) withdraw(p *push) error {
 	if err := p.limits.abandon(); err != nil {
 		return err
 	}
-	if err := d.writeHooks(byte(generation+1)&1, nil); err != nil {
-		return err
+	// Without its hook a packet would pass: who still reads the half keeps it.
+	if !d.unwaited {
+		if err := d.writeHooks(byte(generation+1)&1, nil); err != nil {
+			return err
+		}
 	}
 	if d.foreign {
 		return nil // what stands on the devices is not described by our hooks

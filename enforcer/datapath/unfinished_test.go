@@ -173,6 +173,14 @@ func TestNextPushWaitsForTheLast(t *testing.T) {
 	if len(old) == 0 {
 		t.Fatal("the old hooks are gone, so the test sees nothing")
 	}
+	never := errors.New("it does not end")
+	d.wait = func() error { return never }
+	if err := d.Apply(x.state(udpPorts("NEVER", 57))); !errors.Is(err, never) {
+		t.Errorf("got %v, want %v", err, never)
+	}
+	if !maps.Equal(idle(), old) {
+		t.Error("packets that are still judged by the old lists find none")
+	}
 	d.wait = func() error {
 		waits++
 		if !maps.Equal(idle(), old) {
