@@ -22,6 +22,10 @@ func flavourOf(p *port, steered bool) flavour {
 	return f
 }
 
+// longLines is how many lines a long list has at least: most have more rules
+// than a short table.
+const longLines = 40
+
 // draw gives n lists of a direction, in series.
 func (at *site) draw(d policy.Direction, generation, n int) (lists []*policy.Policy) {
 	w := at.port.world
@@ -33,21 +37,24 @@ func (at *site) draw(d policy.Direction, generation, n int) (lists []*policy.Pol
 		name := fmt.Sprint(at.ifindex, "-", d, i, "-", generation)
 		lines, family := 1+w.IntN(longest), pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual, policy.Dual})
 		long := n == 1 && !at.pod && w.one(8)
+		if generation == changes-1 { // anywhere
+			long = w.one(2)
+		}
 		plain := long && w.one(2)
 		if long {
-			lines = 40 + w.IntN(40) // of more rules than a short table has
+			lines = longLines + w.IntN(40)
 		}
 		if plain {
 			family = policy.IPv4
 		}
 		l := w.list(name, d, family, lines)
-		if plain {
-			forgetIdentities(l)
-		}
 		l.Subject.AllowSpoofed = at.flags&bpf.AcliumHookFlagsHOOK_ALLOW_SPOOFED != 0
 		l.Subject.NoHostPermit = at.flags&bpf.AcliumHookFlagsHOOK_NO_HOST_PERMIT != 0
 		if at.pod && d == policy.Egress && at.flavour.services && w.one(2) {
 			at.mall.aim(l)
+		}
+		if plain {
+			forgetIdentities(l)
 		}
 		enrich(w, l)
 		at.season(l)

@@ -145,6 +145,12 @@ func (r *referee) judgePacket(d policy.Direction, p *policy.Packet, v *ruling) {
 		v.feats = append(v.feats, featsOf(r.rules[id])...)
 		if r.at.direct[id.ACL] {
 			v.feats = append(v.feats, "direct table")
+			if r.at.pod {
+				v.feats = append(v.feats, "direct table of a pod")
+			}
+			if len(decision.Lines) > 1 {
+				v.feats = append(v.feats, "direct table in series")
+			}
 		}
 	}
 	v.drop = map[policy.Reason]bpf.AcliumDropReason{

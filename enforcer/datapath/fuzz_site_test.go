@@ -55,11 +55,18 @@ func (s *scenario) reachAll(total *fuzzTally, found map[counterOf]bool) {
 	for _, at := range s.sites {
 		at.settled, at.reachable, at.unsure = true, map[policy.Direction]map[counterOf]policy.Packet{}, map[policy.Direction]bool{}
 		for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
-			if lists := at.judge.lists[d]; len(lists) > 0 {
+			if lists := at.judge.lists[d]; len(lists) > 0 && !at.dear(lists) {
 				at.reachLists(d, lists, total, found)
 			}
 		}
 	}
+}
+
+// dear reports whether it would take too long to look for what reaches the lines:
+// of long lists only one is searched at a time, and on a node's interface.
+func (at *site) dear(lists []*policy.Policy) bool {
+	long := func(l *policy.Policy) bool { return len(l.Rules) >= longLines }
+	return (at.pod || len(lists) > 1) && slices.ContainsFunc(lists, long)
 }
 
 func (at *site) reachLists(d policy.Direction, lists []*policy.Policy, total *fuzzTally, found map[counterOf]bool) {

@@ -90,8 +90,10 @@ func (f *fuzzTally) check(t *testing.T) {
 	if f.reachable == 0 || 10*f.unsure > f.reachable {
 		t.Errorf("of %d lines %d are reachable and %d undecided", f.lines, f.reachable, f.unsure)
 	}
-	if least := f.run / 1000; f.feats["direct table"] < least {
-		t.Errorf("%d frames met a direct table, want %d", f.feats["direct table"], least)
+	for feat, share := range map[string]int{"direct table": 1000, "direct table of a pod": 10_000, "direct table in series": 10_000} {
+		if least := f.run / share; f.feats[feat] < least {
+			t.Errorf("%d frames met a %s, want %d", f.feats[feat], feat, least)
+		}
 	}
 	if f.missed > 0 {
 		t.Errorf("%d frames were decided by lines that were called unreachable", f.missed)
