@@ -167,6 +167,9 @@ func (h *hall) change(i int) {
 		}
 		for _, l := range h.egress {
 			h.aim(l)
+			if h.one(3) {
+				lengthen(l)
+			}
 		}
 		for _, l := range slices.Concat(h.ingress, h.egress) { // the hour is another test's
 			for j := range l.Rules {
@@ -183,6 +186,35 @@ func (h *hall) change(i int) {
 	}
 	h.bind(h.ids, h.flags, h.ingress, h.egress)
 	nameLines(h.counted, slices.Concat(h.ingress, h.egress))
+}
+
+// lengthen makes a list one that is looked up without an index: of IPv4 alone,
+// with hosts before its lines that send nothing.
+func lengthen(l *policy.Policy) {
+	forgetIdentities(l)
+	l.Family = policy.IPv4
+	const hosts = 66
+	first := make([]policy.Rule, hosts)
+	for i := range first {
+		first[i] = simple(policy.Permit, policy.Peers{Addresses: []policy.AddrRange{host4(i)}}, policy.Everybody())
+		first[i].ID = policy.RuleID{ACL: l.ACL, Seq: uint32(10000 + i)}
+	}
+	for i := range l.Rules {
+		r := &l.Rules[i]
+		for _, p := range []*policy.Peers{&r.Match.Source, &r.Match.Destination} {
+			p.Addresses = slices.DeleteFunc(p.Addresses, func(a policy.AddrRange) bool { return a.First.Is6() })
+			p.Masked = slices.DeleteFunc(p.Masked, func(m policy.Masked) bool { return m.Addr.Is6() })
+		}
+		if r.Action == policy.Next {
+			r.Goto += hosts
+		}
+	}
+	l.Rules = append(first, l.Rules...)
+}
+
+func host4(i int) policy.AddrRange {
+	a := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
+	return policy.AddrRange{First: a, Last: a}
 }
 
 func (h *hall) judge(i int) {
@@ -209,7 +241,7 @@ func (h *hall) judge(i int) {
 func TestServicesAgreeWithGate(t *testing.T) {
 	t.Parallel()
 	k := newUnhurriedKernel(t)
-	reasons := map[policy.Reason]int{}
+	reasons, direct := map[policy.Reason]int{}, 0
 	for seed := range uint64(60) {
 		h := newHall(k, seed)
 		mixed, none := k.dropped(bpf.AcliumDropReasonDROP_MIXED), k.dropped(bpf.AcliumDropReasonDROP_NO_BACKEND)
@@ -227,6 +259,13 @@ func TestServicesAgreeWithGate(t *testing.T) {
 		for r, n := range h.reasons {
 			reasons[r] += n
 		}
+		for l := range k.direct {
+			direct += int(b2u(k.direct[l]))
+		}
+		clear(k.direct)
+	}
+	if direct < 50 {
+		t.Errorf("only %d lists were looked up without an index", direct)
 	}
 	for _, r := range []policy.Reason{policy.ByLine, policy.Connection, policy.Reply, policy.MixedService, policy.NoBackend} {
 		if reasons[r] < 50 {
