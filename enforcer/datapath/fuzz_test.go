@@ -50,7 +50,10 @@ func TestFuzzedFrames(t *testing.T) {
 	testns.New(t)
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // little is alive
 	devices := []uint32{loopback, newDevice(t, "pod1"), newDevice(t, "pod2")}
-	plain := newKernelWith(t, func(spec *ebpf.CollectionSpec) { spec.Maps["conn_map"].MaxEntries = fuzzConns })
+	plain := newKernelWith(t, func(spec *ebpf.CollectionSpec) {
+		spec.Maps["conn_map"].MaxEntries = fuzzConns
+		unhurried(spec) // no time passes for the referee, however busy the machine is
+	})
 	kernels := []*kernel{newSteeredKernel(plain, true), newSteeredKernel(plain, false), plain}
 	began, told := time.Now(), time.Now()
 	total := &fuzzTally{}
