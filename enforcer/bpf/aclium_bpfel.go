@@ -658,7 +658,7 @@ const (
 type AcliumTableConst uint32
 
 const (
-	AcliumTableConstTABLE_VERSION       AcliumTableConst = 10
+	AcliumTableConstTABLE_VERSION       AcliumTableConst = 11
 	AcliumTableConstTABLE_SUBRULES      AcliumTableConst = 262144
 	AcliumTableConstTABLE_SHAPES        AcliumTableConst = 64
 	AcliumTableConstTABLE_WORDS         AcliumTableConst = 6
@@ -666,6 +666,7 @@ const (
 	AcliumTableConstTABLE_IDENTITIES    AcliumTableConst = 1
 	AcliumTableConstTABLE_SHORT         AcliumTableConst = 2
 	AcliumTableConstTABLE_DIRECT        AcliumTableConst = 4
+	AcliumTableConstTABLE_PLAIN         AcliumTableConst = 8
 	AcliumTableConstDIRECT_SHAPES       AcliumTableConst = 16
 	AcliumTableConstLOOKUPS_COUNT_SHIFT AcliumTableConst = 32
 	AcliumTableConstRECORD_LOG          AcliumTableConst = 1

@@ -36,8 +36,8 @@ struct walk {
 	__u64 ends[2];  /* shapes that may have an entry for the source, the destination */
 	__u64 shapes;   /* still to visit; of a direct table, lookups */
 	__u64 possible; /* all that may have an entry for the packet */
-	__u64 left;     /* of the lookups: those that direct leaves to the walk */
-	__u64 bit;      /* of the lookup whose ref direct follows */
+	__u64 left;     /* of the lookups: those that glance leaves to the walk */
+	__u64 bit;      /* of the lookup whose ref glance follows */
 	__u32 ref;    /* the node where the walk stands inside a shape, or 0 */
 	__u32 list;   /* where it stands inside a list, or 0 */
 	__u32 best;   /* the lowest rule found, or ~0 */
@@ -196,7 +196,7 @@ static __always_inline long finish(struct walk *w)
  * none; -1 when the table is not one or the walk does not end. found->next is
  * the rule to begin at, 0 for all.
  *
- * direct_NAME does the same by a direct table, and gives 1 where something is
+ * glance_NAME does the same by a plain table, and gives 1 where something is
  * left: classify_NAME goes on from there, and must not be asked before.
  */
 
@@ -204,56 +204,58 @@ static __always_inline long finish(struct walk *w)
  * with thousands of lines that say "go on at" take thousands. */
 #define MAX_STEPS (1 << 23)
 
-/* How many nodes, rules and entries of lists direct looks at. Hardly a packet
- * needs more; each step is one more for the verifier to walk, in every class. */
+/* How many nodes, rules and entries of lists glance looks at, and how many rules
+ * of a short table. Hardly a packet needs more; each step is one more for the
+ * verifier to walk, in every class. */
 #define DIRECT_STEPS 24
+#define SHORT_STEPS 8
 
 #define OF(name) name##_64k
 #define SIZE TABLE_64K_SIZE
 #include "walk.h"
-#include "lookups.h"
+#include "glance.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_256k
 #define SIZE TABLE_256K_SIZE
 #include "walk.h"
-#include "lookups.h"
+#include "glance.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_1m
 #define SIZE TABLE_1M_SIZE
 #include "walk.h"
-#include "lookups.h"
+#include "glance.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_4m
 #define SIZE TABLE_4M_SIZE
 #include "walk.h"
-#include "lookups.h"
+#include "glance.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_16m
 #define SIZE TABLE_16M_SIZE
 #include "walk.h"
-#include "lookups.h"
+#include "glance.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_64m
 #define SIZE TABLE_64M_SIZE
 #include "walk.h"
-#include "lookups.h"
+#include "glance.h"
 #undef OF
 #undef SIZE
 
 #define OF(name) name##_256m
 #define SIZE TABLE_256M_SIZE
 #include "walk.h"
-#include "lookups.h"
+#include "glance.h"
 #undef OF
 #undef SIZE
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
 /*
- * lookups.h judges by a direct table of one size class, in one function without
+ * glance.h judges by a plain table of one size class, in one function without
  * any call: nearly all packets end here. It is included behind walk.h, and in
  * the same way.
  */
@@ -100,20 +100,67 @@ static __always_inline void OF(settle)(const void *t, struct walk *w)
 	w->shapes |= w->left | w->bit;
 }
 
-/* direct judges as classify.h says. */
-__noinline int OF(direct)(const struct OF(table) *t, const struct packet *p, struct walk *w, struct table_record *found)
+/* Finds the rules of a short table that may match. Hardly a list asks for source
+ * ports in more than a rule or two, which are looked at then. */
+static __always_inline __u64 OF(may_match)(const void *t, struct walk *w)
+{
+	const struct table_header *h = t;
+	const __u32 *v = w->place.values;
+	__u32 protocol = v[VALUE_PROTOCOL] * 8, dport = v[VALUE_DPORT];
+	__u64 rules;
+
+	OF(locate_here)(t, w);
+	rules = w->ends[0] & w->ends[1];
+	if (!w->place.l4)
+		return rules & OF(load64)(t, h->later + protocol);
+	rules &= OF(load64)(t, h->protocol + protocol);
+	return rules & OF(load64)(t, h->dport_shapes + 8 * OF(rank_here)(t, h->dport.root, h->dport.starts, dport));
+}
+
+/* Tries rules of w->shapes, the first ones first, and sets w->best. w->shapes
+ * are then those that are left, as settle leaves them. */
+static __always_inline void OF(try_short)(const void *t, struct walk *w)
+{
+	const struct table_rule *r;
+	__u64 number;
+	int i;
+
+	for (i = 0; i < SHORT_STEPS; i++) {
+		asm volatile("" ::: "memory");
+		if (!w->shapes)
+			return;
+		number = lowest(w->shapes);
+		r = OF(rule_of)(t, number);
+		if (OF(within)(t, &w->place, r)) {
+			if (r->what & RECORD_MORE << RULE_FLAGS_SHIFT)
+				return;
+			w->best = number;
+			w->shapes = 0;
+			return;
+		}
+		w->shapes &= w->shapes - 1;
+	}
+}
+
+/* glance judges as classify.h says. */
+__noinline int OF(glance)(const struct OF(table) *t, const struct packet *p, struct walk *w, struct table_record *found)
 {
 	const struct table_header *h = (const void *)t;
+	bool is_short;
 
 	if (!t || !p || !w || !found || h->version != TABLE_VERSION)
 		return -1;
+	is_short = h->flags & TABLE_SHORT;
 	enter_packet(&w->place, p, false);
 	w->place.kinds = OF(kinds_of)(t, &w->place);
 	w->best = ~0U;
-	w->possible = w->shapes = OF(look_up)(t, w);
+	w->possible = w->shapes = is_short ? OF(may_match)(t, w) : OF(look_up)(t, w);
 	if (found->next)
 		return 1;
-	OF(settle)(t, w);
+	if (is_short)
+		OF(try_short)(t, w);
+	else
+		OF(settle)(t, w);
 	if (w->shapes)
 		return 1;
 	if (w->best != ~0U)

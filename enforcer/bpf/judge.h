@@ -9,8 +9,8 @@
 	({                                                                     \
 		int left = 1;                                                  \
                                                                                \
-		if (is_direct(table))                                          \
-			left = direct_##name(table, p, walk, found);           \
+		if (is_plain(table))                                           \
+			left = glance_##name(table, p, walk, found);           \
 		left > 0 ? classify_##name(table, p, walk, found) : left;      \
 	})
 
@@ -23,11 +23,11 @@
 		table ? JUDGE(name) : -1;                                      \
 	})
 
-static __always_inline bool is_direct(const void *table)
+static __always_inline bool is_plain(const void *table)
 {
 	const struct table_header *h = table;
 
-	return h->flags & TABLE_DIRECT;
+	return h->flags & TABLE_PLAIN;
 }
 
 static __always_inline int classify(const struct table_ref *ref, struct packet *p, struct table_record *found)

@@ -8,9 +8,9 @@
  *
  * A direct table governs IPv4 alone and asks for no identities. It has no
  * indexes: an address is its own rank, and all shapes of the packet's protocol
- * are looked up, which stand in a row for that. What few keys have is most often not there: presence says so
- * in a sixteenth of the memory that slots take. It has the bits of each slot,
- * one of which every key of the slot sets.
+ * are looked up, which stand in a row for that. What few keys have is most often
+ * not there: presence says so in a sixteenth of the memory that slots take. It
+ * has the bits of each slot, one of which every key of the slot sets.
  *
  * An index finds the rank of a key: the number of the last start that is not
  * above it. Its nodes divide a span of keys into cells of equal width:
@@ -36,7 +36,7 @@
 #include "aclium.h"
 
 enum table_const {
-	TABLE_VERSION = 10,
+	TABLE_VERSION = 11,
 	TABLE_SUBRULES = 262144, /* rules of one table */
 	TABLE_SHAPES = 64,
 	TABLE_WORDS = 6,      /* of a key: enum key_word */
@@ -44,6 +44,7 @@ enum table_const {
 	TABLE_IDENTITIES = 1, /* header flag: some line looks at identities */
 	TABLE_SHORT = 2,      /* header flag: shape n is rule n and no more */
 	TABLE_DIRECT = 4,     /* header flag: the table is a direct one */
+	TABLE_PLAIN = 8,      /* header flag: IPv4 alone, no identities; each direct table is plain */
 	DIRECT_SHAPES = 16, /* of a direct table, at most */
 	LOOKUPS_COUNT_SHIFT = 32, /* in what a direct table says of a protocol */
 	RECORD_LOG = 1,       /* record flag: write an event */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
 /*
- * walk.h walks a table of one size class; what it has been told by lookups.h of
- * a direct one is not asked again. It is included once for each class,
+ * walk.h walks a table of one size class; what glance.h has found out is
+ * not asked again. It is included once for each class,
  * with SIZE as the class's size and OF(name) as the class's name of a function.
  * Functions that are not static are verified once and not for each caller.
  */
@@ -75,20 +75,21 @@ static __always_inline __u64 OF(narrow_cell_of)(const void *t, __u64 node, __u64
 
 /* Gives the rank of a key below the node. All starts that may lie in the cell
  * are loaded at once; those behind it are above the key. */
-__noinline int OF(rank)(const struct OF(table) *t, __u32 root, __u32 starts, __u32 number)
+static __always_inline __u64 OF(rank_here)(const void *t, __u64 node, __u32 starts, __u64 key)
 {
-	__u64 node = root, key = number, rank, more = 0;
-	const __u32 *before;
+	__u64 rank = LEAF_OF(OF(narrow_cell_of)) & ((1 << INDEX_COUNT_SHIFT) - 1), more = 0;
+	const __u32 *before = OF(at4)(t, starts + rank * 4);
 	int i;
 
-	if (!t)
-		return 0;
-	rank = LEAF_OF(OF(narrow_cell_of)) & ((1 << INDEX_COUNT_SHIFT) - 1);
-	before = OF(at4)(t, starts + rank * 4);
 #pragma unroll
 	for (i = 1; i <= INDEX_AHEAD; i++)
 		more += less(before[i], key);
 	return rank + more;
+}
+
+__noinline int OF(rank)(const struct OF(table) *t, __u32 root, __u32 starts, __u32 key)
+{
+	return t ? OF(rank_here)(t, root, starts, key) : 0;
 }
 
 /* The same where starts have 64 bits. */
@@ -151,21 +152,16 @@ static __always_inline __u64 OF(shapes_of)(const void *t, const struct table_end
 	return OF(load64)(t, e->sets + (__u64)r->set * 8);
 }
 
-/* locate_ipv4 fills in the ranks of both ends and gives their shapes.
- * It takes both indexes at once, so that the processor waits for the memory of
- * both at the same time; a leaf that is asked again stays the same. */
-__noinline int OF(locate_ipv4)(const struct OF(table) *t, struct walk *w)
+/* Fills in the ranks of both ends and gives their shapes. It takes both indexes
+ * at once, so that the processor waits for the memory of both at the same time;
+ * a leaf that is asked again stays the same. */
+static __always_inline void OF(locate_here)(const void *t, struct walk *w)
 {
-	const struct table_header *h = (const void *)t;
-	__u64 source, destination, a, b, x = 0, y = 0;
+	const struct table_header *h = t;
+	__u64 source = w->place.key[KEY_SOURCE_LOW], destination = w->place.key[KEY_DESTINATION_LOW];
+	__u64 a = h->source.ipv4, b = h->destination.ipv4, x = 0, y = 0;
 	int i;
 
-	if (!t || !w)
-		return 0;
-	source = w->place.key[KEY_SOURCE_LOW];
-	destination = w->place.key[KEY_DESTINATION_LOW];
-	a = h->source.ipv4;
-	b = h->destination.ipv4;
 	for (i = 0; i < INDEX_DEPTH; i++) {
 		x = OF(narrow_cell_of)(t, a, source);
 		y = OF(narrow_cell_of)(t, b, destination);
@@ -180,6 +176,12 @@ __noinline int OF(locate_ipv4)(const struct OF(table) *t, struct walk *w)
 	w->place.values[VALUE_DESTINATION] = b;
 	w->ends[0] = OF(shapes_of)(t, &h->source, a);
 	w->ends[1] = OF(shapes_of)(t, &h->destination, b);
+}
+
+__noinline int OF(locate_ipv4)(const struct OF(table) *t, struct walk *w)
+{
+	if (t && w)
+		OF(locate_here)(t, w);
 	return 0;
 }
 
@@ -576,7 +578,7 @@ static __always_inline void OF(tell_reflex)(const void *t, struct walk *w)
 	w->reflex.timeout = r->timeout;
 }
 
-/* classify judges as classify.h says. Of a direct table, direct has begun. */
+/* classify judges as classify.h says. Of a plain table, glance has begun. */
 __noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct walk *w, struct table_record *found)
 {
 	const struct table_header *h = (const void *)t;
@@ -588,7 +590,7 @@ __noinline int OF(classify)(const struct OF(table) *t, struct packet *p, struct 
 	w->from = found->next;
 	__builtin_memset(&w->found, 0, sizeof(w->found));
 	__builtin_memset(&w->reflex, 0, sizeof(w->reflex));
-	if (!(h->flags & TABLE_DIRECT)) {
+	if (!(h->flags & TABLE_PLAIN)) {
 		if (h->flags & TABLE_IDENTITIES)
 			identify(p);
 		enter_packet(&w->place, p, p->family == FAMILY_IPV6);

@@ -30,7 +30,7 @@ var factors = [words]uint64{
 
 func salt(shape int) uint64 { return uint64(shape+1) * 0xe7037ed1a0b428db }
 
-// hashOf is the one that bpf/walk.h and lookups.h compute.
+// hashOf is the one that bpf/walk.h and glance.h compute.
 func (c *compiler) hashOf(s *shape, e *entry) uint64 {
 	src, dst := &c.arena[e.members[0]], &c.arena[e.members[1]]
 	h := salt(int(s.number))

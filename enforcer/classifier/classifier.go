@@ -60,7 +60,7 @@ all of them, and not for one part of an index after the other.
 Later fragments carry no ports. A rule that they can match has entries without
 ports for them, in shapes of their own.
 
-bpf/table.h defines the bytes, bpf/walk.h and bpf/lookups.h walk them.
+bpf/table.h defines the bytes, bpf/walk.h and bpf/glance.h walk them.
 */
 
 // An Identity is what a packet's end may be: the numbers are those of the
@@ -157,7 +157,7 @@ func (c *compiler) compileIn(w *workspace) ([]byte, error) {
 		return nil, err
 	}
 	c.classify()
-	c.direct = c.isDirect()
+	c.direct = c.plainTable() && !c.short()
 	c.rank()
 	return c.encode()
 }

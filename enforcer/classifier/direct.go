@@ -8,11 +8,11 @@ import (
 	"aclium/translate/policy"
 )
 
-// isDirect reports whether all that packets are looked up by stands in them:
+// plainTable reports whether all that packets are looked up by stands in them:
 // the list governs IPv4 alone and asks for no identity.
-func (c *compiler) isDirect() bool {
+func (c *compiler) plainTable() bool {
 	six := func(e *ends) bool { return slices.ContainsFunc(e.spans, func(s span) bool { return s.six }) }
-	return c.policy.Family == policy.IPv4 && !c.short() && !c.identities.uses() && !six(&c.ends[0]) && !six(&c.ends[1])
+	return c.policy.Family == policy.IPv4 && !c.identities.uses() && !six(&c.ends[0]) && !six(&c.ends[1])
 }
 
 const lookupsCountShift = int(bpf.AcliumTableConstLOOKUPS_COUNT_SHIFT)

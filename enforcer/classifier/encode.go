@@ -25,6 +25,9 @@ func (c *compiler) encode() ([]byte, error) {
 	if c.short() {
 		h.Flags |= uint32(bpf.AcliumTableConstTABLE_SHORT)
 	}
+	if c.plainTable() {
+		h.Flags |= uint32(bpf.AcliumTableConstTABLE_PLAIN)
+	}
 	if c.direct {
 		h.Flags |= uint32(bpf.AcliumTableConstTABLE_DIRECT)
 	}

@@ -12,7 +12,7 @@ import (
 	"aclium/translate/policy"
 )
 
-// reader walks a table as bpf/walk.h and lookups.h do, with the plainest searches.
+// reader walks a table as bpf/walk.h and glance.h do, with the plainest searches.
 type reader struct {
 	b     []byte
 	h     *bpf.AcliumTableHeader
