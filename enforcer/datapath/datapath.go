@@ -195,11 +195,12 @@ func (d *Datapath) recover() error {
 	if err != nil {
 		return err
 	}
-	if err := d.writeHooks(byte(generation+1)&1, nil); err != nil {
+	// A process that was killed right behind its flip has not waited, and a packet
+	// that still reads the other half would pass without its hook.
+	if err := waitForPackets(); err != nil {
 		return err
 	}
-	// A process that was killed right behind its flip has not waited.
-	if err := waitForPackets(); err != nil {
+	if err := d.writeHooks(byte(generation+1)&1, nil); err != nil {
 		return err
 	}
 	push, state, err := d.pins.others(d.spec)
