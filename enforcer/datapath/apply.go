@@ -45,6 +45,8 @@ type push struct {
 	// them; have and want are what they hold and are to hold.
 	before     *addressBook
 	have, want addressBook
+	// logging holds the settings that setLogging has replaced; nil where it has not.
+	logging *bpf.AcliumLogOptions
 	// timetable and lead are what writeTimetable wrote.
 	timetable *bpf.AcliumTimetable
 	lead      time.Duration
@@ -79,7 +81,10 @@ func (d *Datapath) apply(s State, start time.Time, ready func() error) error {
 		return err
 	}
 	d.log.begin(p)
-	if err := errors.Join(d.setLogging(s.Logging), d.install(p)); err != nil {
+	if err := d.setLogging(p); err != nil {
+		return errors.Join(err, d.withdraw(p))
+	}
+	if err := d.install(p); err != nil {
 		return errors.Join(err, d.withdraw(p))
 	}
 	if err := d.followFlip(p); err != nil {
@@ -378,7 +383,9 @@ func after(generation uint64) uint64 {
 
 // withdraw undoes a failed install, of which no packet reads anything, and frees
 // the maps that it made.
-func (d *Datapath) withdraw(p *push) error { return errors.Join(d.takeBack(p), d.tables.trim()) }
+func (d *Datapath) withdraw(p *push) error {
+	return errors.Join(d.takeBack(p), d.restoreLogging(p), d.tables.trim())
+}
 
 // takeBack makes the live half what it was: it was not touched.
 func (d *Datapath) takeBack(p *push) error {

@@ -197,9 +197,26 @@ func (d *Datapath) flowsOf(lines map[uint32]logLine) (keys []bpf.AcliumLogKey, e
 }
 
 // setLogging writes the device's settings.
-func (d *Datapath) setLogging(l policy.Logging) error {
-	o := bpf.AcliumLogOptions{Threshold: uint64(l.Threshold), Spacing: uint64(l.Spacing) * uint64(time.Millisecond)}
-	if err := d.maps.Maps["log_options_map"].Put(uint32(0), o); err != nil {
+func (d *Datapath) setLogging(p *push) error {
+	m, before := d.maps.Maps["log_options_map"], bpf.AcliumLogOptions{}
+	if err := m.Lookup(uint32(0), &before); err != nil {
+		return fmt.Errorf("read the log's settings: %w", err)
+	}
+	p.logging = &before
+	l := &p.state.Logging
+	return putLogging(m, &bpf.AcliumLogOptions{Threshold: uint64(l.Threshold), Spacing: uint64(l.Spacing) * uint64(time.Millisecond)})
+}
+
+// restoreLogging undoes setLogging.
+func (d *Datapath) restoreLogging(p *push) error {
+	if p.logging == nil {
+		return nil
+	}
+	return putLogging(d.maps.Maps["log_options_map"], p.logging)
+}
+
+func putLogging(m *ebpf.Map, o *bpf.AcliumLogOptions) error {
+	if err := m.Put(uint32(0), o); err != nil {
 		return fmt.Errorf("write the log's settings: %w", err)
 	}
 	return nil
