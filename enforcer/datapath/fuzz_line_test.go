@@ -37,7 +37,7 @@ func (at *site) draw(d policy.Direction, generation, n int) (lists []*policy.Pol
 		name := fmt.Sprint(at.ifindex, "-", d, i, "-", generation)
 		lines, family := 1+w.IntN(longest), pick(w, []policy.Family{policy.IPv4, policy.IPv6, policy.Dual, policy.Dual})
 		long := n == 1 && !at.pod && w.one(8)
-		if generation == changes-1 { // anywhere
+		if generation == changes-1 && (at.pod || n > 1) {
 			long = w.one(2)
 		}
 		plain := long && w.one(2)
