@@ -441,6 +441,7 @@ type AcliumScratch struct {
 	_          structs.HostLayout
 	Now        uint64
 	Tick       uint64
+	Asked      uint64
 	Clock      uint64
 	Generation uint64
 	Era        uint64

@@ -130,8 +130,9 @@ struct flow_tags {
  * Programs run with bottom halves off, so that none interrupts another. */
 struct scratch {
 	__u64 now;
-	__u64 tick;  /* at which the coarse clock was read */
-	__u64 clock; /* and what it said */
+	__u64 tick;  /* at which the coarse clock was asked */
+	__u64 asked; /* how often */
+	__u64 clock; /* what it said */
 	__u64 generation;
 	__u64 era; /* generation and epoch: what judgements hold for */
 	__u32 ifindex;
