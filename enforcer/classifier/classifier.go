@@ -157,7 +157,8 @@ func (c *compiler) compileIn(w *workspace) ([]byte, error) {
 		return nil, err
 	}
 	c.classify()
-	c.direct = c.plainTable() && !c.short()
+	c.plainTable = c.isPlain()
+	c.direct = c.plainTable && !c.short()
 	c.rank()
 	return c.encode()
 }
@@ -219,6 +220,7 @@ type compiler struct {
 	entries    []entry
 	tuples     []tuple
 	shapes     []shape
+	plainTable bool // glance judges by the table
 	direct     bool // the table is a direct one
 	slots      slots
 	kindLimits [][2]kindLimits // by kind, of whole packets and of later fragments

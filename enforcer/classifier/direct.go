@@ -8,9 +8,9 @@ import (
 	"aclium/translate/policy"
 )
 
-// plainTable reports whether all that packets are looked up by stands in them:
+// isPlain reports whether all that packets are looked up by stands in them:
 // the list governs IPv4 alone and asks for no identity.
-func (c *compiler) plainTable() bool {
+func (c *compiler) isPlain() bool {
 	six := func(e *ends) bool { return slices.ContainsFunc(e.spans, func(s span) bool { return s.six }) }
 	return c.policy.Family == policy.IPv4 && !c.identities.uses() && !six(&c.ends[0]) && !six(&c.ends[1])
 }

@@ -25,7 +25,7 @@ func (c *compiler) encode() ([]byte, error) {
 	if c.short() {
 		h.Flags |= uint32(bpf.AcliumTableConstTABLE_SHORT)
 	}
-	if c.plainTable() {
+	if c.plainTable {
 		h.Flags |= uint32(bpf.AcliumTableConstTABLE_PLAIN)
 	}
 	if c.direct {

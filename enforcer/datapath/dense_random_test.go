@@ -24,12 +24,7 @@ func TestRandomDenseListsAgreeWithEval(t *testing.T) {
 	for seed := range uint64(seeds) {
 		w := newDenseWorld(seed)
 		list := w.lines(fmt.Sprint("S", seed))
-		k.must(list.Validate())
-		k.windows, err = windowsOf(&State{Ports: []Port{{Ingress: []policy.Policy{*list}}}}, nil)
-		k.must(err)
-		table, err := classifier.Compile(list, nil, classifier.Numbers{Counter: func(int) uint32 { return 1 }, Window: k.windows.number})
-		k.must(err)
-		if headerOf(table.Bytes).Flags&uint32(bpf.AcliumTableConstTABLE_DIRECT) != 0 {
+		if w.flags(k, list)&bpf.AcliumTableConstTABLE_DIRECT != 0 {
 			direct++
 		}
 		d, p := w.judge(k, list, lead)
@@ -38,6 +33,18 @@ func TestRandomDenseListsAgreeWithEval(t *testing.T) {
 	if direct < seeds/3 || permitted < 50*seeds || deep < 50*seeds {
 		t.Errorf("%d of %d lists are direct, %d packets permitted, %d decided behind line 50: this says little", direct, seeds, permitted, deep)
 	}
+}
+
+// flags numbers the list's time windows and gives the flags of its table.
+func (w *denseWorld) flags(k *kernel, list *policy.Policy) bpf.AcliumTableConst {
+	k.Helper()
+	var err error
+	k.must(list.Validate())
+	k.windows, err = windowsOf(&State{Ports: []Port{{Ingress: []policy.Policy{*list}}}}, nil)
+	k.must(err)
+	table, err := classifier.Compile(list, nil, classifier.Numbers{Counter: func(int) uint32 { return 1 }, Window: k.windows.number})
+	k.must(err)
+	return bpf.AcliumTableConst(headerOf(table.Bytes).Flags)
 }
 
 // denseWorld draws lists over few ends.

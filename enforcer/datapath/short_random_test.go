@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"aclium/enforcer/bpf"
-	"aclium/enforcer/classifier"
 	"aclium/translate/policy"
 )
 
@@ -22,12 +21,7 @@ func TestRandomShortListsAgreeWithEval(t *testing.T) {
 	for seed := range uint64(seeds) {
 		w := newDenseWorld(700 + seed)
 		list := w.short(fmt.Sprint("S", seed))
-		k.must(list.Validate())
-		k.windows, err = windowsOf(&State{Ports: []Port{{Ingress: []policy.Policy{*list}}}}, nil)
-		k.must(err)
-		table, err := classifier.Compile(list, nil, classifier.Numbers{Counter: func(int) uint32 { return 1 }, Window: k.windows.number})
-		k.must(err)
-		flags := bpf.AcliumTableConst(headerOf(table.Bytes).Flags)
+		flags := w.flags(k, list)
 		if flags&bpf.AcliumTableConstTABLE_SHORT == 0 {
 			t.Fatalf("seed %d: a list of %d lines is not short", seed, len(list.Rules))
 		}
