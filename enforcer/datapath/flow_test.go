@@ -7,7 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+
 	"aclium/enforcer/bpf"
+	"aclium/enforcer/internal/testns"
 	"aclium/translate/policy"
 )
 
@@ -250,5 +254,32 @@ func TestVainQuestionsEndAndBeginAgain(t *testing.T) {
 	}
 	if last := slices.Index(permitted[first:], false); last >= 0 {
 		t.Errorf("it was not asked for again at packet %d", first+last)
+	}
+}
+
+// Two devices whose hooks are remembered in the same place keep their lists
+// apart, packet after packet of one flow.
+func TestDevicesThatShareAPlace(t *testing.T) {
+	t.Parallel()
+	testns.New(t)
+	const other = loopback + 64 // there are places for 64 devices, with two hooks each
+	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "other", Index: other}, PeerName: "end"}); err != nil {
+		t.Fatal(err)
+	}
+	k := newKernel(t)
+	all := policy.Everybody()
+	k.bind(nil, 0, []*policy.Policy{listOf(simple(policy.Deny, all, all))}, nil)
+	hook := bpf.AcliumHook{Families: uint32(policy.IPv4), Count: 1}
+	hook.Tables[0] = k.upload(permitAll()[0], nil)
+	k.must(k.HookMap.Put(hookKey{other, attachPoint(false, policy.Ingress)}.in(byte(k.generation&1)), hook))
+	p := tcpPacket("10.0.0.1", "10.0.0.2")
+	for n := range 100 {
+		for ifindex, want := range map[uint32]int{loopback: drop, other: permit} {
+			ret, err := k.TcIngress.Run(&ebpf.RunOptions{Data: frame(&p, frameOptions{}), Context: skBuff{Ifindex: ifindex}, Repeat: 1})
+			k.must(err)
+			if got := int(int32(ret)); got != want {
+				t.Fatalf("packet %d on device %d: got %d, want %d", n, ifindex, got, want)
+			}
+		}
 	}
 }
